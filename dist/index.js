@@ -904,7 +904,7 @@ var c=n(5623)
 var l=n(298)
 var u=n(8566)
 var d=n(8614)
-var f=n(3179)
+var f=n(779)
 var p=n(6833)
 var h=n(6469)
 var m=n(8061)
@@ -1056,7 +1056,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(4803)
-var i=n(3179)
+var i=n(779)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -1936,7 +1936,7 @@ const h=t.with({cluster:d,signal:u.lost})
 if(p)await(0,a.U)(e,h,n.live,p)
 else await(0,i.d9)(h,n.live)
 t.signal.throwIfAborted()
-return{cluster:d,lost:u.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}},223:(e,t,n)=>{n.d(t,{Yr:()=>migrateOnly,fc:()=>workOfUndo,rK:()=>migrateTo,sb:()=>plannedOf,ue:()=>shared})
+return{cluster:d,lost:u.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}},223:(e,t,n)=>{n.d(t,{Yr:()=>migrateOnly,fc:()=>workOfUndo,h1:()=>keepSchemaChange,rK:()=>migrateTo,sb:()=>plannedOf,ue:()=>shared})
 var s=n(356)
 var r=n(4592)
 var o=n(4565)
@@ -1955,15 +1955,14 @@ var w=n(3825)
 var v=n(9025)
 var b=n(811)
 var y=n(6488)
-var k=n(2048)
-var O=n(813)
-var E=n(7587)
-var T=n(3242)
-function migrateOnly(e){return(0,O.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:a,state:c,resources:l}=e
+var k=n(813)
+var O=n(7587)
+var E=n(3242)
+function migrateOnly(e){return(0,k.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:a,state:c,resources:l}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const d=(0,O.V)(e,await(0,s.TC)(t,n,n.context))
+const d=(0,k.V)(e,await(0,s.TC)(t,n,n.context))
 const h=Promise.withResolvers()
-const[{cluster:m,checked:w},v]=await(0,T.jH)(a,[e=>o.stage("preflight",async s=>{const r=d.with({signal:e,log:s})
+const[{cluster:m,checked:w},v]=await(0,E.jH)(a,[e=>o.stage("preflight",async s=>{const r=d.with({signal:e,log:s})
 const open=()=>l.openCluster(t,n,e)
 return(0,u.S)(r,await(0,p.M)(r,open,()=>h.promise))}),e=>o.stage("image",async t=>{await l.login(n)
 const s=await(0,i.GI)(d.with({signal:e,log:t}))
@@ -1971,17 +1970,18 @@ h.resolve(s)
 return s})])
 const{image:b}=v
 c.haveImage(b)
-const k=(0,O.V)(e,v.source)
-const{cluster:S,lost:A,now:$}=await o.stage("lock",async t=>{const n=await(0,E.V)(e,k.with({log:t,cluster:m}),w)
-const s=k.with({log:t,cluster:n.cluster})
+const T=(0,k.V)(e,v.source)
+const{cluster:S,lost:A,now:$}=await o.stage("lock",async t=>{const n=await(0,O.V)(e,T.with({log:t,cluster:m}),w)
+const s=T.with({log:t,cluster:n.cluster})
 await(0,f.X)(s,w)
 return{...n,now:await(0,g.Cj)(s,w)}})
-const P=k.with({cluster:S,signal:AbortSignal.any([a,A])})
-try{const t=await migrateTo(e,P,$,{image:b})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,y.Ac)(e,A)}finally{await keepSchemaChange(e,P)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=(0,k.Qu)(e.plan)
-if(!e.schema&&!o.held&&e.migrations.length===0)return
-const i={cluster:n,clock:s.clock,app:r}
-await(0,w.$)(i,e.schema,o,e.migrations).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,b.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+const P=T.with({cluster:S,signal:AbortSignal.any([a,A])})
+try{c.keepPlan=()=>keepSchemaChange(e,P,{is:"begun"})
+const t=await migrateTo(e,P,$,{image:b})
+return{result:t?"done":"unchanged"}}catch(e){throw(0,y.Ac)(e,A)}finally{await keepSchemaChange(e,P)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r},o=e.schema){const{contract:i,migrations:a}=e
+if(!o&&!i?.held&&a.length===0)return
+const c={cluster:n,clock:s.clock,app:r}
+await(0,w.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,b.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:u}=r
 if(!o.web||u["migrate-command"]==="")return false
 const f={checked:o,web:o.web,image:i,backup:(0,c.f_)(u),...s==="migrate"&&{now:true}}
@@ -2007,8 +2007,10 @@ if(c&&(e??t))await(a?.({...c,...e&&{misfits:e},...t&&{migrations:t}}))}(0,d.aU)(
 return true}finally{const{migration:e}=p
 await e.close().catch(e=>{n((0,y.$N)(e))})
 t.migrations=e.applied()
-t.schema=e.schema()}}async function planned(e,t,n,s){const i=await n.plan(s)
+t.schema=e.schema()
+t.contract={...t.contract,...e.contract()}}}async function planned(e,t,n,s){const i=await n.plan(s)
 e.plan=i
+e.contract=n.migration.contract()
 if(i.judged?.blocked===true)(0,r.fJ)((0,o.qF)(i.judged,(0,h.YT)(t)))
 return i}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
 if(!t||r===""||s&&!s.judged)return
@@ -2016,121 +2018,85 @@ const{workload:o,container:i}=t
 const a=s&&plannedOf(s)
 return{is:"back",web:(0,m.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}function plannedOf({databases:e}){return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
 const c=(0,v.Ei)(await(0,w.Lu)(r,o,i.image))
-if(c.length>0)await(0,a.j)(e,t,n,s)}},2048:(e,t,n)=>{n.d(t,{HS:()=>keepSchema,Qu:()=>contractOf,T$:()=>recordInHistory,Xu:()=>keepAnswers,f8:()=>releaseStartOf,vk:()=>keepPlan})
-var s=n(1407)
-var r=n(3165)
-var o=n(9340)
-var i=n(3825)
-var a=n(6099)
-var c=n(2468)
-var l=n(1777)
-var u=n(811)
-var d=n(3242)
-function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,c.mk)(e.record.snapshot,t)
-if((0,o.FB)(n,e.record.snapshot))return
-await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const t=contractOf(e.run.state.plan)
-const{held:n=[],bridges:s=[]}=t
-if(n.length+s.length===0)return
-await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){const{run:n,context:r}=e
-const{cluster:o,platform:i,app:c}=r
-e.record=t
-if(e.isFrozen===true)return
-try{e.record=await(0,a.vL)(o,i.clock,c,t)}catch(t){if(!(t instanceof s.h&&t.status===403))throw t
-e.isFrozen=true
-n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
-const{databases:t}=e
-const[n]=t
-const s=(n?.absent??[]).filter(e=>t.every(t=>t.absent.includes(e)))
-return{held:[...t.flatMap(({held:e})=>e.map(({name:e})=>e)),...s],bridges:t.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:o,read:a},c){const{state:f,reporter:p}=e
-const{platform:h,app:m,cluster:g}=t
-const{result:w}=c
-const v="cause"in c?c.cause.sentence.split("\n")[0]:void 0
-const b=f.plan?.databases.flatMap(e=>e.unused??[])??[]
-const y={...n,result:w,...v!==void 0&&{cause:v},seconds:Math.round(p.seconds()*10)/10,migrations:f.migrations,...f.reversed.length>0&&{reversed:f.reversed},...f.migrate!==void 0&&{migrate:f.migrate},...f.fit&&{fit:f.fit},...f.backup&&{backup:f.backup.job},...f.plan&&{unused:b},...w==="deployed"&&Object.keys(f.starts).length>0&&{starts:f.starts},...contractOf(f.plan)}
-const k={needs:f.needs,tasks:f.tasks,schema:f.schema,...w==="deployed"&&{templates:(0,l.r3)(o.snapshot),databases:f.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,l.Z5)(o.snapshot)}}}
-const save=()=>(0,i.DR)({cluster:g,clock:h.clock,app:m},y,k,a)
-try{await(w==="stuck"?(0,d.Qh)(h.clock,save):save())
-return true}catch(t){e.warn(`${(0,r.j)(n.tag)} is missing in the history: ${(0,u.b)(t)}`)
-return false}}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
-var s=n(5407)
+if(c.length>0)await(0,a.j)(e,t,n,s)}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+var s=n(4317)
 var r=n(8152)
 var o=n(6874)
 var i=n(3165)
-var a=n(3825)
-var c=n(9025)
-var l=n(2789)
-var u=n(6099)
-var d=n(3892)
-var f=n(6072)
-var p=n(6304)
-var h=n(4578)
-var m=n(9340)
-var g=n(3242)
-var w=n(6738)
-const v=5e3
-const b=200
+var a=n(355)
+var c=n(3825)
+var l=n(9025)
+var u=n(2789)
+var d=n(6099)
+var f=n(3892)
+var p=n(6072)
+var h=n(6304)
+var m=n(4578)
+var g=n(9340)
+var w=n(3242)
+var v=n(6738)
+const b=5e3
+const y=200
 async function leftPlan({cluster:e,platform:t},n,r,o){const{jobs:i}=n.clusterState()
 const a=[...i.values()].filter(e=>(0,s.ng)(e)===r)
 const c=await Promise.all(a.flatMap(e=>placesOf(n,e)).map(e=>planIn(e)))
 return c.findLast(e=>e!==void 0)
-function planIn({pod:n,container:s,marker:r}){const i=`${(0,w.Q)(e,n,s)}&follow=true`
-return(0,g.ip)(t.clock,v,o,async n=>{const s=AbortSignal.any([e.life,n])
-while(!s.aborted)try{for await(const t of e.lines(i,s,{whole:r})){const e=(0,h.m3)([t],r)
+function planIn({pod:n,container:s,marker:r}){const i=`${(0,v.Q)(e,n,s)}&follow=true`
+return(0,w.ip)(t.clock,b,o,async n=>{const s=AbortSignal.any([e.life,n])
+while(!s.aborted)try{for await(const t of e.lines(i,s,{whole:r})){const e=(0,m.m3)([t],r)
 if(e)return e}return}catch{if(o.aborted)return
-await t.clock.sleep(b,s).catch(()=>{})}return})}}function placesOf(e,t){const n=t.spec?.template.spec?.containers??[]
-const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,p.rI)(t)?.marker
+await t.clock.sleep(y,s).catch(()=>{})}return})}}function placesOf(e,t){const n=t.spec?.template.spec?.containers??[]
+const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,h.rI)(t)?.marker
 return n===void 0?[]:[{container:e,marker:n}]})
-const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,m.Vb)(t))
-return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var y=n(2088)
-var k=n(6187)
-var O=n(6488)
-var E=n(223)
-var T=n(2048)
+const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,g.Vb)(t))
+return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var k=n(2088)
+var O=n(6187)
+var E=n(6488)
+var T=n(223)
 var S=n(813)
 var A=n(8903)
-function recoverLeft(e,t){return(0,S.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:p}=e
-const h=await p.openCluster(o,i,a)
+function recoverLeft(e,t){return(0,S.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:u}=e
+const h=await u.openCluster(o,i,a)
 const isWanted=e=>t==="any"||e===c.id
-const findLeft=async()=>{const e=await(0,u.aE)(h,l,i.image)
+const findLeft=async()=>{const e=await(0,d.aE)(h,l,i.image)
 if(e&&isWanted(e.begun.run))return{record:e}
-const t=await(0,k.h2)(h,l)
+const t=await(0,O.h2)(h,l)
 return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
 if(!await findLeft())return{result:"unchanged"}
-const m=new y.v5({...e,source:{tag:""}}).with({log:n,cluster:h})
-const g=await(0,f.s)(m)
-p.add(()=>g.release())
+const m=new k.v5({...e,source:{tag:""}}).with({log:n,cluster:h})
+const g=await(0,p.s)(m)
+u.add(()=>g.release())
 const w=await findLeft()
 if(!w)return{result:"unchanged"}
-const v=await(0,d.f)(h,o.clock)
-p.add(()=>(0,k.nt)(m,v))
+const v=await(0,f.f)(h,o.clock)
+u.add(()=>(0,O.nt)(m,v))
 a.throwIfAborted()
 const b=m.with({cluster:(0,r.O)(h,g),signal:g.lost})
-const{record:O}=w
-if(!O)return{result:"undone",ended:await(0,k.d9)(b,v)}
-const E=await(0,u.R1)(h,l,O,await objectsOfManifests(m))
+const{record:y}=w
+if(!y)return{result:"undone",ended:await(0,O.d9)(b,v)}
+const E=await(0,d.R1)(h,l,y,await objectsOfManifests(m))
 const T=await recoverRecord(e,b,v,E)
 return T.is==="well"?{result:"unchanged"}:{result:"undone",restored:T.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
-return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:d,signal:f,cluster:p,log:h}=t
+return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:a,signal:f,cluster:p,log:h}=t
 const{begun:m,snapshot:g}=s
-const w=(0,k.Dw)(t,n,s)
+const w=(0,O.Dw)(t,n,s)
 const v=new AbortController
 const b=w&&!hasPlan(s)?leftPlan(t,n,m.run,v.signal):void 0
-try{await(0,k.d9)(t,n).finally(()=>{v.abort()})
+try{await(0,O.d9)(t,n).finally(()=>{v.abort()})
 const f=await b
-const g=await(0,a.Lu)(p,o,d.image)
-if((0,c.u7)(g,m)){h.say(`the release of ${(0,i.j)(m.tag)} is live; removing its leftover record`)
-await(0,u.yv)(p,r.clock,o,s)
-return{is:"well"}}const{restored:y,reversed:O,backup:E}=await(0,k.lj)(t,n,f?withPlan(s,f):s,w)
-if(t.command==="recover"){e.reversed=O
-if(E)e.backup=E}e.exceptions=(0,l.Z)(n.clusterState(),y,e=>p.commandLine(e))
-return{is:"restored",restored:y}}catch(e){const t=await(0,O.ax)(p,r.clock,d,g)
-const n=(0,O.qT)(f)
+const g=await(0,c.Lu)(p,o,a.image)
+if((0,l.u7)(g,m)){h.say(`the release of ${(0,i.j)(m.tag)} is live; removing its leftover record`)
+await(0,d.yv)(p,r.clock,o,s)
+return{is:"well"}}const{restored:y,reversed:k,backup:E}=await(0,O.lj)(t,n,f?withPlan(s,f,g):s,w)
+if(t.command==="recover"){e.reversed=k
+if(E)e.backup=E}e.exceptions=(0,u.Z)(n.clusterState(),y,e=>p.commandLine(e))
+return{is:"restored",restored:y}}catch(e){const t=await(0,E.ax)(p,r.clock,a,g)
+const n=(0,E.qT)(f)
 if(n)throw new A.r(n,t)
-const s=(0,O.rl)(e,f)
-const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,O.eW)(d,p,g)].join("\n")}
-throw new A.r(o,t)}}function hasPlan({contract:e,schema:t}){return e!==void 0&&(t?.is!=="back"||t.migrations!==void 0)}function withPlan(e,t){const{schema:n}=e
-return{...e,contract:(0,T.Qu)(t),...n?.is==="back"&&!n.migrations&&{schema:{...n,migrations:t.judged?.blocked===true?[]:(0,E.sb)(t)}}}}},3179:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+const s=(0,E.rl)(e,f)
+const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,E.eW)(a,p,g)].join("\n")}
+throw new A.r(o,t)}}function hasPlan({contract:e,schema:t}){return e!==void 0&&(t?.is!=="back"||t.migrations!==void 0)}function withPlan(e,t,n){const{schema:s}=e
+return{...e,contract:e.contract??(0,a.Q)(t,(0,a.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,T.sb)(t)}}}}},779:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(3916)
 var r=n(4592)
 var o=n(2568)
@@ -2620,7 +2586,7 @@ var Te=n(223)
 var Se=n(5313)
 var Ae=n(4565)
 var $e=n(7020)
-var xe=n(1534)
+var xe=n(7607)
 var Pe=n(6304)
 var je=n(9902)
 n(9084)
@@ -3068,63 +3034,87 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var St=n(1777)
-var At=n(7587)
-var $t=n(2048)
-class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var St=n(7853)
+var At=n(1777)
+var $t=n(7587)
+function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
+const n=(0,F.mk)(e.record.snapshot,t)
+if((0,L.FB)(n,e.record.snapshot))return
+await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const{contract:t={}}=e.run.state
+const{held:n=[],bridges:s=[]}=t
+if(n.length+s.length===0)return
+await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){const{run:n,context:s}=e
+const{cluster:r,platform:o,app:i}=s
+e.record=t
+if(e.isFrozen===true)return
+try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
+e.isFrozen=true
+n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
+const{platform:l,app:u,cluster:d}=t
+const{result:f}=i
+const p="cause"in i?i.cause.sentence.split("\n")[0]:void 0
+const h=a.plan?.databases.flatMap(e=>e.unused??[])??[]
+const m={...n,result:f,...p!==void 0&&{cause:p},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:h},...f==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
+const g={needs:a.needs,tasks:a.tasks,schema:a.schema,...f==="deployed"&&{templates:(0,At.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,At.Z5)(r.snapshot)}}}
+const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},m,g,o)
+try{await(f==="stuck"?(0,E.Qh)(l.clock,save):save())
+return true}catch(t){e.warn(`${(0,A.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
+return false}}class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
+const l=(0,St.QW)((0,_.Ei)(a),i.contract)
+if(l!==void 0)e.warn(l)
 if((0,_.BO)(a)?.digest===c.digest)return
-await e.reporter.stage("history",async i=>{const{cluster:a}=await(0,At.V)(e,t.with({log:i}),n)
+await e.reporter.stage("history",async i=>{const{cluster:a}=await(0,$t.V)(e,t.with({log:i}),n)
 const l=await(0,bt.Cj)(t.with({log:i,cluster:a}),n)
 await(0,te.X)(t,l)
 if(!await(0,ue.l2)(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,A.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const u={...(0,$t.f8)(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,St.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
+const d=(0,At.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
 i.say(`${(0,A.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,A.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var xt=n(7853)
-var Pt=n(6993)
+e.warn(`${(0,A.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var xt=n(6993)
 async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
-const{settings:i,platform:a,cluster:c,app:l}=t
-const{held:u=[],bridges:d=[]}=(0,$t.Qu)(r.plan)
-const{checked:f}=r.phase
-if(i.contract!=="after"||u.length+d.length===0)return
-if(!f?.web)return
-const{web:p}=f
-const h={checked:f,web:p,image:n,now:true,backup:(0,fe.f_)(i)}
-await s.stage("contract",async e=>{const s=t.with({log:e})
-const i=new _e.m(s,h,()=>(0,Pt.j)(s,f.live,n,e))
-try{let t=await i.plan(e)
-if(t.backup&&t.judged?.blocked!==true){r.backup=await i.backup(e,t.backup)
-t=await i.plan(e)}const{migration:n}=i
-if(t.judged?.blocked!==true&&t.runs)await n.migrate(e)
-const s=(0,$t.Qu)(t)
-const d=n.applied()
-const f={cluster:c,clock:a.clock,app:l}
-await(0,Q.$)(f,n.schema(),s,d)
-r.migrations=[...r.migrations,...d]
-const p=(0,xt.QW)(u,s.held)
-if(p!==void 0)o(p)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,Oe.$N)(e)}`)}finally{await i.migration.close().catch(e=>{o((0,Oe.$N)(e))})}})}var jt=n(8075)
-var Ct=n(2725)
-var Rt=n(7763)
+const{settings:i}=t
+const{held:a=[],bridges:c=[]}=r.contract??{}
+const{checked:l}=r.phase
+if(i.contract!=="after"||a.length+c.length===0)return
+if(!l?.web)return
+const{web:u}=l
+const d={checked:l,web:u,image:n,now:true,backup:(0,fe.f_)(i)}
+await s.stage("contract",async s=>{const c=t.with({log:s})
+const u=new _e.m(c,d,()=>(0,xt.j)(c,l.live,n,s))
+await(0,Te.h1)(e,t,{is:"begun"})
+try{let e=await u.plan(s)
+if(e.backup&&e.judged?.blocked!==true){r.backup=await u.backup(s,e.backup)
+e=await u.plan(s)}const{migration:t}=u
+if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
+const n=(0,St.QW)(t.contract().held??a,i.contract)
+if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
+o((0,St.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{const{migration:n}=u
+await n.close().catch(e=>{o((0,Oe.$N)(e))})
+r.migrations=[...r.migrations,...n.applied()]
+r.schema=n.schema()
+r.contract={...r.contract,...n.contract()}
+await(0,Te.h1)(e,t)}})}var Pt=n(8075)
+var jt=n(2725)
+var Ct=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await(0,$t.T$)(e,o)
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
 try{await(0,Z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,jt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,Ct.MT)(s)&&(0,Ct.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,Pt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,jt.MT)(s)&&(0,jt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,jt.Jd)(s)
+const r=(0,Pt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,jt.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Pt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -3134,12 +3124,12 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,E.wj)(n.platform.clock,(0,Rt.E)(o),s,e=>(0,Rt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,E.wj)(n.platform.clock,(0,Ct.E)(o),s,e=>(0,Ct.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Je.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,Ct.SU)(a))return false
-const{unfit:c}=await(0,Ct.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,jt.SU)(a))return false
+const{unfit:c}=await(0,jt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
@@ -3154,12 +3144,12 @@ const a=(0,Oe.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
 const c=(0,Oe.rl)(t,r)
 const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Oe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await(0,$t.T$)(e,l)
+await recordInHistory(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
 return(0,Oe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
-const a=await(0,At.V)(e,o,n)
+const a=await(0,$t.V)(e,o,n)
 const c=await(0,te.X)(o,n)
 i.knownStarts=(0,_.n2)(c.history)
 await(s.check?.(o,c.history))
@@ -3167,7 +3157,7 @@ return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
 await(s.prove?.(h).catch(e=>{throw(0,Oe.Ac)(e,d)}))
-const m=(0,$t.f8)(e,p,s)
+const m=releaseStartOf(e,p,s)
 const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await(0,bt.P9)(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
@@ -3176,15 +3166,15 @@ const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},
 return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
-i.keepPlan=()=>(0,$t.vk)(v)
+i.keepPlan=()=>keepPlan(v)
 e.onBegin?.(m)
-try{await s.write(h,g,e=>(0,$t.Xu)(v,e),e=>(0,$t.HS)(v,e))
+try{await s.write(h,g,e=>keepAnswers(v,e),e=>keepSchema(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(v,(0,Oe.qT)(d)??(0,Oe.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
-const l=await(0,$t.T$)(e,{result:"deployed"})
+const l=await recordInHistory(e,{result:"deployed"})
 try{await(0,Z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
@@ -3246,7 +3236,7 @@ const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Nt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,A.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Rt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,A.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3255,26 +3245,26 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Nt}`]}}const Nt="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Rt}`]}}const Rt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,A.iI)(t,e.image)
 const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,T.d)(n))
-const u=(0,L.Mo)((0,St.PD)(a,c,i),isOwnImage,(0,T.d)(n))
+const u=(0,L.Mo)((0,At.PD)(a,c,i),isOwnImage,(0,T.d)(n))
 const d=(0,L.MZ)(u,isOwnImage)
 return d.length===0||(0,L.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,St.tX)((0,L.kW)(n),s)
+const i=(0,At.tX)((0,L.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,St.tX)(a,(0,L.kW)(n)):[]
+const c=a?(0,At.tX)(a,(0,L.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
 const c={name:t,live:(0,L.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,St.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,At.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
@@ -3296,25 +3286,25 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,A.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,A.zZ)(t)
 const l=await(c===void 0?(0,S.TE)(e,i,a,n):(0,S.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var It=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Nt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,It.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Ae.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Lt=6e4
+return(0,Nt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Ae.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const It=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Tt.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Lt)}})
+return}const l=(0,Tt.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,It)}})
 const notProved=t=>{(0,k.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,It.q4)(e?.findings??[])
+const n=(0,Nt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Ae.Tw)(e)}}catch(t){e.signal.throwIfAborted()
@@ -3325,27 +3315,27 @@ const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,A.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,A.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,It.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Nt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,G.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Mt=n(5057)
-var Ft=n(8118)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Lt=n(5057)
+var Mt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Ft.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Mt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Mt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Mt.Dr)(s)}`]
-const o=!(0,Mt.Bt)(s)
+const r=(0,Lt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Lt.Dr)(s)}`]
+const o=!(0,Lt.Bt)(s)
 const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
-const a=(0,Mt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Mt.Bt)(t))}function workOf({input:e,found:t}){if((0,Mt.Bt)(t))return
+const a=(0,Lt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Lt.Bt)(t))}function workOf({input:e,found:t}){if((0,Lt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Mt.Bt)(n)
+return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Lt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Ft.B)(e,{...t,task:o},s)
+const i=await(0,Mt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Mt.aW)(i))
+e.log.say((0,Lt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
@@ -3361,14 +3351,14 @@ const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,A.j)(w)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Dt=n(3672)
-var Ut=n(8090)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Ft=n(3672)
+var Dt=n(8090)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Z.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,St.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,At.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:(0,bt.c1)(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
@@ -3386,7 +3376,7 @@ await checkInRegistry(e,h,f)
 a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,A.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
 if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,A.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,Ut.I_)(s)instanceof Ut.AF)return
+if((0,Dt.I_)(s)instanceof Dt.AF)return
 const r=await(0,S.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,S.DT)(e,r,n)
@@ -3421,7 +3411,7 @@ const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
 await(0,Ve.yT)(n,a,s.listener(o))})
 s.exceptions=(0,Je.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Dt.tp["migrate-command"].default)return s
+if(s!==Ft.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
@@ -3444,9 +3434,9 @@ if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Mt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Lt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Mt.aW)(o)]
+const a=[(0,Lt.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,fe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
@@ -3454,7 +3444,7 @@ t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}
 e.say(`${(0,ge.q0)(s)}; would set ${(0,A.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}var Gt=n(8076)
+return{result:"unchanged",dryRun:true}}var Ut=n(8076)
 function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
@@ -3462,7 +3452,7 @@ case"plan":return planOnly(t)
 case"migrate":return(0,Te.Yr)(t)
 case"rollback":return rollBack(t)
 case"history":return(0,Ee.M)(t)
-case"recover":return(0,Gt.C)(t,"any")
+case"recover":return(0,Ut.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -3471,6 +3461,7 @@ modelChanges=[]
 migrations=[]
 reversed=[]
 plan
+contract
 keepPlan
 needs
 tasks
@@ -3714,15 +3705,17 @@ const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
 return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
 return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const l=c===void 0?s.w1:(0,s.LG)(a,c)
-return(0,r.T)(e,t,{surface:n,file:l})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>o})
+return(0,r.T)(e,t,{surface:n,file:l})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>o,yf:()=>isSameBridge})
 var s=n(3529)
 const r=["default-kept","default-set","null-allowed","on-delete"]
-const o=/\b(migrate|showmigrations)\b/
-function startsOf(e,t,n){const s=e.flatMap(({name:e,spec:s})=>[...s?.initContainers??[],...s?.containers??[]].map(s=>({name:e,own:t(s.image??""),words:wordsOf(s,t(s.image??"")?n:void 0)})))
-const r=s.find(({words:e})=>o.test(e.join(" ")))
-const i=s.flatMap(({own:e,words:t})=>e?t.flatMap(e=>e.split(/[\s;&|]+/)):[])
-const a=i.filter(e=>/^[\w./-]+$/.test(e)&&!e.startsWith("-"))
-return{...r&&{refused:`${r.name} migrates when it starts (${short(r.words.join(" "))})`},programs:[...new Set(a)].slice(0,100)}}function wordsOf({command:e,args:t},n){const s=e??n?.entrypoint??[]
+const o=/\b(migrate|migrate_schemas|showmigrations)\b/
+function startsOf(e,t,n,s){const r=e.flatMap(({name:e,spec:t})=>[...t?.initContainers??[],...t?.containers??[]].map(t=>({name:e,own:n(t.image??""),words:wordsOf(t,n(t.image??"")?s:void 0)})))
+const o=refusalOf(r,t)
+const i=[...t,...r.flatMap(({own:e,words:t})=>e?t:[])]
+const a=i.flatMap(e=>e.split(/[\s;&|"'`()]+/)).filter(e=>/^[\w./-]+$/.test(e)&&!e.startsWith("-"))
+return{...o!==void 0&&{refused:o},programs:[...new Set(a)].slice(0,100)}}function refusalOf(e,t){if(t.some(e=>o.test(e)))return'"before-rollout" or "after-rollout" migrates'
+const n=e.find(({words:e})=>o.test(e.join(" ")))
+return n&&`${n.name} migrates when it starts (${short(n.words.join(" "))})`}function wordsOf({command:e,args:t},n){const s=e??n?.entrypoint??[]
 return[...s,...t??(e===void 0?n?.cmd??[]:[])]}function short(e){const t=e.replaceAll(/\s+/g," ")
 return t.length>80?`${t.slice(0,80)}…`:t}function heldMigrationOf(e,t){if(!(0,s.u4)(t))return
 const{app:n,name:r,operations:o,versions:i=[],rule:a,object:c,after:l}=t
@@ -3731,7 +3724,7 @@ if(!isListOf(o,s.KH)||!isListOf(i,isCount))return
 return{database:e,name:`${n}.${r}`,operations:o,versions:i,...(0,s.KH)(a)&&{rule:a},...(0,s.KH)(c)&&{object:c},...(0,s.KH)(l)&&{after:l}}}function bridgeOf(e){if(!(0,s.u4)(e))return
 const{kind:t,database:n,table:o,column:i,migration:a}=e
 const c=r.find(e=>e===t)
-return c&&(0,s.KH)(n)&&(0,s.KH)(o)&&(0,s.KH)(i)&&(0,s.KH)(a)?{kind:c,database:n,table:o,column:i,migration:a}:void 0}function madeBridgeOf(e){let t
+return c&&(0,s.KH)(n)&&(0,s.KH)(o)&&(0,s.KH)(i)&&(0,s.KH)(a)?{kind:c,database:n,table:o,column:i,migration:a}:void 0}function isSameBridge(e,t){return["kind","database","table","column"].every(n=>e[n]===t[n])}function madeBridgeOf(e){let t
 try{t=JSON.parse(e)}catch{return}const n=(0,s.u4)(t)?t["bridge"]:void 0
 if(!(0,s.u4)(n))return
 const{migration:r,...o}=bridgeOf({migration:"",...n})??{}
@@ -3843,28 +3836,56 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0Fz2yoQzplfwXCCRNa8l3mHjGcyOb1bT+30ZLsaLFYyMQIVwK6T8X8vUEd2nErhwu5+H7v7LVBVUktfVWV/QP+giXVjgwJXPjuj0SvxfK1g1hoNZP5KHOzASn8gc7K2wLeOHAtSGxU6Pc2R2oH1MwtNcCBGaQIaHpSfztWCBsv9ZBoFHkaqdfyQODoo9QmDW2v2Y6gFf+jHwKDlzwBT2EeJA6HeQL39O9RsZ1yIsao7CfsrJOitNnud0H0Mwac3EBW7E2mMk+tMX5GLGjruRpuJZuSKKfw5iHa0z+NNhtNbzkt2vbEe5zd7so17sywg9PX7l/+/4cfMKJXhwlGEqypZYOOnaMFXgntOjSt77jfls5F6cIS0mndAq6qRCqqKFZicfwlhrBRQGwGUBN/MHghDLDa1lzF3rPmKMCWu40pJ7Uk8GjdowRJWXCNr2SYrAwPtOh5noFJQmBD/Ju4t1NJJo0/wjtt6w/MxD7/8x6gyur1ATuGBMUSvU2StBc77+hRbG5N6yTvw3MIRrQ8eXGWapP0sb47vz9qj99+gKzoPR5QqOfz4vtfLNi57z5jMVhx1wzupJOTTY8MeqiVLhw6srPMU4/S6PNDxwZ4EnjVnrUVyc9ej4wlBClKcr9PuuHrz05T4mxPfHmSdsht253nXv3PwXvoNTi5+MRo+Yib4C5gV+R0KaHDPrU9XQlO/bI4QbkzQIg7MQtlxX2+oJXTxgy4Xq1tGn+ZLShdLUeDVHVsy9hRL5ZMIO/mSB72IeijwesNiKouThaVO6RqpRZx/TLgUd6T4U6lsrQk9vWc4kglhKxSpPlj9Dv6Xlc5b2VMWP+keLGX4DpPFiuDbXL+sI9lTsvjNupU2OW7j7Hz2r2D0vrsrTRRX93za6or3zn3fh8flUtt0tzKy5Ijq9M713xd4QIG0ZLVzJ2OJxE0QAkAO6SaSeP3gAc9YwafEPbtS6jVhpalMQ1B5ZFHVa8qdYSwde0bEPyED9sZrdmuO9S5tKrJIbe9hQMKqm87QGKmER5qhR4wsFvxGYng5QC837xSVszMDIb0CxCttulvb5gY/LjMLXS7mSAD6yryJ9dYeulsPv8aLWUAFtc8qyfx8PAShBf71RYweCaofttx81d7ZGeh6Wj2X1h6qYmNBlHxQeY0nZmrchWdIrGKDp6f2YmYKmq1snYqJCBlvICCvj5mOub9tKtsbbo03khFIy4uVedM/Xq56GIzKMw/PjOqdhu89yXdM8i0jv00bUGmwJ25s5ax4jC6xugfgIewJT5jgDkxQj1heBJYXJ1nGVh0HTLEpaAFiGGVjABf7gwoWM0ojr8iYHj52V7NJjSB44BA/ntVMd6p8U5aDzZ6bMCACrUiOTds4Z8nvQAsWLeuYEiSI3pl36QAYjcJJRltDqRMNYPjwryyU5IjLJbjgs9HHl6rclx3UicIC2TJe0f6bGq3MY/PokUn/ah7p5JKh2cEvMxX68gJgJ/ZE9pv24eOwQF582hpbt66sGwTI3xflYuFgrbP+G5mGP9EaLRgvPbujiOOtZfH3jevM4vSi5Do80GZ2xJkJgS1o6cNb4NCv+r50u7JzpK3dutyg0CLC/olGSrcWU+Kf6JP94hW9MIliu005DwUO/0gptkiSnBZ937QWRgHe8hRktiJyDAfqreEsl63rmraz21QkAQ2WkmAhLGfLKYNmNHFb/GzNQsXX8XInOKWDryA0gIdwxnLbmjclSCyptnHJitDwCqOJAcTfUkgBsgER0sg4bDEs/HIolA9YLuSHhaSZuitr/swpZxXYE41LYCE4wnRrLonMwmvCHpOseLNISUYgIoFTEP+erMB4hKelEJtNvyViDwgGyaSKCmpubVeU1SIhl1SGzc7wK3Qwf3KJ+dNpFXa9FhrSPIUjCVKIABgYH56Q3CVZFqSCzhOWitf/vqg7u+2XkUySrOZlZ/fOL/VtwebyUoCRPGciD+Z1rZR51IxQuwS8WJhY6atTcyKgqFgnmRqGGC/RPkhWgTEGJhwvkhjUog5GoBpzu0mCPQP0mKxkFVL5DAggz46HqvHQFPtD0kssxI8135VVRbKszthDWzkTKyHRyN211ixChi1iLJMuWeVCmMeTlQpEWIGJ0IhJC8UF/5GbrllEJDgkvkh2bbNPrkzE51UmmaSFJLpGRK8qurLpVx6UZH3duiqfWm+B2HCODCeCTtMJGxmvqTCWCgLq+aWXpNkkf3Lm359+9NE/v3rbb9800onxxiYLLFeZ2ipKXmKDwUryiYMkC/z5oK3ibTO9vbE9a92/YWeDgAxD5xAATvvUae8LTqC9xcm9F4slql6jAEyRAUVfGcThftn2hzvZc6mPbojIZhGkBWRP+MWrTDCRdusOipIj4IsE8fYO+fV4YWj1SVZEcI0Cfr73hl6hLF4zkRWrdfaTe1a3XhXAxN9zDEfO/Id+mW119NXrEwLkW2JKMXebZD16Hq1fV7T06xIsTKxMyLTiRdDG6lnBRt9iWFiaur3mIsJPwXeAJjDA1hUo2uuys60jg1Nr6M66VKJEUVVorkRbKG6zeFqeNq0+R4o8ka6ln4uMLyNHoZhw+h0fJL6PzEUeBRJFrZmNAPGAaDZWXpSSd7gWhCCEdUiAlv5xybqsTmjFthroDptgbBgxVtPWhbgIIk7kFcvWz2DZUXjBoMaXWK5YAZg8jnoDI6t9h8uRw5KLZYCThxUxwJSaE/3/YE28BmOWuwAQWweDI/NMSgtwFRZvKmE/h99YvrhjJ1VM2JKt3dnW1hsbdqPswXjDhbZZgIf0+sZ1aSjk0IICTgC4QIYsPAhSQ5dWIP1eHZSDIs2A2+OrlbiFn319EU+KcwAbXLIhNoyDqTilH4sUSx/sKGDSc0BQBXkhFxcDIJN4g7f2prWO29IuxULQVrY7lHpSJTLQfeHWvCo2PS73IssO6hq84MPV+5BQhUjDtPqI6ABhpuotn1ppudJvjiqToSBznw6glUTTA55NC/Ao3sjmjfR6RFjLS1q9lbdLf0oEc99VVjjm2ApxLa2AtD44FVoy9GqZ9OO8gD7TZOtr3gQBglicYiJNjwn2B1THFEJpMCKDORelhmFGItE0C/AI4FXR2epZkh0bDxF+OAhvbM/SDhNhJqrL8QgdadMMkzDVZ4LrsezNoeCQiIlYHi2DZ5IPxDUnlIoGmjE6zkV7d9SJ2WvX9pY2lx4ecspk2qaqmrtuTXoc7KYj0np6uC/KuqxvJuDmdrejB+fh2TibZsulTWcP3M6awsMJpsfSAqjvCBYU8lNnucWlDTXspX150yK35+0iAPODrbckoJi1H8SBpUJnETg3oTRxYSlpTqUNKPPmYOXJhRzGa5cyeHDabWPdmh5uSQqZEoTe9PdNuw3qKAecotaOMllORRpnDZ8+I9tl/6LlcqworSLWmdNdNpJwmK/XrOJ6nQ0Mw7SKLjfrSOWiqvp1mkvT5Fcb66wqbAT4NClQ1GZTcDgzzMukf3IZSQ/BxuK6rujs3tbdhMBM848XF5Z/QgXGk4QtVm5uHzS8CinyH38CaP3sz9MKVE3jbG23R33Ee2xbT+ZFskmuKPV8lSFrCe1DuBhoz1V4jMWW0Plpe4SaU5tGpmmRZstwnzVBuTB0nPU1O6nI51J7Qfo41euhs5gdCktAzia3hGoQvKltDs4UnLm5ri1KMm7DNd9Da/Vz2fBXgEVrdlnoF2sImyM804My1lY7YFlL0Sni26/tQmBmD6mApZlQBsJfPxP56QUiQyCLjTFSCRdWxNCxNBAwi9ww7lg726WRB26Krqiam/mGduSN3Wbmz4YhWGvpajf3OfPlZE3QJCwrovpolseePZ6ebG6KYMxyCcjVUadTW52EUlYViYGyKMom49pVKyM9gjkqU1JVJ1tJT+sZKjcUCKCPh21J+7Lte2154E4dhKUkz/gSMFlN8qYYaWeOmEEX9ZYTgWBT0GIT6UFWCrRf7VTkQWEnEvdhWhry7HBW9ZDuXnN9WEM/0inu5jUt3yFJMsp5gHY8Gh+bHu5wZIXiKAQUODnOyGmLJrOJNjNIn+5/yVjMiAzMX81Pvv7oI2IAmsDXHiEIRgMsu/YQmZY2G4edRVXwvnBJFh/cawidaN0yVLa8AHGVVHahfOAZR03gLW7ePLJ9rGSMyiVCeVNzWSEUxsscvHhYACn0i1SAxG3OdY0yPR6Lu2jADCdXmOdsWZBeiTCnsyMkhdsfSatmvr0Ojq155Bd39WfPutumDgXVOPkiCYuuazFCW4JnE393haADjXndNAcRZzIlgJwsmmgxmWvsAo7EoQTR+765q7ac8dxa/qUEllam2HW2DbR4Sg8Pg40TgPnLIngOS499vrWc4jr/BWTN6Vd2vpASLFGBg+8z1Y+nQygAtaJyzRB/EhE2G09c/XrdUCqNwYWMOpfiMTihRZXkuMqKzZTM8BXl4+HB3VaTfPLpV4gPSa7XOTDOu8ndNm2nIYohtBcqEPF+S15BOKmvMdnafcOX2oKJU8KrbEcWJprkSVXhukRXVlyGQA53ACnrrjEFWeVQcHc7+FaS+YR59ho7092hr9fCrc5fVpFpaSNX2H5LSeY375oFwQ1FMtOSolyqDnLTWIfpVKsmlGy8I81C96lODjYrVhmww24QheQRZms5RbJrUPB5THOYYMNTykbdRSHmEbEx9/RhOLBtWpWc34mJ+6maEIZmYpUB+Ws0JngoPK3GKYrpSTDtlcaL27SQaTA8uN6hmo0kLK8r6y/OqWuUbZhLfalOOoyr+aiMh8viEorr0odL83AmgWpmXxxSdcZcCPks81nJkbm1hWvqNM6kYgmTzPda0Chv7VziFV/mvE6/+uLrT/5NJ5Ev//P2R29/9fYT98Y7X3z6cfbkOpG9lRtCeD8bNxYwwhA0orsQip2TDaUDkcfFdC4fvvz8o0QvTjXOWSf1X278tse+e7ing9MpU5BYZG/bHtqy7ghJiolFn2s2W1vN13vbFfSFXstkuYtnY09DYFOn9yIlwPIHggG5vxDpT8USlhizosGJ8iLmFB8j74utTT1a3MQdG1U4nzJtX8DYaiwgwjsJqFdY1Dz+VVF2YFa6YIx4woNDzXOyn9VPaP0qHYdFuxKZ0LuoOttCbXwDuC6LfGXOg6FE0mVr6poeymZYLglxXI6Tx9reo0TzndTFg+Zo2slpJeztK8Eg5OSP8MOJ+ODuwVnbaaYwtt6Y8bQdne0SsJaygq0hEOv1ttx06zUJ8vvlEBk04p73GxSi7MpxYSolXjpVRQJmtA8xOg+3KDet9Vf5i+1WA9U4sKFg5fRmkSQh6Y41DNG+OBzWVXFtq9yEQUYYZOOjaJQkodxJFC656o8oSQh6gShJc/0jmYJeE+O7Wa5rU3Qs5+5QlV2aZcurxxcXq1dHSrkUWVNuwqctdJ7w/Tr5Acx6oDdoawklv5vCrTYQnt/VztrBjvJUWH0BoiVnp7d1UXcOhHh/dS16EspIYKvGdSrHzNj/buyhM2/jB+1FZ2zbNq2i8gIQeOrFZPsGMeGVV8YvGvrTwA4N6tzIQJZFZ2MsIlQqulzVsriDW3Q2BV8sb3zqjdHlVdGtVrPX5FxYsuJBYuyfunIfnpunti6f23PHHegmcKOuLclW9KCXifAsl2Lyk1/QHM1u26KOcr8kx9aLy+Feba7BSy4ER4k7qVg1xA3Xcy8vZkSx5sflxfxiNZsVtbu3rfP3Y/nC7ZrDBmAvLvwIqeLxeWi2qQrnzL/ZktHpaf9XJVNnK2Iu1U6zi7rdckkKpTS90dlV+2whbiEM8IIPFJOYg4I8Mhk8KC28CUF5BlWzOMe3Jw7uHDq+pKTs31+ZS8NJmXkLcexv5tv33v7ibdrUbwAZGQwwjj/VGOop9kYKGH4kRvFjPU7f9cOLT6R8R8ZDbLghtvBX+v2gv/TC0icwPrMqt97w/6Pu7xvbOI58YTR/41Mgc1bLGRmCJTvO5mANO4pFxzqRJa9IJ5sFETwgCUo4pgguQFpWJN7Pfqt+/aup7ukZAnScu/fJrkVMv1RXV79VV9cLYNruzT3LBfJJy4O04bgmxbyN9iYFd7liAOJwPfoWE0pWSGMtfw+YNoiPSauNlZ5qGBclB+b+vU0YGr4GlUDL9nFFEoQNKdlYeAuevL2JqNNRU1Fq1qTPP/9wux7Oqohr5I6G0hxC3QY2HMMu/QPdaJLrRfnl578+elvd25Rfyl9gL9mLzclcdlRs6IOI5OGm8cfnL17uf/X4YD89HbIjnDNrIfo0M9mNAmquqSjDIAtgdbWoyIhrEtgXvsHjpPd1qr2IcNGTpeg/fv5E5RlPD/ombdEuAKzr0Qm1O6C7hDjeHZT3s9InKkdxTNq1C9ABkhjNbTJspQp1SXxO4fLGybRZXa9PsHnhwjbGH58ByeZi2/tKVxEnnicKAQjNuahuYBEIHqahriRDfIQv7TLwJIOja5eiurZJihx2VpW4wpxvMIZQnPGnIBwgKogLV/TSN+DKnzkbnKOrt5L/Vhk7gFOzlxD0yzlkLQQ2sR+/OWa3wKAUw4tg9DLU0L7tuIqNXH3fsjHtMJM8sVYvRXmlBvX0RAUJZIk+dSaWBaY4KYILkd/AM8T8XuwIyriyUbctw2UnvjYKY/Fmvn43E9ljs7tKQb5TznH0tF7QHFbrPU2QQD9qteZAnLgeBjVuh5rtXeD5IOY1IrZ8V+JaXeorO+iOEbfyTVTJxQ2FfRdCnwNlEkGMm1drcGtJJ1J4UFfr6g2Fa2kNzvdkEEWiNyPR8OJJEuze55REWrnxKtrc8uNl9INy99gtonmbN4KdWoCnk4TSts0Q2WDonYd/H1ob4VXh8YHdAbDJDNKtv0peh1ECOMqJFevCIeOm+1EXO1k8AW3UXPRF4OM+slRyxeL2kIl1iEIQW25W53IqLn66pFYh5S+4yKCUX2SwX/1Z04rUstlpstOEI9IyhAku+FuAOi4+xaCxSGPM/C2vEB7gsOQgkPPxKrxH5eMqU/R0tcYheimXA9WrFPkyuq/VwqQBnPq8bJM1/vPFhlrajxNKcWRRydTIzzI//l9LT855JTKJVh9/F6cUUIxUGxhf5rKEasmSQj8kVA6GLAdfUKWQb1Nq1Ur179Obut1BvaYMEaxaP/+qwS6rLV4MBNQYBTaEYWaJ2Giw5vm7OQAfIJfkkCA1IaoAcxKYA+ooKRfbNRa+GyXHOzCA2bhvCfVekOgbIQX3ofg+w97WaikTapisjKUvuduszrw5bONMTThf6sn5IlXJWa3uBwwCO+/1gJyh50x1CzvtQkYty0UUmmhZSL1+lxwWSzJfXm/mF/NXyrFQM6vsXoGdolJPVj7amSIT03py6Wnxgaaj64yDF4ofNhS9j/q1Sq8h40+F/2w5s9IT2wBEKgYRcuEYAHC4uV2GXKo5OOBV/S/6j2xDQsoQPk42AbcSQps2MuiWnhNhmwQ5lRtTC1iV2VR+yhZYKBlym5csnLXLabltFQc57R1Fx9KddrFxiWTeAnye64aADJ+nmo00zDyCBowYBAll91fPQrOt+1myg/Op5AGz+CX1Fz+BvHaoUHxD49xbbyp2OqNsyyNvi4mDm+qz7/EGiTp++zH+AAr03Hz8Gt83IUbx+cUXOu/sxmpecubOhKn4dnmlCrva8vECWgvRJZ4o1P2BuDAz+DUMjE9NGUD4sVHhAGBSgmddOL0W+brQcGH94Imm0r+L83cw50c3Z1er1VhHAF1EkVPdMvArc8YTS6vMvHWiekoOjEdakQkuMnkYWzNQENsX1GsGlgCsPwhTSjYkk9DdCd5o7leJkFJhFAN7dwgtyfxx6YpLMSlpYVHggtMbv/zVI6r6x5cvvv+u/4e/qmjim8d/fvr8j4YENrCOtjd8jyFZnjw9OHz6XPqgaBctNCzG0urlfLmGbLEWgQyhpWj95NMOt/MNxC35qJHS0tcY0OdyBf6i//kXNSwkiK40m91lQGphYk5EtLb/n9LNg37ZLkmuceFosK0ElqICndCu9bd5PRfuUx/yYY8xPw86/4r4SG85ZD9d/zhamP3wuHaaDpmxTOn69P0uV8+OBOpFkUrxTYBvS/N4re8mZSJ71h/yeKRnR1qZUv8mIqmpnTet88oGzCFmFLtSrS6Y32D+xw0aluTpW9liIGR+WXBLyXmEnj/u+8GD0ytjjKR0npDyQ5bjTJGU8TO6dcfm2d/Z3Khn1X+R7bfwuxWa4KRjq0AjTUKpRBhFdOLN29r2TmHolakY8CcEjH5wItE94GTJpp4f1yZGDhspPm70PcYvR5RTOSeUw6ZOHxJkClKgQRKmN7HV+lKuWpvuKRcz/knNuTpPYD3Cvkt9KixeyLSyWb2tOhbJju3aS3z07jkMLEGzryQI17Ni5lU4e8Bpt7dYmb5wfFM1zSicIbnjh+iYt+kdRN92VXPd4wB1O1/Ac7NxIsT1uHCcN8gBKSmyw771oK9Pjl1O5ZKvnb7VG32Utf45Jwx9KfhASetdpw7MuahVJ2tseVWkO5A71PCxzY8V7UZ+VPFhoj5zikfSj4emLRJtnBRAZ+riuOKagquOzey7ly/+/PTJ/hNXMTCZkgnbXRJYDJIqrlwWJRKVrcscLL8pYDeE8Ha9iCTx2Oe2FeKuR0NxQMYeh19wXKbvMm6fTCQkB18Tfj6cDpijZt64Z0wAAjn4hYxEZrZsvQlatWhngRZJU6jgJaPTdRisCmauCJede219yY682ElF3vDEk9JjKEMyW9N+ILpepctzUmt+Am1wPL6NpDcJbCr6kXOWjcfCy7A1+LdyzuOIca6KTqaSxqP3cM2E6q4u+XCAjTKTkVZ2stHbynuEv777koRGWxa3T9DIPzMdsnwg8+OYu14bn+dS1s4F2TGDOWGILs4aoFozhPwM1vpYipmwqQGkbSWwN14wnzl8zmUR2YYprI09ru52xm93MDipxV13E6rBRW16ZBoikKfZw0H3owKGwd8XVPF9SUVfzoWf4eDQC2x2dGqoVCJnIMOkJCijPcOrNKlL4ei2BxJzIqvdojyY0xa/qfHj6brx0IDV7YWkFFXmU67tH3LHqNh3eWH0jDLxTCtEzNxtgoC03EkdmkZVOYPdVcQt3Ak8OJ/LgpBKou13rGMJGZTe8/AXHqOwJ2VDVTVOBGqIxadAsv8X8+MN+J4vxv17pxEP6aWqQOGqIZLiZCFYFPE50nEE3NJjt4sXPPo6m+cnV3XXgVhogkg1NkynfL5hcnWIiy1xdPs69DbtbN7RfGcVOc4Mo9JqTACSj+M37d72J0UueROQlw09CwWQ68w719apIpGwK3iYNQ1JQTHfh7nhVR3tlSlX0rZPdmtPVOYdmk7BG27GYQk0wNtMrTo6lKRZ/o46iDRiw74848uUV4T+j7OiOTrT3q27hZ/p3TNGEfbd07fo7v0YhV3wyCaypUfYQBBwgSmqoYqZQwEmUkbdu4ib0Xd4htNptKGMG+suus+I01lY3dnCS6aQ7zD5yitXeh9QzclphTNDKwHVxuYB3qabQ0nO1e6Fl5wGHYswm9MCOVMc0sStyyq7BGR3MMmPFCia2hXbdCmyCp1qFcSCN4Om9gSNG5fSDgERwVjfi1cnZLg8bWcNCGARzwJqvNPqsbhaQ666/WnFXDpwYkJ+Ge83VUJzx5niEx+S7tPlym2PZYzRIET3HShkjz28+etKSA2Vbun/J/3PZadtlXN0iM6fPf326WH/k6q+3lxVjUcg4tG5amLRxDjTF/HMxLzSilk2yvr0pFu8iMx4L4gem1qboqSanv+zAnS4lzXumfKEuxEVtpOr2FYdqxBoAwmfzo5dV5ccJweY6twB4rgvl6KNIBlVHs70Zl7XV7vQWItgkK0/Xg4iKWAmByaA7CkvJa2NO4Stv+SwZ6pG9ujKdOtsJhom3ropYaI3y8fSYR4eXmPLtU6zsA06yr4BYv/BSvvKO4SB1wOxe9iAyQ5D5oPV7LFD9G5roy1dbRS14TPcUClWZqFwjkI7+UZUGeWSMgSp7oQtqyzuFRVjduhPuNw3dlhRczXne/dgfFSAnSB0jDPlhH/ef3nw9MVzufCUnw5k88F4KIh65kmxLaKEVq0L+CDxRdt82UGVTM7V+QTgxbc/BHSxm21YwuDQ7vK9TlbO//JSEvN1mIS8xnbrn6CR7tP11+npaj2yO1bafzSb38htfQGZXF5CmY23HakD4v7lOXIrX4vGWFmp9Vb47QdAXE5mugS5uOSXrreIp6I71DIAYGu+Jn6gUSAF3GB2x48wp6SyEDPkD2UizDd+VITEuBeMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjVVmV0/+VXEjHsJOTzUMArS6WJ6WANmjqwnLaN8NB6Zcsl6hLUtJb+igH1H+ANlx1JAZLYgW/jUavsyXMEgd9/XsCfywpw0xUkpdCTFPlWM3vqLmzpUIgPZ0p/27aQMjFoPHg0DZw51K2PmuHTvMoFkJtGrU5IP5enWHPYkewlAwzDAFtMmlaabSVajN1OHA+f3N8Oh/15VOhqQUfSQPoVUXNRNZ2nncrxLmMyyva/8UgndQKO7MGBWljpXtvPVPsT/3j5m6J2nqFAbTNFh/D2qcmPk2AwEwfUQC4XfaQaWl32AqWtYJOJf9REs/rYdysPpfQLLdbY5c1qJ5KtE2rok+TzOYWkTrrUlqgYCKqgO8NTa7olFZpCd5eEgsCUhHjv9cPGfmgE6F4gbnu/5ae2ebF3TbfreKe92rx3nhrRDopDINaFVnjxySCNHV/7NIwzpr3wUSAkWNmvlyxzHwm1d7xUHJaX7J0XUiSB4tgQA+670INIm/t1FCqbFJR/x1UTEe/Zbg73oezhyFeme6d+p3pJDL81+BH/ciit6rprQFt5Kk1yhv0MWtkj8Y2LcGR+h9/rPyQzTLMroca2k7dUY/heFBeH2b4DnhrYTaA4uy6aDJLBfyJSyczwadar/21XWpD/SpeKc7lBTUvcgGYAapf5apcbvupt+t4tepSMHvQgh8vXj7Zf8ln9yf7B185mWPielsDdpo2lBw1dKMabXv1l0ay7YR438Mdis0BHM8WUDHbWVXNW1rxygNNKn+Ska7U6MOmiCQqf7U7WnHN/udCBwwMcdVWDUkgFuPKJZBvZDbpI1p1TB9PxPpDtfjaaxaP7fa92e4cGzNE6akH0vRd06fZLcabXaad8Vji8Mz77c/4yONJ5quxy4yokIFg5CJrJNCHI+MQbIIO+toeF2vl28z9tpn471umIk+PfFmnC9o9DWn4TmX+7NJn38znjUzPijMWUT+kV8IgbdIS11dL1+tQCBrIs9OfkRz5a72OWAV6Tt1IBa2L88TSymoCde5wkhToFt84kS7/Wr+m0XEUnSusL0S/xXVvF8DU1oUmKwC+1c5VJzT7Y6Ex8FW56pQb4yji7XFZ5uxtfprZxl8PmwYhvdQfpWwwbGwyevS/9fQoPnoo/8PN+68P7r15cO/08N43o3vfju4d3Pt7HfYFPdt+F0TrCNbaxn3Y+CtAmy7D7w/2Z4f/xTXNAridmVWgJeo9xvvmZd/Mf1B2RiTIJfc0Ta78egTdM3232Lu32cNK2crx8YUNjakzlpUQ+s1ciN4vqijU64SXntYT1hdT7hXTZSU21b+1rJfMkNq7072Th9nW06zZYZ3iFkfbmR8/vLg7+cG8PI0PZijCNewpfPNLORi/aEhJJVLumWf7VdKfD1CMPgOkknhrnh0vpI8X+rhDkLzzNS15aBIVLL1mKoBILnGpJfeWe5u5rM6ugcQSlRsQ8dwMq0eExJPxRjG1TWQjJFAS7pydaTr1TuzyGFUCtGb5zGGVBlGRXadui1fhzeTBI+HlQVC1eiF9/dISBkfjag36iBR1upCqFL0mpkXuhwDFN/lA980ZaBE52w3+kv3twySALW7ROk3x+NIZdK3USOiS9aXJbi9r7g89ZUaq1rEqzMmr4I4O6gKBFaI83QA6PPwjq8rHVJNbI5Wkg9c9boqt0x6YdLqHaxtjuPbEEKsjpOFGhdyKVNkYVfIZPsUzmcDO16fuCxNZRJdawS0SpB2AIeC7NpSHfqcCR8ahRbXaXlurFJHSLXy8oU3q/ACULrSigvXfBlUARDV9mV9UcWPzK/XWsrnCvYXJXmns3UBtlqg3SBTzoEiZD5sLuU+xjqLkjKMNiKfERub2mhhEkqRGdmBEAks/kEKiqwmgmY4t0kdfs2qP8KNPprds3gGOc/5dT0AA9elU01gw3br9rNY9GEVo/3s/UyMHfiRZ1/GQesO9awSV3HFvrz1oCUjU6VE1RbrFiSr05PLwJlJLqACXqsGz2TCEJMDMGzT9mAJGHLcKIInrximRW1MmlUBPIg5fPVzxboL2o4zIuc6v0Qh+eyRhtTwdjSQyFPyZWbI6RtIrz/NQgz7e937co1YuIb2ea8j9VyKR2vSQc7Kay0uSrBRkz0/ODSC+VxCLspHKbGp6XZq+2J4uX81Cn+zSvTgTd4NLRQe4o7KUwDklKF4EFFFGTd7WWqjqH0pfFJZwu9hPZd4Jjsjal+KNpk77/+fFU5RfLzBu/XVfXsMAS3n9IcD36lKgXf9HLQOgujHK8mC6ldJ3iuXxtUCba8n5UBMW5wRpHeuFjkoKaiN3zzHZ88FCR1ExLYmvvFxEuavVzDLLPSoa7FUYCHQAlPMaSPeJIL0pZSoM+ntv9irkfY5DUvZG25+6eIs7cdq882fPCbKaZoAfax9s5ujZRKdW92qOfQlTm8z90/OqmTpM8ItnNxqRMKtef7lLqe3SbxSsvOaeXhX39iAhYQAZTBocEOGOBfIjUQ6laB5tro+Xp26BlcNs8lVUzZGGujhJECF7zXLI9STQZ6BKxKwPg7FFlYSBzl1DSxih49RlG5gzKpXFQ4ZBxl7Jd9C7cLycmD7qv+zhcke/26jo8/UOTq8hiq8PlxQnPUj8mQyvt+a8U9u/KIOLTnXjtUipgCddTUbN0KT5LtVknOSlYm7PXOWLg331TTroH7y7uJr/xI/vL5aK0JOF/ou0MGCXstckntwsXpkvpP9XOcjpdsidOpSI3DFvdZPdVu0f8pj9P+iemko7ejnQfR2/YZnUv62fK0f+V24SCUe1W2M3cJnqjUf6w9nl9pfZ1Gr3FyII0tpacMlUN7K43OFGuI3SoA937YkIKTBK/yCJMeqZMErmroZMw1VIGgTnjh8wuKDtghWibToxcOvrMisoCV7OxUm8qXirmTTJOmvas95LHQPCcX9jGslDVreGWYpKZlRvU8uV2l5iEKu4dPV3dGdrnFwSSEvc2A8SmsoY+pYHr0fGdjri/RNyf5rCCXMPDJzybP9XXEgflyfVgy++2NMCy82p0kqEgaoUebKnPMGZXgv2imYE27Aohnr76LLQ4jV/os1OaR4TLDTSGBap69XZyfLDbL6sytmHo/+qiga13rwDI4dZIWf94+cv9GZx9F90adB0xWoDtt0EOj8bug4D3yE7z5DdnNLg9bwOUD0SxubGvZWnJgjmcoalGeIp9dc1xWKFvrvU3+a7Kvc04DsmM9IYy/oqbHYu0/79uq3erzykH/x/33lnNV/dvV4Ar8OU3DbJo/olM0j04ROqRKb8Wsqatd8yJNWAtzOowJfiN/30eCnjrT9wR6K0Kr1G9frP9r8+TC5YcIoj1yuvKbj5VUuXErLALtecs1267FukSw95LWV/lhtKLJFsALPblD6uxkIaDA0FQrlH47u+O1BJi1W6Z+mNL39wij7zVmfkchDMUBWuPh/jZzMSdewHzkPmc0JT+9vfKXAhsF5yr/FFPGh7hojtLmIckSucgqanab+BFEt/MmUTvRBPfjeNtntInxyjnO4o0IU5MmPEO4cpPxSw1QjdGNo8RqCSXhkJiMDtRPgk7jBrZILfPNLv/1+FtuQQKUybeYCM32/pyAssIhnz5D2GzBj8z2k6HZOgqs9V2+cmFk1RGdD82dgokVZWTUtNVazy5GbwzYqvtB0YJDEdtegNL9S6bh2L99qpKCwg1LDQ0doP4024NulbhHY+gFQGmn1KnMKGXAfibmGZxcj3goUixBMidgzPSYQvXqi1aestKiSKiiyJjMEuATvZdYXqziYFr7ZYm9sRw1THpGzM0R5flnAok3dO3f9HdM9DEANGFn04CtAITOJoY36x1BJFpV61uAsRE9ECuDqP4w+kmzNyzTc514jz7iSb1XU3LSHQZd4ZJGtX2HrVA6NhW1R/vOtOJgxWuAJNoj2SbCJGApQM37ioODuQ76Qtp0IFpihGrW3rREN6TlK78wJYJUFMY0MX2HT5KyXCrPTchyW4EjP+p9ZDPCGSDGtMJukNfSMzREiy+IzemNnuzJ3+jH164jt194i6lZ3Z/Ubz44B3opJSFspS8X7Dt2y2hHJhP60wloTzwK61Dpg1JgiqNx2qLQQkZ2XRP9iX54L9rx9//+ywX1RyBNVecCMv2iUhKeKxU+xKfVxCtbDhVpkurrMB54PwveFDlizAUggA93wDiPJ2eD9FY7s4NfefHe/BAVpV+XJVAWhpJktgE/z4irDGspTHKi0kcLTfsV83Ozi4S2WWA+SYYkEqGWd/PdFHbCVrletYG3O+5nsqWx0oXMyHrbrQ/mSrw8eYKqAR9ykw7e6ciosAshuqE/l29K/eV3fe1rnzoYhROnZihzZr0zvgFJMOYHqwEcIKzI/A2mn3rHLPxZl79OG1YLUudXlw3t7EPVftbMYOSj31XW8Y8Hm2+O9rcU0ORAa0eZD+0LqlptUnpFWcx40dHIi2U/U/gHYKu0oIqUVzGqJOHrfB0UyJm3kHdKOrHEizaxmyip/lZGsB9EpblytUgEQT+YeKCspVVT6wOQPg64tTjW+m/qYeT4I86L72aecIMdwn2AJDlLWdQ2A6fL9pOUp3NZkimuBRoMtDO0hTJOL+GksCtxhY4UCZnUqX1ks8s9K+CohDIuunpLZ7K7CoaAImOI0A2ikHi6WQuIcDMXlc6mhsNTax8ipobYqrvLJrsYR2BUDYIwOkmWhKiOSEt/mr4/NZIkRD8dR71UT6Ra9gehY4b7ymZo6AK9d75Zejr148Pzh8+fjpczkYy8nfiulHMo+qL4+Ov/pm/6s/9b88Kvf4IISTWODS6CyVcfX6fvnk4L9ar64vy0fAopiH7MLELDI8s+P1XK6zMhgAD5QnqKnPM1V/NK3SmYI+RCJiRDVcL0Wm4pbAMVEpqJt5OfNtoOjqKaz8NM0IvRDPbxW/SKtBygNLaKisDMOUjKfdVf/7A3XXV3oiCw/6UVIINlW02QgMG8WkHl1enpzDWzYmQ44MC8XInMikoLB1mOEjbT55fPj4DzJiZUXFfnbIZhSYFR/L7inLXqgyLCipFqPtlLwqKpuR3NxTKQFP2HgxnS3msh3KWbe5vlQh3YY7QdZfbLs+86Y9Sln55ccgDjqsZa+cBinSArE4yOOuek5k8FmgGg6wDkkp63DzgHyf7qYpKe3HAaVCaeKKV7zaSj99WQ6jWw7vV3GQYV+L/Q/6/eTF4eNnz7D2cdALGD99sN/xZBB88IO64/hGp/CNkgqDZLXX0/j8pv4gsFWS4Ue9/I3PwMKDWyv+yySXw3ObJbx8otBtcxkzdB2dqpqcn4uapgPrC4/E/B7oL6PErLkMULj1mWE3ZQhZCL+yi5OHq3ShtT6J2O8VA0cKTO3I+fK4z5z9n5ZXB1eyh6IAHz6ZdyB/zxfPlSSX85OtMvAr6aDLGeWY9R44FVBqqHioXXhZhB7wWra6gGA/PxFxiY5v4LYv1zaJAQ6IystqrqbqSqn376vOqmLFi/z7cDscsWZxOpfK881CUhKbapPEGWwuzMJkTzd1P3FYK/So4fEdA9Eaom6QfllbJDRsm7czYOA1WHpSqDkshYsykIv1Ve31mRxuNoaZiSJFQ2wpl25ZW6TZdOCtk2rTKnpsthXaHc2t9YWf2OYRu2JUBVdhV6Rowt0d4DzbR85XeKOIequIsdZQFu5lTfcIieS1NZSVKRGXFhLOwovVoA1YlUC7PfwTB9yFFzobBOwOZM7Usm1CmRSPsFsVvHabWe1TJh9LKnV0D2d3pLqUOm5f3LlR3n3U0edz+a3+T8Z6wMg8wPgpp/X42aFYkwjr8wzOlsHl3L4l1g+KQkJ7oSo7Hgz4isrzy62/+D1t2l/1+tAuE4iAnMrXwbWnw4illkWRg7Y0X9jJqWyf9VbQ30uz97z7QA5TmlHLkhh/LMam6omHSmTwWC2zWqX3Gh0U90bIJxeOkbr4/v7b5zpIkdBOPtv8F7IdSIg6V5yLC7NjJbN40Kkj/9GNnztXM00OPWPTnebWLnE09BKCEnQSAiGClH7vR1CjY4U2xCNNp0t73+DxH8pvi9PdO8cNZNcRza3QbIUEn9u93RdSt8+6ziMgDptH7DrjMvoqcf9y6lNJ8JQTU9ScpKRcJWBaULA3WG7xYsheWbkacp2ks0xZZ359tVINuzh4Z2chVVywgiCyx+77/uXL/eeHs8On3+4fHD7+9rviri+1jiJnrov+S2VuBtDnrHaicwIBupK44y1B95OF9asMs2H4ldi9fB2SmHIoXGua8rWoXiKl2g2Fomh9TuuuALGowqbSqG9jGzvtUx9TqAchkaprifLvbCNR3Ez6ygqxn8+WMPnNGZI58CjuwWLGkMFA8cOlc0HfcsMnQojre3wU9IdJUYVWfq3xSKhHywAC16pxrDfnDibm3S1D0frW3cAed1NZmr/edz/ZR5JtFidrcdMzQHd5//9gb6r9zCl/fo6Tac/heS4fvVPH6IoPPdSLF3PqRCEhCWRhDPetb8rxiyffqIlxM1qYi4aRH7EaOrLtPLkfBe5TIffkYwjittpkPYGED6G6jc5htOzx/S4FYW5XKIR17MpsTUKgTDfmq4uwdDzQq7YgCzx8WDbK6rlJLTsOXZvWhZYqEEBBBXUUrcL3Bplph9M6TujZe9sWHx989fjJvphy8ldR74YCe6awRzW8G8y5GuWKrNMALxH0VhHJ9iTLDqt4Bg2IqC4n/uSMVPTs5CF1DTK9O3GDGcoZVfrFN52grKqYRf6rJkkhBFY4k1Ch+r7a4F5WFw+oXE68t3Iu1qMx/tRLcFz73ze0ry/VcUGMOcz8/JqFT7/K5mJmV+bopQat7cK+RhGK+JKreuhrfFVnmYC0lOLiYiemqeZjOCF8paRrZETWqh27WDn0fHUyP1cJ6olA5+qoEfaASQSM3QzVKXyLsEJNmsgSjKwVT08WYKZC3T5/MUDZBMYheAenVJSvwwQ7kbHH6ptUzHQ81HjuBMZzg1D6TLotnCRruFpzFIgN4vxiF1M4QMRHw7hJPv9aIhfOrAAwEuCbBeDZHuqdzNcyxebCNrzzSpL/CLlI6VDgjJq1xyNpq+LbHmm69YUPv4aLnxYn0s3SpJ7prYdTxx3gWLWzxZUczufn5E80bqoWqHR9IG6qPeJ/EpbMvOmWYtB0eabAzIllcSJSwMhrH9MBlG98JjSeuY13T8MqzIN+ymK9DvNPOB8Ty7slGN7X/vz42dMnwcwmVjDRe+r+y5cqXihoB8XYLzIPnsgMRMwq/T+Hgn0JbXOe5zg429sUYDx5+eK7vr/dIZLk4ydP0qT01szh8ThZ2QdE5zwYuEzloD9fysVViE/DR9fJlAuADD7sm/HaMsD24BsPBcZ6HcSBRoFx/RKig2s7pUttMfSR4LZNc3Lg4flu3dileMOPSc7TUUke5dpFNs6PxperpoM6AUdtym2u6LRk7INOnCJcIG6pUtZQyx0JxRg55ZKgsX6k4hzHCCEOppbUjToLPctdvVV3IuIgiaKuOf4MI3pKcZWUNoYpRQzD2ZBUoFGgEFXDjHIkOjrocFzabbjxS3JJJaNxh5MjUMfes7QlpSosnoAWQ1NP632Gzse0O1JTaGx7DTPSgUYTux9ZlI1l6zyViXHdUyjGtZ2t5pg/w+pkJ3H1R0+do9ICEJb6M1y8ru2F5nopxk7VKHPi3HEX9I7qg9xanLyGHa7bKPXVtRxsVv2P+tHjybQSw85TmHnWu8mkAEK63ov1cZFYeXKP6Y/xiCbsjrpqiGw9RZIBhwbFfHOyXMIImehvpPeXejRF7ZxLHXVoPKXKx9v5EgeDl9CUorHtEQdFJxa+x2SZNHc9XYIyTDi5eECHIjUbnKo0iuSKm6FuHI3nvrJ+lxoDphYbh01lfrV6szwx+Xj9hqZCejQIT7zojfzQzlD5Mn5Yi81NudVWMM7I6ELfkyCbgHw46H9W2cIOO8hCYNNvmZZqGPr6G2fgRDb604Lxo0J+Nd4pmEM/gBJVExXL8m219LrG4szerufQrsOcTJ4bQHtIgjqgRRN/GMhewrhh3Bx7wtiuZEXUcwJ295xvrbzXZRwcbrYH+wfwi36+EuUKJSpcpskCVcYS8yyvqAhQ01YKZMIwxVlYGaJMYVQDaWrez5dQ1QxzUfbd+TLsu4K7KctCaqfQKpld50sVQ4r7l4fCvdmcm78rsd5Pr99cbsr39jY98rdc7mhjcJANTKrqJtr/HvZ+JTDdlOxSlt8i+IyTNh9qkut7JzZi64YjEnmAWq8FtdyEzG8U1zJoYlu/HMoqAzP/l6eH36j3s6fPhUs8/Gv/h35pHh3nV1Wb341eP7tuAFzrdeOHIaCZNtkPkiPWUq6lW9YmmUuYZAocvWRI/c1eNRohvgSgX2hSVQ16iY0bsvTXZhAhUQ3yQiJmPU3LpOSif5ecbplfkzv6IrnVu0Sv755KdvE/Ys5H2G+0lrkmSXt5K62hXyqLxSKCKM11yi7mGowKIhsSbflG9p+lMCL2vQmzEq0z5ce5NFnn80W2VxOQbilTjy/uFSbtlztxKZP2ZK5aA7ILnF9v9MruSNxiT4iXFl9E3Td1nznIhA2l33WrndZZOj3Yk59zRa967aKAlkv7yd62aznoAB6rU8WOzxkbWC2bBbPtSYwkoFndL3UNFowHLI6bzjPK0QjXMIG+8xGFDR947n4idxxNz8S0+lkf/LZqevnBxBhiaAUnFFh3b/WOCqFEwTUz9Vg8lFDT38pLnPjy+mmW4jAW729fy8TnDRvNqhPtR3JAcNxyrLad0SkOqSMaro7CVYU/vv9R/9vH/znb/8/9r74/lPMbD4al+ru7/3FNm0H/ERDpEN3QXiSygcuENR6cLdHDi4u9UYsvLbLLsxhmO+M+JKOTq65sVxPpmVtHyHq7xR0EmvsHelTkQQDcpzQXNaJRR34W4xYqf+jrXsJctVkopt6vKJFwNcCf4xMk7NtfBVCjHo1/ZlJDeLmZPJKdi6lak9TcUTD1tcSw465i2aYkD7yZiEuVqbcHoMHsq7ICfI3D/Yl4ycokSri2pg4nklpuVJGmB2GL16Po3FFCRfticUEBKUI1yn5S2F6SeNICPUH1n9wmnpqzFkFYgopFV9k7qdJ+Gx3N02hOT4z65Tuzbs2Q9cKO7+V1jK4rznbARzarKk2yaZDNRPYsNznb6agDRJ+8BOZHGfK2n2dQl8AkZoWtJitagUYmSsZ0Bb2vjWPCnRvuiWIJAtu7yWebw8kowpuzJt9+tANG6/mejncwuzmmavWWW16ETRAzvRHnhapKD2lYUakn+Xfj2250ZrPozTZnR0zrbWPRu8sI+xIj2vjEzTedQZzIemb/yDt1zrbQz37XGQJo3Rri6C5a5kFVzxgND9B/H+SlI6rQU0zJb1ccg9ZEMqWIZmRLdRONuO/gVMEew2twMTAkxvwLzByxu5hs2Szy+Ky+pzEBp2dUnM2z2aaM3vwn9H09MaFvVPLbvibMVj9UAxRwwnlgU5RjfkJIS9LdWpI2Ejgf5ilpBY+gylXNndi7y5LU9JRiE/TRS09DCQxMMnjsco+ZyPPLR23bstXmzcchtn2hG8ZJbnu4xY6FL31k+b2onptCJJjJMEj7GRriGFJVxuTS4jxM5jZ6MUnqTiV5WiUVQ+h8qRwq6RxoqfZoSub755n1eHusFCFL5aPVWaCDE5iIpm3iituEicQIpMOojJRlhrW21o6wURh/fHfZptTl+MzXx6qGpkR1VJSy3td4J9x2n+vYGFsc6Ex22QsDXT2MRqdBM99956q5f7KAtgwq8BUuu9e4NNVKgoKs70bAsaEam0s5kw5aAmRERkU70lR2ZsjjFea8JiYqyER2lJnZ4b/7aZee8j83wCHwIPboieAfqJj1Qu9AS3d3k0wVV9BIZadbZFQnKqOCtkYiXeNZS6FVl8gFuyytdB0DN6ztNr2lXAfQg2zHlSkGdIxja6JjsWBUWci4OhLoHxrVbL0R6CQ0Nd1xtXU7BnSDwGk8iy9ksOj5w700DVoXHP1Kctb4uegzv/3sxyS62+6T3el3lgh2ekBL/RXOIbCV0nUv9tS9tPgg7hiKd3fa7kjc/Ehup+y051Wc92jhIEBG4b1NOqbZCIEtmz7UWiw+rDmVUGNsqsz3/7j/fP+lyMSeFJXFrXHmKRLbAFp/HDfE7Fub6km0hJm9ikn1rKo0ptrzUCiLdezzkpc/uKk33CDO3EsMfUczIZbGuHGMBgW6gr2tamaWoxHcQA7Qo7R+NZS05WWZW8RzQOLWFVdwpFFHAxUef3/4YiaPHS8hcISeOAiFTKd7nU7yOyvq5OehNe4zDbdL+lNmir4FnEt8Aomt64lLfbwU1bI0VV5pTpYq0q9TxL1E5PXOH+lgR4/GE0EhaKap0LJk/gX+mts33rr02uHWppldZ2xdJZ/KQY4Yfp88IXPIYTCX3Ba//Hxm4bno3CCPHjIaIpBRahRqwpiBe7sY0/1SrVwRe17i6stuLsZ93ygg6cl4AoFBHlEiZpdxO2Bfx35fY3Bn0gD2ZbiTkAzbQLMYwQdijVGlwa1WodNvLmVHO2UJb98y6ENRyypps3KaGJfhcHh/nIdim2IrLStsfu4iUpOQukl0bjgN+amHjdsuS4UP8YFZQuMp/I18u9hfvhg6Ge/iIuentP8TKa6xWaSEZHwmD8SIxkJxqD4aS5IZ/P2u17uSeGOwJiw++fSzh58JNeTHdw/1pb0X3mZnVqTgWy2+1QGnOUgMXgGU6PJaXq4B6ZMPn30mCH345N8+fPfww28+Ea8w//bwN9WHh48/PPzfHz75+sOnv/vw6f/+8JvffIihaquyHdFBRAPsbz75t4efCijBTv793e8+DU0ISFaj/7AmNp98UIQ+1X8f/UaLnsw1yn94uSl76jX33emxxH/94cPRu/L11dXl5sujt/c/yMF2rn/laD4WhYpXa1V91oS5SNaP3n50NJR/Ppyv9DFQRk3LqW6PZulvkX4vVb15IcL2mYhrNgh/Ka1pZnkljGz15fz0RwnHJj91iAV0dbS5f1QqGlerDzpHJOGjy/VKtG7eHL0repWMrq4tjvr9+7/tnS314kHR1qD2w1Zouo6mHiHIk4/44ebp84P9l/j1/XdPZD/XX0E5tLaFl2ki3MFpHmPi5/vz3zVWorzhzNbXImSg/1+I7O8Y2aKp8Sng5mfmIgBLrMWeaH6i4sTFKfRyuRB1Mumqw3sKqSA0clXJ94ni5xZl/DLWxh809O4rrWM4eEygYrMQAomeNVUPj0X6I9vgDbgUcv3vGxYGsT8AfIc7EH4nKLJHpslD+aw9kKjVRSROH9RhLEVEsno7DqGjlI5JaEkrpBnClYNKW4JV8lqP0ui5zYGSpSukoizvKrEmaFlo8Ba3aSC+NBNyojL6Au+AGHXVtjObwsI1lROHDVRqnFAAsAHNc/MGAiYpfUrEXi2ZBeVPZKHLUKuNsoW4yFQqm1BL+4Km0QnH4n3mTgJmEsWIkN/oRGODlnaCNBunwHVMHawODS1XdFMbN8JacNoFEXQVpoL8B+IYdT8aAxJx59zgaLCJiSMwZZ+yHBdNAYIuPF0M8EWjDzqlqu773IKuafcKlFYyixgoFiKGvk4byJopmEsH0VNcDxK1SQ2FjfWSFRq0q4Z7F435S3HjaidqHqvNQpJjWZnDW612q7Z3TBSUuSGlakQjDoPLJ3fYGpBRPJP02L6QG9IdnZS4I2L2LX9RRBv0FSzTIOkRyQAQkMqNQ4xKFOCuZ5PPOimKexF3NI1ffjmkcbd8KwQ0mIZBs0KVx5YnPAq2Dn615XzYsuE7P183EeHrknRBGHxO06+Kba3AUynrYAwvzp103OE/BouHcKVwFiJnS1AekDGbh9yTFXJEXtu4nboo1TEKsn6ovFBUTVs1aiQ8E664Qx0hfp6Ut8HV+gd/NU6ykKL5/XFex0ALPxiBvh9eFrnv4EO2t0hg60rGDh7Rge2F8w9yMY9fOaGlSnJkOA7r5uF3IBStBqxjf6WU+k1aKF87m1Wu++r8UDdg9qgm7KFeiHZQ9OC0xeHg9I0K+Nsmf/KU7gJiILZr5rDgAozkQ+NswNATT9mXzt8F1lYz0YDk6U7hvijuC++9UWdKDLOHXpiBtWtXSMXJezx4YiFFfUG0bIIjnzXz9Rcb9NTW4UBsGyLknYgKsEpbEUA6/8skcdC3ML7AEOu9DCASLyZAJXIKAdqQiKhEGrKqNp/GVYcI62L+CpuusfhfCVMtexECWMVeISfY2snGyTd9CES701swZMFl/99F3OX0NRwG8VhYj0CWEMZWwKKB+XlpwAYNvosHMujAc7o/zmx3xUpDLpnpae4u7Nkatlzm2q7G/gEn+4CFM8tVbsVM9kdZU5Yki9rEhs3xwZ5nSv0u3Q8sxajfZJRDrp84IztumJV4MWvV12A5u8WM0gOPue5fpnDAyzXgIFV4fXV7YpnRETrynYGZHo44/IjfqtlxY1/1qWvg5iRVYk9CHGuOOWaJodAgmaBnl24/1oKgwUZVdd/d+WPg3Q6FN1Caob2dr6VnPdt5k/WgYz1Sf5j9p1cbP2nw0IfLs6wM3bsxCZw2EqfaBKBo3/VYsBKayzRedLrtaBAbZaZ9PbEzSJDhEfnBNy/+EuMzE/GFhYyix2vtG1hEvTUvr1QMh6bSUxnrWdEaIAwzBiM0LJwMj3K5btWnul4y6nxhgSUPnDAZZ11zdL+pnsjgUv8qNHHlks+FyJrwPhJ3UTsYLX0pB4ymqV6W4CwUIiPoJ3bdhEgzNAyabUkBjQH0yibemCA1ZRUpSWT1NSyMSXs2e2bbAQqNrUHk5GquSGZEwITwnA+BiJwQydZZeYx5ZIDRQw9qsRmo4G880+R4hYBTuEWpv5JAhaXGcKakUspB9XQTPYVtgl7I2fJVuQc5J5Wq9wYwI1Zf19UgKeVC0JaiBXDhbA2NCXVV6k8hqgDTr1iSqq9ccTXoW7vt8kFffJf2n3777f6Tp48hHfOu19p0HI1NaScU5lVOi8+dUjBfzS1gnQNIDjybWOlYSTFTfvRl0zmqsSsCd/LMraNhp8AEwUx1ldJATfKIJC26XcLyVP2eXinovT0kI8ghRSoWhLhf9NDullDEjHbcf8U30FfDq1ftQaaQhVfwf+3/m+T+m2GJjOXG3pCqfoGGYwunewyRPJnKPYOPzVsMd7JnWN5bnQ6MasXmOmJbWStA/EobuKLmgMftUgCVv+pQ+JkFIoFWCUVgywufwPbCO3HuuLzlCho4U7Cm+J3c5Q2HWEamOOBpx+NVOCbR6pApydplIvIy/IP+UCeSVRuanO223jjXfdVh68P23Ll9+6kXL11cWx2OlGOkYSE/LrqoBIzDG2AJyXtV8czTL+Brrh4gia9cD4rQuvvbptSaa2Hkbei4EXg8cprMcs6N8AjR9GmMuD02148vfHNOi9MuPgai2wkfH/CM3n7cxDTOR8zeMaP53kkki3KUzig3P47CmkA0UQNy8KkT+vfcCMlk6hrUF+Cyxf7i2dNvnx7S9gKtmYwZC1HO03F45b+JWMCJgY/I7UeqKhHo47M/8GZsErXGhL6q+GSkkZ+JanzIemsqeVDF01ZYzY90LUjJjTaMNNfIiF/FtWgrRuC+2DloOBpSkmFIObUhixs4ahBfVkjVYSAcIYQKfgFLSmSKEJo2HjeguM+FjUOi86hWUFIKgFgWUFhMYaXQQTNCQO02WrylB6wCpwDnnV7U4L1eZ4pPwEzxACTWdmA0NNF4dJoxbRZRBqv2J1byla6h0R0aM9oDrQo2uuBsLq6ygBLRqFPrUIuly4rifQ9QZGgiPQaFNrQcnEBra3xg7AsH9ULRhNaS+Jr5fv8AvyN0u5cswFZVXGJSSFf9pqLZHgMP5TFOnXjQXwVRUSxohMKY3w0KYEDCrBDRYsv6iBr7SOfBy/3D718+1xAMRf+j7p6hduXTNmDpa8m2oQDabOMGYTtghxtVIVa8CA/pWDTZigBlfk6D6sxyLaadYRay+XbwKly4EgS2zDe3IwEh6wMon39OfZ1fuApcrXyf715vZOtiBIiciWf4GZiCIC4QQHwQp9ffjiVGPGypRcciq+eUDQ0MulYQkZn2P8Ky9aHigs8B3g/DkZ4+HSewnTQ8fu28cbdYfv3hwScsr57wtDjee78eXA5+vNnzKLHggkmbVbtuqz3WOFIYZDTJzdtjZRFTv2YqSsCx7eaSXSA81rMoTJz0L2tO+1ykkNcifOyfK7d9Tm77cijFNIs9uET6F6JW8dtPf/ebiIdHQUEeDLtqVcIjoN1TghE+8rRwidKb9Un//3NfZ86Ll3oHkEalpctzuaLCdEtLIgljrzBP9qr02tDVO3c00O4aAJ3v9gyAXjJNAJkO8WKvwtXZxym/TdTjMq2S8SLrmU6sfNDgSeLlvvgTPnj6Z9FeLoVICFpXWheNdPlVEEPpIyvDyI6McdU7k5+kRn77i8haxnfJtY6NJwh8w2N58RppNR6SoJJRznXNp7tVgVLZuH3/XL2WEIS6NJxflbGzgMvVuUb/GkiVQb+RofcUaLZpri8wyVmevGOr8uGo500mIBnZee2gGLeZsOan20Dl3giFxg7OswhREhyk0jp1PNDdiD62E3zXzuJAfUva+3EvI3w+h666Jo6vc8wL6YuoDpXqyWtdXg2lvoxR+AJAF4tUVXTDlwnUuUp97nbbCvj0Y185mX2h+tzNJzZQvwVz2jCkmFeYr1s3URtWbmR7ogqnE362kW1QpNx7tllgdPKzo3kQjEZSzk8D7h++10huxvEbTMTCvz5GtKH10TH1nnW6mGsDgsuNV7p3ow47Dwq9fq7hh9t5kMbbJUqs1uXowz3xECKGpeFCZbt7EwxWftJzZ8/PaD+TLb6lSyYHiR3AbJBGEKeABpV8GFpvhIKden3vNJ7mw+B2aU58YIHlKTvbi0Usmamw9o7YA8x25E1lBYm4HMVMKUWMDaY0131encWR4Mu4IbC8K9m51xnD+2T/4KttoAHirrfUTiiqig8gH9UgaudBq5Mr2czlSvZKjDOs59VANpyt0NlfvwdPlLj0EtlAY4oJqfnuLBJleD2VUgLjI5/iuRRHvVmJF8M//NUlOsF7C0zi6uEG0Rl2Qh18jR4gOmu+iLr8dDAeov753FrgZIkv6QOQddCnWm8VoiF46FxpkUtwlFlI46HJZgvXLKrkE5pXBk7p3JUP73n8jcsef/NuAR99u6zW88XZVbDFLsv6reNB9hIifmGgsc67pNYSOpnqeixqiaSLvY5NwPeIfFx2fzriQ5H6CFR0UnX7irZQdzKCQ9dAzFG7x7v7yATgXZzi6GBop92LsQzNiexVV3q280bFEYtnC0TVEM8qQgRCWXHx3UPdWJbiRnO1wBn8Wh/h0WC8VaZO9GQCzl9drDbLTWQbhWzREwoxBGYCVUsVZmjHDlDff9x3K9dEaiLpPKxjz0nWnnajEaDSGuiPCTPuemzDwM4TAXRf1db0nALqEChyukGl63RT5w28x3o3/72bewz5M2i4rMN64+T0G2w0Lx//ef87YQwOay14WJSA4jaN3yEYDVQZ5NaFtAjCyxfPnv3hsQREFYlWN7S0iiwGDcfYXTzgrYW79gjpyB2m/9YJvcXJU+4iwrZ8t/aDxFJlRaBxJGDQNBfa6TxKU8+ZWsIAztMvC4SKb5Q+lVQ26k9aqLVJ7EIZbSQOCYJCFq+cRRkJtzIDAq+RCMwar3teGy6N4vAkXo49TWizSbw4v5J3jkc3aF1GUcYPImWY1sg62iMzpzLWej+QbUCOpL3+PfRPzxjEG7ItJNpd3FzOnd0XIzaklawP3Hpgy6O7jwgQqeqbNlrALstklSNaKX3SxHS5qeMNY4Kqac+cMaUUcRKaqPMrRR4tmdmd6YYlkVowHjAj8zBJAoyJIH0oH/0E6V1CWiEL0PxXViYOIk56kpajviAbOBARQGAIil7+ICgVXUfOQiDbvLEHTMzz+Oku5crSvoMPBeUQZGHsr4baf2qSlQJJcukXv6uXeOap0hjlyitTvArcgLn4zWiLtBQ3GJSOCTQyjwQCZp3Gl0wtiz6zOFCrjcbiQmGU9KcJqMvEyIp7QXp2aOs494TgjXOwRsvOMqQPYPSvLAYPMGCXlbl8pc2wBFvuPpoEC3P433py0gzNXCnEDbsTpNya1q7geyNJub+HKOpohv6SiqOg/pV5xP0VXGnTWLIzpCx/rYXsqze5xeTm3SYxnuRv4X5VPW/HgLRIjfOvr5bnjSyZBCfC/CjrwULfza9ef608xXqbyaaqF20soLgQB5ptOFs7Kg5h1ifjUbfF714vHJgr3PlqRttD0GyGVkA0atSO8E1t2Hku2IfPR5/p98n5StaJnAXqKQTJYih5vYEcpPjss++w6Re/eUiDzxMNonYeXtE/+7eHYi0pRqCr2bF2TtM+EaCPJA0vCYmdJcQz5Z+f7v/lg3ii3BfT8+A2/gN8xONnBeFNwy5dQ93Jo4e2C6Ww17KvfY93kv3gvvXHxTNpvOgpC38ulx467hBFxMcv99VqqXi5epuWHfQjqAMCbSlVZAmPT05kAJJkVV+VjK++ErfUIiz76tn3Ir5GwywN6ASguCTf+DAwN96JScC//1K0KR2oPvA0ixT6HjSJAUVQMry0dBsM414Wr2Q1X8qkxkYBXo7LaPhfy0sNhYdcMHIaVUuIMIpdqZtObeTOnsWCR/sCJTW3yJ3bVz1dykNtYDKatlrPWb7pZKrChH5PveoMywWuzaXAYni5ugTOtkOioEYXmmnqMDxnlmIZ/c1q9YOyudoPadyXNqxvZppcFpvllSytjajHy628QGgYVFAqADDCN24maUGMXMiSH7qzsOBM134Arf8IPEAD6RaBM2ZEyDL8casKRRfmCL/XM2J5Il16vTqleMoQJlunPeV1PZje4yN2ZqmEtF0j1ylq0CyEQytBMGJs3Upbjq4senOQQh290xsQMM97DCxR3RLw/Vq8pMPsOknFccKU4be2Ie6zYzq6nQQW5KIvlwM+NtmsCwRTvVkADAuI7TOiBiwzBKx8DvHbTTl6GBLNk8364selPCFgohZP/s/j5398MdMb3IvvD2fiUfhPBwV555UygK1BszIw3/318JsXz797fPgNKtu5uwpLZLO4rLWaaxZGj2ys7alOajamtHfYkwguprTDC3xAqGR3xUafeW+kpUqd3Go1syWgQmsEAzsfy8xs6I6GhpSqbWZuLt4f7+jPxyPUeSK1/PM4HVnI4dZ+oeFtwR6yTnunrD9nMQ6I6T39+Y0+CXenzZ8Ezva2f6bBp9thx6gjiRGG3Bo7wzi2yzYCoGroNGJkRy1isiKnkaaNw6MHzNjYTIfR2pAmY7oBOGmhGI+tSvQxlOVOZn+BVopY3oGUXZcLllu+xWjvsk2n3URFuTedj+qvU0/pd3TQeXNjYo18tx0hFFkIx0Ibp9xni4+ZFi2mNxbpFVX9+uqe4DNW1n8aG1zv6qHbyjGe2AtI18Y/yHJeshKCm9dABvGe7U3PWIZ1huHHTMsuVcnToHIMuP2FS2iJeQjAqe/gPENpRsLc3UCuy04IS043GoyWDuHIZLh4UIL/I/YE68jxsX08pQPnZb5pp2YPmAVNa97b6mtZs7R5hMiwXUua7mV95/Ak4I0ZRlpGBhDpqAF4c1g4ZB3telnvKoDmwJITUPFgCbnTqQXcjKs6qFLPus1HHaekaAtyCt8pwu8GskDnZ2GiHfpHlgS32qyq13BauUV2fMjsYD/sTYBw261+/4GDiVOE6uiY8Vk4NHk6jYKhbfX2b4uFA7pqPi3rlM5OcK6asq6EV46y4xzEatjNgf78FN4jKFgj5fUgqylPlgDh2eDgdK5OpzS6wsDELRgH/UH/elKyct+Isay3KLAretuZwgfhjOMi90hzPDkn0ea04bwj7cYSTt4YL5pIoNk4GD9La9NPnlBiW1i7eJ1CFaab2LlOB9gEM7bvy9TeQ7rp+j8qYeTiBNt591W509yjSbpXZZIVqNPvvHbdFiJiHTt2U0fc2qXDK6mds/PkSKH9McE7QtwZf5siKGOebixF0JNBexsZtJsFCIR0WhhS/ygDPCxS/8Elai97+LjLNPTlDYeKCWboMRK0iE5TgRSp4kMiqg4pVyKDD0HaS2LkSChWUsef2lvvvxSrDr2UNAdg5ljTWIup6/GH9iHy2vBD+iXoSHdzZtZBV763KCstXVmM9Xk8QELkNhrw6AtIapx9hXHB3oAW9Vb7BEweHrbskQOWh6PfisA8JwX9mfjbYEB9dYbQ1FSridPYN07TcqJFphUGYiOLBF4kYCwBwKIFiI8AnsNlBRmen0/vWszJohUfIR3S38aIaj/M1SfcsXNGCUTMKddNEBpeiWCW806mR4WZxC5dLhciVAVUcoxAA6CBQe0qJvcXPaNDDYirUS7VDdOhDpB85XRN/FTTIxrjsvpHIccEb5tqiCEEazm+FOrjKPREfJJKmhRSTzFC4QvTp9efFlsE9Fycbp+ASU+4XEF/m4IDnZnG8WpPufk0+3sfQaLja4KWKy0f5a1U7n11OhEFKzbC/YTt6K4yckEjffvjCMMUEvnyTNDWLTpVCJTcYZ2XMf3+s+qldSi31j0lm6/H764WG85YcjzbIk5mAzyPxlGUd85pebnALmcjJGfxTF9zePbHOBaF0cmnJTVNdoxEQ0h3jMoiQzH/cXEpgsArPoETjzBpOFz51OnG6gn9ikQ+YNaIoZU4Ipu5pz9OAJSJXaMhvXUhyU1448C4K0tS7RaTL/USG8ho78WrOB52fioxi0cP7DsdpWnYgDVYsFTeslv5qckq6JBHGXBnbPVBZirZPAgzxxQM6XQ5X67LGEjlHiMaA5BM2pycug0BkFBJug4SJlOWzWRT13kCUuyfzwA4GRs7ddgVS5ueDo+7nFOwe/e/M8jtxF42eX2dSfbyGoembeVM5NkWO4iOT8qR/COsCBe3chi+spsKYRm3qoJFp+Id1MVyfbG4PWD3M/XFMj26Lu5aiUrp1f035jRDf/DZ0y8gYYOMhLbmIal15wT2W2SzaOfGZHJqUSpeNYiNnvMRrXVEXIuQu+qMCgauRuj00vplh3cBh5npFXbC98nodHU4rmzYDYO95NJhLzsWEDq+4/nBC9zAPEnCzfp7yhzjDSW5792Erfq/r5dQc5Aekae2RPqFwMWt89rAuBBau60R5c8MHlYlsZJyxDY/WjABvVPpHTX51DtpwiP5cPxDPpvy3SZzR2XHgNdVNTWYIW/0RsTtx/XyzuVdGQwtJlN2FLDNaAUMtYaclzO+u1CvLS5mjuzQlhx70sMfdWaRCDa76qc/9cZCvx708378Dol032znrTY1DFtQac9MVh8U6hweTD1+1fHCNj8P7f5HBglBQ+0DG5xiuP2M6eSOFoiZEs1j4JJwSFtZUh86PtSwP+pSbTM0lew3y83G/dGpzRfdFZPV0RRndEgvqrmS8lokCT7IJwBpNzRd1qkTKToVf0tM5yArRkU46kKDBsmkM6ZAy/Kri/N34OQgxsGc3RV/drfRAcJFMAks/WJ9WVirNrESLHxqEhGu8sy4AN3QVVcisfJEfd3zxDvPlHsb5zC4ZbcwzaWbJ115e1U7O+ikvMFtJPx2km6nJ2cDlygoFk0OgL9xvlNbyLhOZLdJObCw853PFsWJKBSJghmtqnSH8/oqHQLTJem38l1eRbfgdgYMlEGcmGhwtSvGWfrwItkv86zIYxYFImM2iLh8AdWOEknweKVsXZhVKt4kLAW1taqvB66zJqzTpfgeXmtk8dndwOZL2DiO6CSxK3NuHOoOEMjdKTFqU1CMqhllw9ySASJk6GeSUAaPYFrMLKAN0h5y7KvN2UAUcagkGtpna9uy2bx88oXLboNWQPkUMxvWN32g0dSB3POGuw2ZaenKFs3Y1frAkPKRYfZB5EpAqEx5d82N0GQ3nn+29EFmH158xRt9PMBlXWQonufOpb8enLzPgE7yZgSNSTy8Cyo3vUzoThZA4UCc0KQQtmY01qEdysdowE9RZ2LM6iZrMJRyRb1O54kllXq12wCMUz/o/Vb9EOV9+FAgON/i7tC5NIyD6XCMPilgR0X/XmbCV9w7fYO9SiLOl49Eg7LcaspH+sLxIo3o9N8qvR+o1lv9jCqny1M8oH774sl+OEhePH/2136RbQ/2kkgKGtIkNzvvW5dRHsjYvY63SfTTDW2Qah4WyyL2Q6lzKTMb1AjCBintWm50eG/TsDGMmpxWuXkm73swa1BEaHm5+yXIOy3jn3qozhFNDfubPjirQV4gt6GscI3QdlyGRblFOiFsQtnklXw/4XhJBZROCPfd7yVim965Q0CVJiwNdEDipDU6ZU2PZp6s2S2bMY9j7p6D8DNFQDofoasvJUkP7EZpKe2Iqe0nsikINsKjrt/YMdtwNUv2IvATthX9PO/d6Gv6cPp2vgwaDNF2C9Mc59LxIJ1uyZTf8VP75MBhmqu/B/3UskFJLO9zc/iQX1wE+/wBTvvNADecmcyvtg1W/VgOcFfTEFraE5MEuQzIeUHup2NwuOSl9JKmwzwOuoHhQ2BJBnAdJxiP657VUqYeLPRF9x5TCO0lDiq1F9YYb795R5CDtqUeijwIFJF0UMO83gnF8S3poJWHL1rKlWSENLx0eyLMsVK5B0Dd0HuCpHFwHg0/E0IOH30mR8In0r9+SZQ+/rj/SVVRtfediXhzkDr2QB54TByHqXJLaCraabxHGGm7N6EN0BEhIdeLxaDBSdt+K9M+FiDLJw6ZtBAv6S7ttcGwAMnWSm3z7TPOnyz7mFSwQ8aWrpWzXcW2Ne+OiZN4rGHjio1mGsIo80i3Ww8Gfdqh0OOZ25GEvsWYcHLpMGBCo1fo00pejNGlAW4aGkAPHhxGn1mwpNXsbA5rJmom4vng5LVG7zktWjUpIJ7A3crjh4iZm1080dVNkUL3OrGEyitlvtPjfQbNEhbAMvpAvNKRnithUktZRkArYUTuif+alouxwqwGgqjcatC8JkwejYy1EbIU3DUGxMUGwsnvk8uHoJ3u8b7H6h8Jp6Z5GFa1FXqkX9hLNueLxWUZjPA0MLb0400paxkr+tMqvkFll8ldWJP8yGwVhSGN/fGFlp+gmfuWiT0fs3KKJIrqYxikwn59YAHseIHPtA1h+90XBYzXd6OrhA2dTlO5vXu/UkZKJp+oUcw2F/PLzeuVSJcL99PjlbST+CfzovY27ki4NQefamzmfr/p9FrK62FnLlrstxzLgsmFKjYFf1phbRm6y6E5RZPTbhiaO1Mq5T7S6CPpbV+AoJr5SpOKiZ82+SbGjcYkuKa0I3/EKOVKXKYl71nnbH0+lLWTem6CqulJ0EE1n+ZUf2UDiFarkVEvV7JjAvWTmj+Uom8uZVAfSLWfpNQMSoHVaHQmxkS8yJTqDH15Vs6HdGaw97lM3+uzs+XJUjspdrU/ykH+avGF8s6/kTuRNY3G3oI2LkSgQ8JOUYHk2bfRj8nhxsqxYNqrNYTF1mJI/KUFChgcden+ROQFT5/TcXsuAiESz/a/PmSnOeN1IH9UZ/F0hQURCsGaa55kBACpQoAPRI81hdpYt5NXt/tY4NVUC9e+VWPv6ZhY8Xzi0rneqNFuNIFqwwxhe+kLQxpxPzzked4rbzKKdQ2bLeh2f4lCyAm7wojNFtqufOmfGwNrIrQIm3GO2djxG8t/OKEDAwqMH1XEesx3lxlFAEhkrGslEZUg8kiICf+nv+0gQoUOdgS0aZZAZ100iTEMrRGn+myhugI27kTzAdt3977Y7c8taIMjQEG5GYrtdbAg+PChvzfc0z9xgbp2NYj8qQ0yz27a4M91DGfl8OR3qWF4N1p2w7JAwfPYGBbnbS7eXNhH13BCWSmWCeeWe/FqAmm5WGJxyJlscgOcfBBrxfP+BHyPwKI+9tPnT/b/U4NlyIn0UoKFQ3DzESDoiPEs5qj5uR7kfe9tNdBMWQySIK24Xp7DWJ3svy6f9PGWYHQ23sIb86Jg8ATtTBNBBoLhfiCM/eSh/A9TrSES9hl2GW2e2M/MjH92sl7IiuSEcPEw/PjpEHEw6YoU42ihMdQVKQfW3IYBzMx9kz7UczpIVjFcCZ20HdvepKavEPPwF4r6mMKnd2IcjPZGvW16P0tlczG5NB7w+rXwLTgYhcUWxt4fgzCFbLZULq8JiOzSjkCUmwIqaEBsGK5he1U6eBuEaJ7PwEgDvBPBsGhr1KJyaOPsWI3EQG/lMuHmF3343FxfIyivjMlCT8yo24qOYkO9/eTS4F5JYpFsEiw44y99XwS85hPaKPfQ4d47Gi44CKHtFFA4NstrJ5t75Zejyd/2ph/29qr78nvvw9F/VXqD2ftyrxh4g6hYt+U+QyJvnUenH8HlQ/FlwcOodgtyrV5I6BbEHX5s8bFBJbCOQhrsTSYMy2LHEimZgN+8VrpDAPJbhkMPkdFfL09PQ2DzLiauMH9AcwEQmRFUIyAe7RG+QfDMKGvXiJvFf0tMDRVNPVRxfp2+PP2pTlc5Ps7t8mIm5pbaKymK3/r0Vf8WA1MWxW5SJDuRchEzu9gbs7cjy/sKm5cczABrlRWsetsRriDZ9O7ENg76u8E8foW4dPpCTJ77d3KV0b5WfXn5PWFjmiCbNV0q2uD2+j4Fw+FS6mwRQgDoJrrMJem66DhVovHldIV0cjI1r1DXF3Q65MXoAwymKBvzCLU1NnmsIz2NZ9GdHdM6v7GDq1kyJBgNkNJ5Axwxe+s9udBc7jkzgfzlRhW0l8lrn7MoPuYMHFNWcD7uBdBeFiOpIzpSh/fzzPc5gLY7QMdXtwf0k04P6H79eDSokS0ws6KLhG/Ybri3fQ7pkGccNqHIpdtCPPJq0yNXjgbzuM0KzLFAmuShjMf/NT48b5B6bHbPqMOBS7OuNtdrfU5EF2jh7JloRxNZ/yMB4GZb1mr7tQ0QyYm6hzhIcQ0ycwUl8BCutBWb7WEJ6pPvjI7MkKAwuDg9eDyWIzUS3RK98A7YaKC07yvICxGjo2NVJCsbHA4+8JzMPCV22xPMQIZ1G1uEeYfrj1tnmsdyww0n2yTk9+ICXO6i5QJyoRvFBS8gi6EU9rywxJjEBYbd2vVX9ugmB0NGPFP0aX18m61uaTXD81zVviuqv9NkV9yYHGYDJwy1C95hjmZ/U3ddgMgsXWu31+z2ZqinZ7o7bkSSicxfQnBC3BnvwQppo6HJrIhMKh0xFPGdif2E92d6LxafXBqSikTGdpUo03dvTRg2L+txjlIr2nj+n86WsbqUz3UuiO4yWA/cSfG4TfZL9ziKXMOeo6NjyubobKpny83HrIUDFE10mK6GDrOr5YX+Zo2UE3ZLM7jUo7LKOgRkl7aVj337EZ3d4YIBtdaZZIFpphWcFBNW+eg4zJMPg+po85EkSNWjYfXl0X0CyLyf9dsPE98Dkn2WOEIjRRcbK8TbKYsAKPHEbk2j2MZePACtFY1IRQAD5Kau7wuMQTHS99EC80Z+a28CL38Th76RGirvgXPqAJBDOOZTOoGpTzP8whT0gdO++bteNg/1WkVjfG2CWtkh6PC4GPJmotxKbF+WHUDSomZVoftj0gBVWunj8WPjUzBSgJvaEgGG2QmRTTddBycQ4EYBe3++yUtl0KLL17+UuMcd/eXodHr09n71ZXX0L8P7Xx79y9Gjo3/x65zWc8WpvZ/2LEs6fXY+f7UZC8gnLw4lAmp2xdM5//mvJ0dv/+VIeIej08nR6XB6n/c9QK56vzLpCO56HR4gr16vg+1q5OVx210Qega9XjBWHeujVq8WhxRFFxet4UFey56sP2BaA0/Y8efVSkKo6jec3ng2P5Hd20UAdHmLRFDgRVE/5Ou200N6U9vkmwusXYPtb4my3xJZ38rrm25/7EMz3NegR2VVtwt3UmwYEzoqe4hfJV3R0Qk1jGTEsRxfv8G7JQB/ijpyn4KOGB3Za728wLOmqfnRqhJBvQpJieDoUyiNoUeUN7pmAD7QDPZerwWXylepAZj+dN+aFsDcXoCV+6VMvomZKWcoitu9NnVEQsdzOsSnHhyP2OgGi55UN25ThASnmvVup+sqO5xamcAdXG7cKD8v34H6KOm21CjfYf2Vm3+F9Qww3jzOt/L+2vRREJ6xxSJM0Uysk9g4Hvs7bKHSbkaedu1U4N5xTF+v6omBvxUPpugvpW/YOVZneurmNbB5+yd9UTeg9HBOIfKHzqd793CdElXL/n2AF60aaQCgpB1qR7psEBuR5gTvyn4b876gAdmm1aAEW3T0jq+3oNo5rf7u3VUtrF0pwCcK6CZD7SW7Xd1a7cz317aD4li4+lcLOGpXlTCOhJ54srqUI1MXoPgZ+ezVF0HI42TlK6vRJXNcnJ3Jj4hKcHYUbh1gcvUYlKnEAOiz4Grwd8Kxx0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+93Lx3/89rH+0ovAy6d/2Ic/2//87plELFfzuugFEiD+sP9HyVAItMkDuMxQD4m0AkTpNBK6JR3sP3751Tcz+ImsYp/pi1kQq5U7eibhtdEs6Yfn8kvecUU2AS+EVXzDN4p8FD+vKpBWlZy5DrHKS/QgC0iN8DRlbVW9u/vjWcrMXZfQSGLjTc87nimkskN85jpMkSMebjIgHR6hZF169YY3c88Yeumq1hDztNxPX4Y1e6NXp0WYoZ4JISYvVYmWXl1CIXrxWxtyvlhFNlwNOYJsDjRBX/mN3jmSTCb2iGysu5K5xgoeX6uaNQoWvlDtP+d5x91mKBRbvaXoZzFDibKgjEwGyKskurTgcSiE6QZEdAjEbzCoiR4hZzhTd7tDEf9b9TLaFycAMq3oozmSUumYaK/1gqbdNy1z+RloKj+UpPR/S9inoJQPx3v5HEIuFtXJmqKoTQPXBmIOtCRaRh/08lPdRPcceKOxDbvDSZRK3tXVPsVjlFX0x+neGUHBjPDqum5pn5DvoBAgeFvaKa+pA4r9NxGPYDl6DCKVTacBhZbJQnFvU8mS6XdpBi7F5wFcfAhvCNVEhVJUhMzOx/Gl+0xzd83myzjx6MdX6Z18YiEO9EzOueC1I9SMXNzc4gY23tTZz7xS4lvQEDtRRcsTDA51Q4N65zjz+YXi4AYDBLTidLDp4j2thnR0iFOWtQZZi+hhMtYsOmTJxamW1VKcFxLGgHy01wKUFl6x59DjSaSQMre/tDKEd7wvoCcdTV1ayIwcD/13Muoop5y94PngQb+UkaqK2l7nwbhupMcAQj4PeA57t7hq5SX7DGtHN9J6B0UyHx+4LOVLpTtYX/rXtxhp4fL18EKmNXaMNJO1o12FDwvmSjN+XGBhkOJE7m2na5xBWTsz2ZEmkR/T6dBKu8GnblwnGiWfth5SGpuvpG1BMLxPaBGDCoRAE916BRyatc0UGSb9XClziJ2C1HQXmnwN4NMOJY3EQhR2fohQqFr2sfaSpikAFAE4c1Vh4p1NhdapQ2VYRR4//9ugzaChpX6Lld9jhK2ClEIIMa8ut4jw5FxW7m4DT8s6f6JBGsn6T0YeO4I9nclEY3CVfKLZ9OgcsYrzLnk0mmLqAgv56y3P6hI3+Uw0JJSaFIhC3KhyBMwuQ2uABK2BvqZG3sSbAw1xbToRQ6tEF2ia505AHROoymAjCmoZCTSkN2627ttMzQgi44sxr+aKLX5JO+yQbw7vMcIjEIDDPOLAFGhHPvHXjniIPVvntRovpm4TgXyB5KLaMuuQNDt+J6elFN59EgI6en7bdHQWfWIiYh2OwC3dl1/xPATPczWMdSO+iNqBFBC1u5ckmXoo6AEt42V8ByC6p/Ehj7TW+a3zyuddnRytjCanwBWPjd6mprHAvk4cjdjOJMmImfR8QwHIxmQKE50jxu9HtQaFJqoUm7DiW86d/XwCIq7z2esWeFE+uKhWCwnvkWlRIwlH5zEJ/olh7XqZIkF8Qs/i87nmx82nLPV66JSdkXj139QfhEPIuJBbPJml/iRb2aCq281Z7Nyk4ciEtB6wbVBnq1lFwDZy8IBBZKoZ+UKLR1WT+R1YVKgbozj8fyS47WISjbxRP1XRA9YkPP7MpAfeNSdSNEm7JYyMLcKAwSUboWa4/lXA+heuBpEgXcUP9rHWbJ/k62lq7kkKjETBvoRXw8l7aZUpeKuLT1kg5IcXCt20aSdOB4CvhEjBa4rm3dRrGlhype5KuFG4FC4uJZVe3GawjYcAb4gc7bPXDsoC14u6TPhqFJK+eSuxrRkYsQ6FgwtK2vGQdCkSQTWVWb7SuPf3c1NjyHJnGs93r7Jy1H5r1WfyKPEWb/2KAeETRSWk6juPkHEhTZ5WAWZs2uP2POKRIMTm6XiAyrTHuaEKSFcAIkHVDGx1EVaMTwUyURgJP9sb2+qEqw0AqynIj9/OJiqhwKBx1el31Aq+2RZ5xDi6JF86ihGfWDDyTFQ8OIXQyCAb+QomEgpHTXAFCMUMaSlM62gShhqBNlKHXXxP17Xn8yVpVSXEwjy2sYs4jTgZLdlCI/Vv4pCUdO8rPaOEyY+HapRSxo1RWDLfJqrRbS6E421fAO58TvVuOYK0g9koePcQUEce209TLVtflVyRmaFRmPYw6OjDoEMK6NvVm/lGHyghP4aua1nRbapp1ihF9EDzo1+/7nLodx32CEs9Ud3r+oksfx3jqR1LSCPEvDws/KMcQMQE49JQK9pS7TNbD5xUhOlPYo0HMQ4DpMgZBqMmssXQ1c6hb5E69PWqEBbWYnBCLyNcyzT8lrI0V0/fXJ5jAi1OkVg1FUHsOfxwpcFUWt/C/enY3Y7VBqLmWhgIm7sNkOPtEoFdd/egGPlwwC0RUzWKZqrqpaaYP5thIc4GO6jta1sJ/qaT+L5QpIsRcS+kyWKkDd9Es9E748sLt1Fsx5GsnGpBuNcgj2jIAOsG6W8kW6UmZCQ6r0WCyO/rtzZpZa5/RYhXAT99q4m2NphjiY0gbFUseMlmXFYag1UdA4yLIjAKrZEGXILe63sszfzpMJ7jPeKdC157ljUUNOR8l0obuZvqyS++haXcuxROHKnSaLG4UslknVNC78lLdjxigc/6ioV0Dkf0BkhZIf/efyOvFksZvyC1oyAODw5evg/pmcZPVpgfRWpHBQzXM1N1ntuQ+FepnATlDXW/XxJwNTy6OFzJPvOTYvAGcu+9y3dXsinqm1ow+5BfPyyizjx48GYhuiJ79BvVDM3GR9ihpP/fa3nMPS0Zond7tDZdM0K57NIT+Aof6kYMpETmCCEp6FpWjJ4n07J5v+pqSZthnl2h/FqrmUFYhY5Fff0/+p3cark2/GUkEc7Xq8SWSGX6ctgmZcYJtjil64jQg+gWWbXhO+XzE2spuKEsUlhqHfzHM5ksZrQPYc2WJyACHYSuDu0VqBoYYnIIQZfdX2XOlqiygcLqhmBU9kD/muwAH/P1OU43EcD39lRNxg42nY64QDHunN7DadcxcGVutg+fqvA0MegScFG5oOB7LmrY2cGusLv4Uuwo7tO50DKvtSJr4N/SegFwqOgUsH4jIeu2V+DcYkUAxmtmo2/szFBUWmV3X8+EBBuD6sDyMan76Fnh+2qlR/7yjMpApDnD7dGHKRu4fdEYA6tZ5nHNeoMtCeel6c3W+PAbrdMMwJYnXz/j9lqeVTdUJNIZArjBbq3FEGgCAsnjDJvGASzVa9ugGEzeWWY1g3a6xFJC9Ao7W2Jawo0F3VPoz0hlGEYS8UQmxrfbKfRuZWu6Z6pPBu0Tywh1WIQbFuDU8xIE9Sm8bekKGdWKVNmFjaB1Nl+eQ6Icb0w5OT03nj2UXrVPIGzrNqO1b/Z7UnCmQrY0QVvN0HSAMY0PF5wvER4CX8EE6YxrhhQjbuuaaFyPJNpPpIezTVKz8y7Kfg55a7pHK1aq/6W/rUXftCNwyqwJeu/oNiNrp2JD2EOLUcc1AYUi3Zz5+ZPTc7taRzDPRE32Wg5oaD+sVyF25uz09DxA4OBLRby8QJrVp3i5TTKMfMqbG1Ji5vlTvQIFS67D5Bx5h6Db600JKVxbu8QFFUu5Ng7GN1fP2dqeQYL6pb7d4vuGL1DZu+6seQ0Hviai4zyneE4lt2kGviVL8+bHG5l5kpevKRx9emK4j1W/V2ih+l6B1u1s9HaYEBpSQK3NaIYb9nPa0rgfayVAx6ElAPAXKUF+YGPDWQRGMQ/Xm8kbOIFB8uv55jUAdcW59FVmhSPOvMkVtbwDVbD5U6DOSkJGwiYmmO1TMoccTn/88lVOj1ce4DNqO3/Zh6+70EkIZjNADED9WqK85BDT57/84QqdCtD5ihrDj2+KDD7NXSSnWP6KnjfnRGzQUBIoYCQqioJhwrs0xGpaj6duysljo7Zn9FBinLGI4/pXFetI/INcTA+OycTOWyEINJxKGc+JIoxMyKYV7S1qsKilS0/JWz+1p7rlRWESBXvf0YRgYIPsG8EoxTGdQXNmKkkl30eW6UOBKee4sZWGfjVwrHA1zlds3FP6IE9vJEiN5tK2p0FyRplpf1glvTyw7aQ+maajpq+egBFDVkMZTx4zgxgeF2stC7hVKqpVuMUI4DFdObajiMZIB3cpyfiLFMybYkR2E19I5y2w4FriZ4U8ynfbNhCSFH7TnYa3Sp15ccxGC+sPeWQIljgE8LdxwPMXUslKalH7adL2Daen/ZQmHQ/dNNMDRlNwLDQw2ayu1yfAZRJ+YoiFVePX8oLUxDzkMcN9RyrZT+wev4KPmavarsn9SvSuVq8WlPqKqn5PJ3bgYDFlEUGDj2aSZJIajpNujoRM7yMopHuFwTCfFCJmXm0SCQGBuB/X5RmTdL7GCnsLM9bn/MCT/f37IlwMjc+URypGrK0P+IBlX6BrmM3y0+OxpTbJ3spMzsDL62ORFxVVJypeqJZGN6XQpi++rT204qYcklfwVk6NvU3kE4zd8neN2ty0uXmwZCO5QmOsERvblzW9CLiKTf2Z2ym1d+TjCdQTQd7q+jJ6zQbk7DVbXeAGpnMBXUhXmsWbMfoNSNJZgpzoBB5NIzdQszpziodBzF+XECrAyejTKXyUw1G6GqngOU12PMkORdTW6VPsEp7yRf9TM1cRzCg194XRXBT3NtkqiFeHcS4RE6YYAGNut+yHWe8P0CZVfg0T+WYppCR054QkQvnzyG1mM2muChYslw/HIhsPSuH9sQshkFBaieHh/vPHzw9n6iP9GU7I2uDAisi4sNCTP8weP3v6GNYaptWOgGLNsFTJKgHQWDf99DioUpFTiWsvNYzq5pJfKIWblEzABkx1LgLpQN2TbyWM8tPZ4V+/2589eSxO4MX+ZPb10/1nT6Ydvfrm8cEsqhQ6eWBuOl3Py16i2YnAtahdvz5pZhG5XOuMRyY6kKqfpVmyQ6I3Qv6wT0lTLeh+9/0fnj39anbw1Tf73z6ePX/8LUxzbPtzZTQsRMJE1/UHO0MtPHqH8oL+euyeu4iMqZ3hKPTzOjsTXNvqY38k9oIMzV/wECoq3/gDbijNtsCNNDZJzGB7b6fN//b5v4V5RUOp9pTitcsxoIVwnOnMuPvsEgD/yGDbqYNxtAGU+tnC1sYPdKt8Hyrrgeuoc1oU5Dzbzv5JPWQDNDSN7fJtUmTLQOtZBegOgdLDXQZ2m4JThmPVphZ0+0mL2bOLVl72Pk91AQJqcYnCk4ZqN/phHk4yzzDq4MRNf96jnK/LNuvTG8Y+absQsmuROp2mAvpUq11oI4b+PdXrgRbRidBM4h9UMgKnn5Uhpu1s/gqWP+7OkjipKoT7UnUN4to9Su79hszQ/Mp1Ch4OcGRLR6RV42qxpswuVbImUgO63R/VRbQbrrdBf8LiQcAYB+3ivVtcwQDXBh+CFqtu7Uts1wFtxRml5X+NKKriz+l4sXY+z5iobADRS+q2oukJIEwbIDiHVa9a+YquKcx5jzgqt8/3rvgsj6YVJkrNgvjVhjjgAVWMZOan2OdxpYx8aOpnw4mmFp2ioD/OmfMO1JYWcRnu8frLpiM5eJQW/PaEGdPIqvJ2OfvjUoJKXArwUwV2IJUUQlZ0L8f2yHVcRpK0QRrlpueeL8nbWPcFtndAha/hNCwsajrL4YCeJiW4LuL8/pjCw1R6oOmYrkyIvD3G+pglZVd6oED8hF+12AkNAg5GGZSgTmdOsyVFbubWpYpFXoyYC1B1vEmASvYvdYGNjRvv5rIMFrBaRLWW2BCxIU4yXCl+qD4Zza+mbi0KBHq/Ol+IHBIX7LsangenMzP6/byt9pBlNmYp2QDXbZhO5ZDMLP0Zkrkoj9cp7+kCL15md+KpO22co3cdvPPQ5tkjbWqkKnk2VEaCVyvzpIoQnW8kV2P6aYyId0W11TIrtiVwdZlG19MT3/wO1VAZJtUNYNptVXVRbdM5GsUOnjLrhtw8DeVNYp9rhGT2Vl2mFGyo3Sgijk5ibaHh1hGEzYML8Bk6EDHLKR1H0EBAg1he4m6ErR4XZCtzpVK89TXuvYqaEp6UNxyCOmKyMEriQqmBbt+014jiGeccI3zhwov7IhiUwkvC8Woj75Xjh+JMQo7Qs1outgNjr4yciPxED/pyLcClUtBggXq83ELdMlu/cBDztxpygvz194VwRuoBuqjsbJ6rvtVCvdcgjI2aIlAlVv4ody1nsdvmBT/ZKD7UD6xSY9xLbPgD6gwnV11upAq2rt92me5RyRchegKn402MEYUXh1QMG+9ZWjyAFZusqqo9ZXm6nBXVtIFvcEkE6ojXYvlVZYCBD5RMS0PCqgFcFEwxrouRn6a4z1VHIUYdxNdXqDNlpBzPQb/uCg04MCyBHj4qjc7MT3EEKq/1Y6MnBI1mhu4NjXYcIUE5kaSbAKh99GnjtzybMoVnmu+GxB2jZw9t09S/7It2wEuAaWPXiVOEpejaq4C78HNwwnZwzVesY3cYcF2t6HOep6QGkVPyJtNdj4SB/OP7oIWkjsgFdiGmaRXtlkjHwIQphOZk8Eq0pJPRp4+21jZ5zEfc/OwKR0m0C8iGytifyisruEF3trbc6wUa0IJDqxBrpZ6U4NegD4HowMpoRA+WwO+BIjsp9Keyap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWTbruI2zHxQ+AHKMQTIFxm/QCCMOiPI32FAVsOZCl/kpI4xpDmjKvtmKwJxyxUFAZ55CT/NihpAKiYMabiQG0zFDYZnrjAg1wEBKRfwF9+qZNt9VbZ37erKNS2musO5ticV9P0oI5buskqL+ChPlCybYzLGOMNk3K+63tl/hl67YB1Ai5vEEAXR6bbQlQaWj+mT6uYxod0V7Ss+rvmRGl1hOFHfEDd7qVc0sh08W3+olCa7k4F9QwpNJH2tHSW5ULOMAl5nY0jrhKo0INFWGpdNdEbLBewnU252klaixiQNDzc26HHOvraa4mTHCjoyws9UhgFeZO3wkfoo5MHZFgVvZYN1z8XCPgC7OxLrTA1aVterVYo7cdmmvK1i12kLtosXVJBDjFXKSxFRRjGiSoYjQz9pdTHEpEMZId92l0G8/hDeU9vBktPhq25XJ0WCXnDHxM9lPg8PcFhrGA8N4XCwP4FJEQlx18PE+mTPdssdYzkoC2+6GYzuexPGhmhSK9QArQlHlsPKtKg3f31yZafXd3chsdSLT6T0GnEPmLKbF+ZYgWWGOs6BjjBrn8tPkMPQKY6Z42qg7bmr1GTNAfZu6K0kFUxmTlTI83AEYywiPMIKHuMXcWPDPUTg4apfj2BsBjC6kxoTgE3gMYFVlZrJQFHI/Sq3egrjac2dAgKJF8GwZJAARFY2NlA74ft3qBIkSUUg4lA7sF5EDpio8p56mtyFk35yIBdiirMBsn2rusumWTPOUh5A8JaJH9gfgSag3tUtRfXI4AKBUHy+RK4qmJDYZjiquNJTrQljRA08LhzsX+phzocBnUQ3sGwc/ExOQuO15dW9KWZaQPDOxuoPXiQNAMRnNyE5G8O1cnVZiyA2iD6XW84c0sl9+CHHYNCnhwnAY4QZtPIruq9lF+qYZnBV0j6U0HDGM5rT2N325uixrJQEkgVt+FMm5ATeuPHJo4AYBThlWfAFhR6ylk5XXp8mDQUDdYX6N5pUR88ypkhLkYfh/yOtva5PC43HYU91XoB6jGMACw4WBs/jaEJ2bBYM+SyTicELKZkIRDb4IdwAJxsqQ48MEUe99Ck/UU4IHxr3/p9hLjTojTwXhpbztNcEHROkFAbIFxkdtCyjG9qm6SQ4n5gFsz6g3Rv0Q4p0uhZdcZ8I73G8jgSUHxOSVjCqMfoLXl9J+zU51ICf1VqmKQ8BBUmlNHmggCUREFMGoZuOKYL1OR9erze6xjkI0o0Ef14XNgN7AzUkp33p7d+PPO0pD6c3KwusE2O+z+ZulLAq8+W7ORDtHvdmG9+hgOUsvDtp/Ef05yy6dh+4NYiKfQ/zLS7BOHnRIf5z98EBWE541qGyqt6JLGQe91qsqnbpCxbsnRWaP6ByV9vBydHNvQ4hRRVDQdG8v3IeQGErmzPsP8nLNMyqezShN2xflqkIDkoMKKOpJbB0zEm90nuWtajoQmWSvICxWv9IAaTaFrQapOm3RQgCHXFscmu536nRpxPCREIO32/Tp4mQpQ1FiUxMpge7yp7I01XA+DmOC/EmhHcH+a02GFKc4iinzDKOHtKhONKajgjQGVvtqIRKXuKC+fmUwZRP7Wtvyw97wjKtaWuFY85BgRWkUXmxks4/b1DLaD/vk4qbOpR5j8qSihLJNto1YZi0F5oeUxRA1yyZjVEPkVCQQbL0xzQZR7wZEeEBiDRxj+nuKwRhasWE703rpQLK7vJD6o/IO73C4bPFRTWrIbpXaTU5qDFX+tzoNJoET5IdPSB0Dj+tv94o/YE2K4EqomLp0kWCkrJ7d8vXOrAEAICRcsFj0mvZnfXjlSwwUobM3FemJANYjmU8VctlFi4s+Nywa2WY7iNJMWzI9YarD4KR1reJp7Jg/fRHnRM2f2ate7MpJO+fh+qkWPoWuedZ5zC0gbBvHH4zZyBAbsA3DCt3XZI4CIrIVwi8ouBIvCcjxQNoPZKkWqoSBcYrnRVmFUnzxC8qJRTSvdElmBjeZ0j2XBF+hoNMZokjy7tNXv/1r9d2KgWVrDEqJsbPFMY5WtjZV91LWq/a50T1fgFWs0C/JxchgRu6fN1S4b3hBw0N8m/8z9zJnz8gy14IpA0aBkgv5TqKbG0/P07qrLDXbUkME+IXSa0XPXRziW4mfhDvBrsLnQmfc/LTHpI14Aro+BDSzIwYR+dKoE9VQwjGAzuoefBM5egbq7FKsUTNBRkswNDZEpLlRaCJH8JpcfJq6wnsKvYvY2uiMtmGLxZcK+HWsDPc/4qXwmTis8Dz7FeX3DALfXfGbG0EedMFKlZVVM6TwoXf4cYynlQK2lKDht9U3JjIS3TWarGoMcbcxFJdrN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5biwzQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa2fTf587cW0GVJan8/RKnVm50vGb1IPXq0u9Ajnexs+w6wk8z8U1Z23akWeRXC5j8UzMlbQuq0SirBvIPE8VYhgIVQBQWJjBfS5jNboJKzPEFU3ZbNt8l3qrmh3K0awmIQVjV3CuWgj8/kP5MN7LMDRtKWYTyDUDlS2ZvH+ZXD6W8bTem1nRnM4CdsGVLeBttFEQ5xDuldys+VsccUoLRNvOjn5dQaGcaUteGwM3rGoUQqM2cje/JHmDPYo7KBIrVnkEV46kUbeNynGc0KvvGiWVldhKtyXNqADVrV44pW8agogfnMGHCbGA8hk4vWtt8lEFY35NyWA/kmqubM1SGwFnQQvW+hah7JB0inidUl2mXrYVBQPBUR5NGZVOsWQ6fVxEWQM6at8IqHO1nnU/3xs2HZOXG0DK4Qn+m13XXSWBWM38rR0zbwp+12Q3/mS022YtJqkQzk1+lhQM7LyJVurPARoZCiEJzjyPAPeiKu4DeHbAJo3A0X73sb1nuT15Qqb8ZVZ9WzqzYW2O8EWyOeinBh94maajsEiOZ8NrSMPepoNKNfFwAj2dxGPEXWuIfDFvjZwFFEALnBtYsiYGz/0iJpWn5gVOAs3/eUh1Z9sc5euxG3i6xCUjHzpOojMo24zi4+BNi4Okyq/HMNs9ZHSjItH0Z2s6pbJhxLbJt/d5h6aitHGDpIhvBULraYqcnxJBkOiZRpgMeGwCSUuWcogpxuisowI2ZXc2wNnA0qbRCYEMbVD0NwQqvfFuF8uTQkvASQyaxHtsB8gZ9S6xu4ld1iOnM6UjvUayFsx9i5baQUNx7UsAD3FInE0FjJweQX/6huoMajtvBUpdrW6hrsoaJ5urjoAZJtwVt3x9uMI6OeHIBrCIehMNNmi1mMxOPTfwOJRf0s/q8ontMuuOICtmETFcTT6xMdnie6IySXSMEuY5BX9NYQX12QGV5ST8MavgxZ0gB6m8zRFwh9EmUPWPFuNmPZ2rLJK081AvC4HqXuWfEfAANw0PRVP2T7Hy9uNL5oBhWu9hqQxVsdaUvJYu+bEtKzggCpIsIusJNrFdLA7z+aeE7qjYXvIa+wsyEVlPreM4iS8BdMNAEUoUPwwxsc6ZNwu3T3qE49SJZglVG5bE24jgaNQQCrfC8LEAphpJbSDo8HngLXDQcBFgF43XTOc07bpTbHv7jK6dVrcQTbvis5q7xIVI757pVy4tQ1oW3TF02dLKnifxgdLvr13K4THk15L+u1bkTHo2M49C5pKsjyUClbEA/puOM65KlHSofpFEb4NiQDfApwkFT2f+Ljd0TWizGn5vAgud2l1zqsjXA52Os6qGl4ZgYZieEsV3wf6fi3l3WyCYvKziyQeRgaby5AAphmb7Lo0jSswJ77eaLn1eCyM3bTgXJ1i+5Khd4Es2yLOproeSnVXDPnlRzV3Ce2jNnLDg52iOGQLtHtLyFdkUtGFDU4tb+zNtSaRQFRUuZSLxWJtRgxVCl6/Yr2Yfh4EL9OCIZJ+owAA9bB8gVFJ9DWQ58oarcQCHFTU0HoAeccwg6hLS9S4Dlq3BqYUUbGR7JJBAGB6XQkIhWtILfhXFeECXEv8QoLPj/xMMOVuM6De7D1xF24m8yJz6leQbn9vsac+9JGoYvto3IdTtnp3rOU9XLD2S4otzY90QNLzbIAsbIb45b5hoymNEZOUWh1N0vh7tc4FhTFDnZ2ibDWeFwnPXSWXO+CNs2fLkOar9I14FlSetKmO5RevWHLpfcPJVTqq3iIxJMIuszalM4fBpF4vbo3H5m5HEmeIg6TI2nQigUnC+O5+COyHz15ttuqPP5vcTNWl4yCfwRobmHz8OyT3jZsWepP6E0brrZd84+2ZreR13PDF9x0uAS3qyA59NC3Jt0+3nPJCSPAiCTDGAUQR4Jv1ykaaFZI81iBF3WQ3FPWTv1GEox5uY5rHuYhhhz4/bxs19+oPHhHfjTRUTJHqf2jJoe1DoKVpw6RFjEvnuMHmE+x90wZK5hRBmBenJIhcn44n+CC21iAmBXPQOyzVMEthNcIiU2737DtKJfl8uXYfvZNpTBG/RicXdrRMiYF32MUDZcRGoFjkSvGtNq9KfMGOp/hxKQ/S+QbF3QylnUrEiyuPvUJl64J75LdrHmowgo9fDK8vODI3Vda2dj+0GREgxcRHRaH4zZGYYUxwa8g7MaExUhjLV3Jsw8CWw9ndkfi+mjba1TkvceO3RIPPFYP3c64Yem1QpwmxnIDvXgwlk+9arEYvyNQUIxi2Itxtviw19W4zLl5BZcdK0zkiywcJNdGRmi+qtzQXFES0Z/UCkwErKpqcwena1LgmVtGR7ViOmVAjWW9axNstaF+gMjmk2f20LD4P9b8oeCp0O+bgEAND0PT2mQP0uqbO+fLNUmnPQsApjKyWFNh8vornk6RylDHxOMxJM+7oqA/E++MtnZKCbDsMmNKqCH7cXTaT8sQ5WfW94ukBjDeef//smfYeLRjFtApZQ0OInzoZUjpxS2J+1jK6Dr6vm44qd0XgKEHr8y/UiUyGkfSQLfiEI+S8SaM/C/iAdGDg1LRVyTI+YnnJ0R2GLIsK9NWL758flvfp4KZk6qP+44P+T+b0Rojx7Om3T8WpzmmlGexN4eD4V6YuGqMqco2oqaIqfR9V/j6347bFjur+kG5gVcNiJ7hS8Xc9V4EPxPSp07YCQMhb/dFxE4Qw0R3fe1TvZVCFms1FUEARwylu/gDd6Sbu12O3Es9OOTcXjuuK19H5udpmSSsyuCizqc+7xJp7PGb/0inptKDhM/7NdrKIxO4zp7Nyw+kkfXhh+PwKboXdQ4EbiOeF8S2F8dfLSTdZ1PgWnuRw1KDUpP01W9ARcODIwsgxu2z0MwePueT1BPdLOQhmG/EtYTh671udU7YRkqdasDF/vUh8dZrOeJQrs9vhwDknLJ4YrE3tGaHxPKBD6qo/pr452pAC/gl4iZ8AqKC72jROcCH7Wnjotcq28TdmOpAyE7uTV2JVb4ehOvy5p+9ixCEsSH6Aiop33bBFb6KGjynRp2iYQr2u79FnYDGR51hbSmLnrxYEKcJFwzECnPEsT7R3qm78Zn4e9IhIR107KOwNOooJYOu9nBqMqmcpA901I3I8eJTTo7t2VfTyNuIDE/OoQ1DQbcJcb2svry++Q4ih3q42yGZx7EbGoGlueObkyWVvrm6NWraseYA6ViJuXqnr7Q0UAuomWwGpVVDVi6PCBcuPYbiWz/SQ4bsDng1E6qRzu1wX5ZfL6ui4VE+CH8RP6NOv//rhq28eP//jvqQWLU/RQIcqpundv7z/avkjVvGdLa/lLGSCK2mGbwK1Bl1oFZ+U5LHZ8u4CFDMh11aD9uZXJq0pWSTEC+uIFGdwhg0VzxbccjlJKnuCliEbgnyCoJBduYD87qoZjZZuk5KGxogG9NeJxS7CNNfY89L4jiU1rZC0Yucq4jpCIR6pNAMG7FvMh5H/6loE5QDUbveoneyUpRN/t4bMxIdbIvsRR2hOzHRFlnGUvy6hNIPfVJUvBp+XlQcKP10xRMj8XKcp9XQ77SJ4x0ytI9osLBJjCVf39uDAaWgBJuM12WqOiAzSXKPdgrNoP+mj0GPg+NOyR51JVAUHrthX3SR7kpFh4m3hKjuNQqFeX4R1paTiPsDTQb55TGyks2JR2jw7WDyOFGgeRleb4dmpBnotI0qyqWKqO/RxUQVXVYHHxXYmY6TnM17qNqVmDTE7KuHYsAaK+eZkuYRrBocrxF1eKVBPMuf8UNsA6AmHAxq1XXYmLBpTS3HrDIvYjKrCay6SfYQIxSgte2KyS+elU5sUV/JvNud2KSjjHfCJ2rBQeR+rWuTgXIsVgrAU06YNC+ecoHtTD8f8XYkBPL1+c7mR1kzObTYbFZfpreAJ+HZmhduam3hm8Sh7dwlXyeXsFjyZOQJ07SdmomOa8pFDFEO7ihQZ2dv2kcfKxlX9Np+KwsJYFxdy7dcbBt9xhb1ZvpK4UP8/otJALYHUe8fmlvCed4zuSbWUSWfI1GQHtLAuqtt/i0YioO76EA67N0B0S7aDd4Lym/2fBA89lwCDNZWHhCJPquSn9StMow1Eo3yB8gjDktBAkCnI3kXJBFuLF+/skN+S2He2ho4Cwe6OElowuhkA0ulCN45NX/Y+GPW9XV2fn3ZrOyp82qhlG3SmkLuTkxhwKoso3lMd+21S5ppGVDCEfKVJ8citxxalD4RDyUlLhY1e10JUH8+0pMk02CAXGrsSxAC9GOs/Vc/xIUDowXoR0zEYJzoQ3EtzCo26L24oa5vBH/VDykIjwXHgbuUdp6QsSy+b6gqRO5bVJUjm7ocM/G2sKRAqW0pGbVRVZIWgqO+CRa/X3T3te5bWcaCBiQjRdt4XcP1qgnU/2myXLOdN1Omy5mz+A9VkTLITSmL2GyaQWWABwJlQWfT734esoNE/HA515UWdVi80RSHgxU3ta05VkSV0gL8+OREckwZe/KlR+1e0vmx4Y6i5Pknmb3DrQlz73rzb2E+17NzqnkHS324GmZuGNoemDacN8E30i7huyG7DtgFgfu3k7uHl98/2D9zDg0xSzASdgolrBwY4Ykyjf8C/g+g6hxOn/K16SUnjzm9KN4ht3k3Eve2FzmOG2mXFJCBpXRVqzw6TrehJOBMwKuGWSQJGJpG06FbvtejyPbS+PBVd3IY9ukGpLUYRs7nLWvTWUM7Y5DoDnbvyisPITUMdmt+Xhc7b263Bs3kCMCe8zcDSdXG8H0q+mbg3Q4/cZ8XJ6NE0tyrFoWqpNo+ZaslEwC1DMbEbdeMYtFOrihheaV05/WS8cEWhiKZpeLB6I3CQO0jxoHugtKJFG0Mi03SWNzuhFwdPS+KmaH44Z7s8siVFh1k4jlxfNPOkXbHR44U8C1PidWf9pJ1tggdOh3rIt+spJcCj+ZvBGMLrCZV6ItuigQs1fWhi82/kJ9ogFJ09UIhFrcv1ak4iRUGIMUMIMixGitXDgi9/3tIcdK+5ypoYklHAB4hqv33y+bpIycjiCOfA0g43zEmfn5aRBx1/Gz0poQgpxfDtTbEi6GNPP414/UjrCGYZcUgOTEUBb9VNFU7uof5TekvMdaEkdoC/tONF+ff2QL/eWwXOzqIXLdMCaLt9Pe3q85Cdl2vzWM3iSChJXTbY2OPiD0E6OdrLdFalEW+rbAvEl+0kM55wkM2gFylV/ABs7pzWQnNRcjKW8dKLg1r0qVljfbJqTO5FBt4TMiK3GtuzHm8ukTiJipre+boHGMAZWQjrh0NyOXBcXEhT1iU4VrWZn26P6YzI9OKjwCJ8OKfSMIaBpyYmdKYTS/j0+wKBKf8TeZg8Qy0RFtp3DDmwPPiN97+qkiVA3ZwWBf4Ak5oEpKEPVODegN7qTEcJLFAcWKc0+ldpdJAIFdc7dBU9bw/1aSojjeSkIAvZSgmifzOQmt0d9ineWJ083Y2zRNv0C9YUvye+cNx64bKhp+PYEzblrqKg9bqYyvmDOoDonFTkOAGJrh47F9ZacUuS4T203f8B9ula9ewso3NIb1tcVHnhtpdM1NadvkO8vhamAidFwpBH89XOAys6xH3KhBOlH6CtlgXED/aZjTXI4yfePN0sPt1gb99S3Sikawtk15JBEYxEBk/0sMkTP9A94uQDN5Zv1baQCvlGbALXJf5n+LpxHabtG2/uQKjFBhbgeJp3Gl5qrodQQMFfxi9KqyYdwHd5KkI6Uck3nZYu0NcHpXaq1MzR5qIjgx3ZvoKitx1S/Y8YqznaMPz8JHjq0jp84JHpUfNl00cEFZqK5DZXIu3qjHfENMnUq5VmbMGXFXGxJxtUoj9y+qFJ60Z1YAiTahCnStFNvWzXyeSQAmJUYtru/7rJ/nBd8su5OYHPNPQf6zDmTrUgl6ck0nFvWgVN4dDpOEVQCwsVv+Kzo+HvFhAyKbSfGebHMUIQ3xMvoo9kmqToAjOOdeNq6XLeKpq8thsht1CEkKKHETFzrNkM6c0NM9+ed7x6wjcQpDWm16Eyt1ngP1ptgqpO7msn2z36xpvJ8aRNeHEGCU/qExVstY5qpvYgIHV3oRhDebPQADyd1ayaH4gCFt4XTDiprOKASA36Xrjq5XwCALAx29o62bgWBgMr0amX0LKz99099wmZH3n5DUcStzcIzDtsK3+2aSXXgqr7Zq3nppK9zBTPfcDnV85Ow7rRz7IS/vlGoG4P3G3sN+112oB6/cz8kzDaubR+YssIGPnsk9kTU/6+FrNDL7m2kb6dlzcFHQcIvuP9xGfXFm5IqJ/dQbVuzgxFwvQyUTiiaLmqopMw98aGKsZoTCv13c0jlidILtmkCbyJpl08Vs4GllhlPh1v0nvv8eLq7YJu2J28JKg7iksBsssJ3G18oPNnkMjJIlisrx4E9brTImiwJlyggTEmjeycrKSGEYX3cdTLDb68TYR5qlsMowFPGchwTy12bxcFn3Ntcbn2+J1NttOPaI3fDDgN7KJmAkC0Q2F2VtzpTORj75ogrsLC9TFxpCnKtEmPZOkK14umKMUIKVxXbcxuFbeNxpuwlpvQJBpKyLydkU4nEZc8CECUOsiAITVWZuJLmKtK1atRcypcoRvBtb7dOLOIs9dvR5dBGuAJp3z9Se5chnSyboh8snqAs4ZQJUuIsUq2QfgH25jGZs16J/7rrqhjR6tgnIwMKtd2l6/Dbdo7jgAFVpkAyK92AY1MAsSuhT2yFsBrJU6N4/XqBzSCnffnbL0wDci2XqVEfvFMd9t4m1UgjV2W4FP1GtCk01etQuHGqwOVe6clSHY737odQOfODQyMkgEOk7NZoSsWP0jajrXavS0Tfrwv/3P3XhKmZVfoX8vv81gCllXHyCaZfpmk5oced+wt4I3xL7DGL1coQ5ppNjXyAHL7RqVtGlVjgVT3cAF/7g2NUyPjYuKm7nI/ku0dgIPbCJowyJi6b6/RJ3jpatDXvYpLtvrdPhHnkkUiH035swXdv/tGpLoWPXdwmJMgt2ps4wW1lN+z/tHbmxunkTClNqKpGeLucNFF0URt03Q4kNTHRtBLPznM8YLoMMu7K8lyPKNBwLejQqzdXq4rDCKOizzIKSrZhYFd8lcQ9id6C0F3Uj8H7mKvW9gFcrJacoo0pdRvtQOuR4ycihE3ebpXO4ECDH974O7P15y5HDaG/g5411LavB0igobyNw20Y0juImlFS1QKrHr5vST3lpick1Slaqo1UDIlmmAoOIqIuUNn3t7c+A0r9nlIZzEPQjc5b131IZq7nqrodPoGxSmsc5ZRNOtjCQg0auxyx2AFbz6sar9gqc0Eor+RFSe7b4llt2D51y2Hp57QzURil7lvSC9wzq/zkEsugUFQM+ZjSibB2fE4A/iw0rGUx1gMqPp6Bdcc+Q3DD1zDguqAgOBLFG9YPv98JlBJB4aDE3eriBMIraLnHBJEA5MuN6bwpAhOfKc+/Sat7qC53C5k++bkrKX0ycPt9ltJrgq5Ohs75ehsAEK+WgMgFp7ccctPfbMQQqd7YMctXmOemrvTcTdDxhFZFtr2qkn7m9X1Gope3JbZWRSJbl8kmSxdmq9DwslUrImqMp8zvMD1xwTemEHotL0LZXyoPxPxXYgY6ZHk9CbyNtVaZ7W7Ch0QBpv2Ws7zx+9Fkc/6Nq3CftQub+J39DZqP1u9jba6GMXA4vGcrvjv5nO06nQ6St5gxDpbPZEC4eUab3JSDX7fi+a8qdU5Q3m8n5gT+WZZrHEjLspn3mQ1tXE4lFQPULRaPZxCLfUqFICHB77zRH5PsbOknrYlBfsPXariu8Lg6k2KesEqxtl1eWkGTcq8lUJTdKNDVi9FyqQvVVzFZTIDT4LjCYBJxTZSjyE5VBV5KL+BbbwrYhllm2O8SAAiRsFdbyMLLqO79q4sXjb4Z13d/DULTTY7eRy6Y8WbOqB2y+a37fpweNDpLyNziBE9iP1CvjHG7hvjZ/rD2OYQgzcBwmN4/tRZA4khb6CyZYEU0F/nzeQi7IHkcaEELzomMmari+VJqR6nTWq4kifkzdWAtyna8qJXVBV2GuITm/9EMYBuTRYTK9efRDXKedzHSmksBRMFaoblF9qRxEWIF+Z668fdtJ+YkyiZHt8pFGnba/gaxvyUlQ86bO9dRBk0GydECgUuPe6ctT/bX84jc4oT+y+CKwb6yHlU5G5w8BU7gYLDd7bOWRXCHtsxBY9faLvKPZOgevqCDM5Wk40GEQ/+z6eCe3H6p1OCvffh32pYpj31HpT60ezH5asozHn/pI47rjf95fG10GiuscfnQ02QrRnWAdoyPuAwCnkiou2P5fOvJXLBXdN7WGgWyWrzLsX2zvZQE2lnsvUgXRou9+Z7g/7eeq/yfGtV9k4R2sJoory3qbxpcqf3NmhJKQU67e5jaZIOFGX/wUXc+JFPwnyq5e7pWOnODupYMfJKpx1Wfu4sbLux8MTvMtp31+Pxm3eumJNqerGk3d9rJfdfw3gqXJm049T9IfuJVkQSwDMk9kAXKeAMzAle04tkhENcVXmwLX3IlJB4brJssvnC2IJnlvbcAsD5vuyiDMnZSTeuIeTQJgiLbDmY6xZOGzs0clxbi2kx86wF6BYhG7ncR4JhAQBKRNQnhZBYC20mCRFuVXsOFWupglTuvi9nMohpxXbVW2Z8/0ayactqL8m1j/o5Zq5YlaqmsrYNCPuN6zAIJ5cWOtXAO3bsaD+S2+dmH/ntOhn0tD5abUZjdOgtMRl38mbuhmA0QugyBYNgtV1TxC0KWGirH5ZbgNWtU9xrCKDPbZ6NUuAsRyhZWHHCQrhsmTrQms3VXBxkd5j6rvrOXOoYOlVsoFMdRM93VaMkFUo6t9Mzx6DFA1qm2kT4eNDjBSQFW9VeFWgPg22F3mES7ThzYBJp+WzeqbL3qdzK6AU0lCjUT+af918ePH3xPISKX+h5EzG3BIV3oM/HLGHRX5IQFq4UfyX3wTI1CHGVZ7pUd4mIs8NgoF0U4sYIkRUmxT+Uh1BpX8BlnnRAltiLTmHG+nrtZi49rlWT0acPlWn2TdxFK4URHGKGWL6Crij+7B0x43mJ4rHUhceAy1s8yWUmBarxjOS3i0r4mYpGXAriQhA7YbqIiLKRAARLAIkNewh3mePhbanUkyhkzk90aqsM7O1a7nYuxZBtXx16gNXxWRDFREuE8Cyt1QkwvODa3R2DkognSMspWWKDkN74gQvl8iwg/hRW58sTZYQbphwy9+ZnC+huyCxV0/ei5yFIbN4OwhQc+HhPe6aEtVrjfBwH9h2LYNQP8Y31N5qpcZLBCNCHeNZHiVi6XUnP3GXIhADSAzh3lAQ6DeqpNojmjPtR4geHvJr6krUxsT5p0xYgBiooVsp1MVDOAlZuJvOrOrQvvkeSMPXlD2h5e1q9SYBW+WkLHRvuqTC8ukzDD0xujKaUtUSARmKAjCECihXKcwLJaqLG/kgZ8imX5FoX7Jv5T+oAQ1cYKfAArHsAwMmmALAuouUEXn4ZbnQbHYqmz1C3aLMSE+MO0dX5eWRCm0bUdTYdr5I8fVF5JnPV1YIoWQK0SFef+vzEIM6I+frt7uGVqABFkX0a0RbOqBq6+WgreSJDMYUjf5ELDxSI960IxEmAap2H9/jUKgAQ46uGNK8/dG+KCw4UqbD+5xfBThflndlB70jWTgjAB6eojyAaZj9ZQ8mS9jqImu31LnK2BFqdqT+vKq3jmGl7gnh7gwGwNwl44nJDfjdoryATlVBgkG063kxdGBe4WIfW9bicj/dtwyGYRdyI0y9T4/LZaL8jbS6Z1lkNn/F5hS7lLxTm4HVq1Vpg20acYypqfdJU1IoiUDeiy/kjIcXifBL9JYPO7fRk1Xwj8pHlXXb6C0Sj+59/GCK1kZ7zP/9jAfCuL6K1Bj9aPlnuu61Y1Wks11BMdGi6cXYH2od/LCVbtEOBotN6OfaosbJtC/CKKI9dQJ/Q0aNY5SRelPjmQ39Mg48aRCAkEAG14hVXQ+gIp4m6OJeBGfnELUSxWz3aj3dybTlriKVuh4uxgK+cSSg07eJyIo3iiQszuHiLIe8xcexYOtXjrAwF7yPNIkBxE4KPs1oEVu+0oNOuu+3P2m7lNGbEls6Bkoo6Sth83U7c5xdEMnZORXQJc8FP+YbxH/I/kfwCPCJRsS0aR6xPtNt29liRY3Wmo6xKhWeSX1kPO5j/nKf9tY92xWGo95uWjd/Hld665+s1uF68deoRT93ytJoWJjukGJoHQYWD+A6Irts9nzqmk4eYkdGygQNpjf8uQItiBJqQa9YBUAQkVf/c9GJ2ffvRU/j+oID9i+CtkLyBFiMuXd9QgCf3yiqu0F78X+PiKNcmsfS11Cmv9K4YgGkstrzp/UrtK/WwaXU2ttrwl5DKfm1eX4vCQeRybCc3Y1jQr+Egn941gkexn+HgS/G7Wr56LW+UgQUpUwuYQd+nZ+zCiwIsXr0yL136HLSey2LkzQ2317MzVqMjgbO4mgHC1qlFscM2gIXeGjAvW8tZv5MBgJj1Vjnra3kJh0ut42tZJnSuxcR2eatm8icpzq9Qz6WukNNoUsXfaMI+UNp9GDEyvgq5VepZCRMW+Apshc1LtWPCWyeUymM3Z6nIbumjE/YZ8ch6PYd2ixYpKHwzz2m0qSzRkUgfXaJ5owlzN/y+EFTpejcWfReKuaXT4FvqFiOFcNMmQFQMD2QpsbxLHtEvFwFwVA0zDpXiU89CLZBhblrJy2S+tQFVUSYQ6Y+JUSuw3q3uXCCR9t7UxbxLaN4KvRb8YzvH9xgVD3Kk8OJFwWyEJ4LyGsEseKPGihUHnpW7W4qLCOJSL7Ee6h7vnmFpfnIWmySUCDMvAwldEOymBs7XgxtyLj6ZCISjtS8lk4Mh8LglCUinwa/jjYE1fevCu2HebxTOY+Mb/O75ACI7UZV+BCs9YVtaxl8cOokTy0c7O80ZxHKd9EPvc5qkElLsAFpPMeztMt7cPzn5tzxTZQvMXkZVhuVbp22Klm/VYv9YMSgrB1e4VjlzZYdcK+qC6tk2ITUrUL//PWapS6Dx5eLneJISDxIXTwStMxw3JmWEfJ+mzCTzDqilfq/qZMsTYVler079ipK+Ov7sZ0fAsxkWj14EFbcy9EX/dvdYc7dIcrXXmJgxVe3aVCLMGzmKYhDCLlJZ1+ptGQ5CSsZcqto9CFi4pxXJ0WEGP9PdSQDr6mnH8LKP3ex/dC2Me9R5OUQnXKcNOMXDRgxV2a5knxRDn2E8wqt8VDsE8lt2Z6lyl7FQnKKBEDCRPgt8J0qv3DwB3A9OMFFixUFnb7ko68+2zXOHQ2wk4oAjh6i3PUOw1vZuTz3sJ+soKjxpyWsPZT/nJPMtrMpHA8eB18a/5qqr1sYKBwMa1QKJfqImMK9joyeNeIgRkm8ybv7ET9VAC4YzXCSokfirIr9vxQCzeXAZpSU1IxKn7upcHFyxCmhjddw24E2kjruVBpxCmCqcY2iDw2BgMN1CZ/tj/oBrUA+EFrP03rpF3mEK32SSN0kKNafkq9gKRXG+Gpz46EicQBVxVs0s9jJGj+Psu78+W2AMNri6IHxPYYygY+oi0GmMl/NBZsWkN9pFMgg+BOkAcHaDWVUNjbpOZniYaXO24xXjRPmubAayWq2QL9paRTzIIDn8jn4+BSjcgKhp+yNzalOSe6xO+ljIwxGEqxQLqFFpHwGfJHCa6omWokj51YvnXz97+tWhhh3oP5WQG690x9+HegJCpZ2lbTr3Gg+P0nn2arXyAcoQgUxd+9nE6nS1CDTbCHqblRQR3AaAvrTABxrJwCJ1rzO0xmO/5ccWLtwZTmfH7+DaZ6clcysFzxcSYxDjfLVCR1TIuHyFJ2bBWmM1YAqwYWLapsDudHQmoNNqmg7hTRxiGio+gX8uy5Cd8bTyUSJuOX9a2adkgvxjjFKqi4NK/pAyraxE7tgEZdu5NBxJPlOETPkkYQXOEKLr06PqZS379Pe2p6nhfL70feyayz536YLmfCDpX2X7ZPakhHSOGtHOkfOH+WYrjnauE4MiLWhAmmCievdXbjew1PyXtrwmuU+Xiy+V5kEPYPGiQi9w9vAaYc/ZztUNIqI6N9V5emS+YXKmDzASdk8n2W3MWM5nbaLbdT8T5bErccdIoohRczLhgtapn43TOD7eYnXTAtqDBdenyVjotgViiQxxG9F0E5V9UYZyJcfPD1rPEZVdVPfL244pUZS5luYVA9lx59Li5Vyf7f3s1T0WGMl7SOtO22ATnTbb9kl0wjURt92x7n4HATXjWi3m4oDtWKQ7QWzevWXfQmc6z7UTPWWBYmgdBgs4iamyUW30xAPbI2nolaah8Vry20p+nx6NO30axh4PHshqqthXfA2plwy6gkc+ettxguTx7dlenlEveBjBAhR+mDjQBgwPcjIjpsBWf8Ws16bmvfBrrrMhEcUAcACQufHo8MJRbz35kZELc9H3FgfdmUB33M51o887seO+H2VyYENx9/7lfgbjfZbKhmWmRei6FP4kEEuvYk2ZNioM6FouMYTNQ5jx04rd+K1rN1lWGmMsHyNaCDmGKMopidz2yxDRcpHjUNqJApYFODFmIQFYNQ4U2nGobI87/ah14txw1HAHzmdkph+0A1viDgWcB7i7Hxk9ORuuAeIs70ujUJXP7G6W368n0g1VO10qQUd9f/zffmkj8o2CbR6rgEgmEzhXE0ye6tznctNmUql532+QsfPun17+G7ViQUAmCdhOOFmTeqPj6QFBv9snapCylRzx89o2wyLaK3VbLsDkXMKFWhDrHueWoXAvNM11gIOBC4EDtrN1N2di7qcIQ5B5Nfr1mGlCLabdOgNV6cQJKL/IScklfo6CigzmYiAKTV48JEV2Qua+8vthuATzcOrCLoL10QvX50BirG1LmQiQKiJIgmgUxtDu9EA08vItcmLU0PaQQHDkGqWe10DBKn5jiAmT0o1Wc6yuFW3SDIwhF78BsS2R3TWcpfdIQ/qViWube3t69mqJfK9Jo3nEO2AI26MN+fUgfb83BPlMB+Ty18BMEQDKRVUKKnPNjkKEmEoVcGlqHB2NXgbdTLWiGjee2JGuBZGBKiHNnZ6NJ12Rp3OnaQDiVUO7OiE6x0Tz8mFJhkSKmD5BLg5ItsIskr/2NA5ct+mK1Rw8L2jl2EfDXRwz3NXjwlY3DvSwAtDdjhmwZpGlTvRWBE9mkDQCX4QeDL96fPDV4yf7gz6/v3v54lCsu+vvl/sHhy+fRgkH+4czPQiShCf7Xz/+/tlhwk/mOAxXFxwtJQhx6aUcJ4bVn8QxfN1Rf220dEj0SVb6rmOWx0Kan6vPkSJ572TcjwesKHMJmrd6xxUq6qIVLI+K0JqoW/VZ4ago0ETcaFmhHYNZhMeUCGmwCvGBwUiq/ZXsfrLEZT/VVNbvE25oSG3xxAe2OBoRyaXAmi0uflyKcQgoIHPM8y/Eabvcw+O2vnt39RqMlh7kKlKoT/Dv/nr4zYvn3z0+/EaBWCpFvyqmVVCCgalGxYZPk8JSiylwtM9ABvJHCb2txKTOZVBxBAKdv9E5kUIBwps4Qs7mZL1UT7akkz5gsjZZgFAgO50vV6cb1oEsXdLebBbyxmM2gKzYi3glzsW8qYGeklevx59idl7Or0SRgEp2QxxsNU59753pjWjEd60ikgB1slPqb5SzdOWosO8hB4yMT8FiYJNKRKJiHe0ENpxpu8ro8rKnAk4WSB4eQ35SSnr0+N9+9tmnv616Znv64gCPClkD7Eep9YdhiLSx8rj4X78OY4V+KBuB9LIYbl4r4op/VeUYny8vQqgZ/aEzAinaczRhIe2vr84e/C4wczhPC1pjorr7JdDP4fnmSoazrGL8iv8FbV76KpVtJOjIlOvi6Ljk3Piweb1664GMq2IAeFWCFRqMuoH+ijKP2ORB80J/DAMCxVGxV7TURoqWsxQzLL1R/DC9bLeP7Ol8JmrVAcs9kPjfDs+1bYFPEAx+XGg68lmuc3hcIe5CiF+Wtz/yV+a781fg3UwnNddL1Vn929/Yl4YKzvVU/36+PN6imqozAvqkdAckVPlN/75Eh/3E/vR6G2VF6CdE9N3ksWQOQ9ilvpUt1trV4+UrS8eHZEE88UbYOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRmU4jXcClxT0uQuwLRMqUlfmzwJD7ORi/Rnhjem7WN6+80Vdy8UQYzsIE8jghrASYF6XEWlwHgUrSvE+G4rEwMl9rwSJHNOs7QEfoVMDa7dtQKDVS5P7kuw+QEsBAxUsCtJyzmSG8LztkE4yu5utjXcqbj8o/7j/ff/n4cP/Jh8ffH76YPX3+1cv9b/efH36wO+yH714+/fbxy7/2/7T/12p4n5HdlEYKrvKe11NJyYbMAVq0jkKaurhA/FkfIe5E7BskvufYT7RPOVeUafdxXyTXOW5jpJBFpVNZI1dz1StHIvrReSrAcg/3ogAnfBMo3da00Typ6lvEpI1fHfQfCWLZxJRsf0fwyYkpL4YRH7EBn/jz9fFSzQu8VqyFTB+IpTXjpcLlkKutYXMlpU6XZsW8+OnSjPhwrkIuDxlYZQNMmbEOL7oKDBgsXUgRdb+HVnCMkbaQUqR3ANbs5v9DzdBqHaGLtZg8u1pJnyF9BHDvuLZAclgd6Zbnay/LypRAseA80y9xEId8j7a+qrMhGekcFV4ZzRFelDkMfRNcaRLmtBmlF5jdCXXT45noJmY88qQNXPhTu/TVWYV5ID/0E5jSZ6WFP2JRINmoeuO7ARqBda2OC4Mt2FzxWF/AsnXzQxkcS2pD0rlNSps+GfRhWWqi6qQIfmgfIb91S/aip16UoFCBpaOCl14wO3DyEH4CN6r7yutmKx6XYnmNmc1P/TQCwM6jCHPviRxfh+JiL5xD3tacbfm2K58tW7Ai4+lef631PcPGFbmNMSzzmNfkELHDbwtACTAQ+a7fMezGZPpzRQmDvmVt3ur6OnWL366tSAnALA36+xOUAy1hfrzBHStOI2QFGb+YYz/HfH1TjOrCZotxImnateK/5Ue2U964iYBVxDWGrdADwDXHNEbZpVEUxpH2ac2V1bzDzhHVR5CWeANSaFuXsB6EGFXb6Sht+mX2NXfSl0cnDdMkmpcWqRTp3IMV/fhFjc350axavIa6CZLBUgc3RehamPDOBNGtmFjfy9hZ9JWmu7VN5vWMTHNaD4sHESlcw8Hcx0cmkPSuFrIsnOig/7BCa5a0QlJV+dFLv3KtbuVTE0+fBDc9JgNA3Fc+F5QTL8wnuBg+u8NnwBT2NOU/gKa0x7XixxeuUh1Y+2HkXZcVh6H0swkyX2CCUDInY/ZJnAOOs3OL7Ve4ePCLl48uODzkUsq4Yzy43eY3NvFHEQeKVAFnhK7jhVlG9qpbFriP4a62KYAlchyW8gB6MnKDmmh6HilJK/rBhdC2xMGUlwMij9LGYYV4iXY9QJN70PFWHAWmbSoaVVmGkIEt+tmdgS3mrWGe4rrzzrqvttb1Mxqij7RuHm8qP/EvtzZxziY45Ew3w7m5utDxycI7mwoBhqfXby7NGhwbwkxf9HnuUXdotd6My2KggzIq/HZGmcLw+Le/WVxARKQCBLXMAVsf5FPMofBI9o//XVW1RGm+OVkuC+f1iahWFDzt0iQ91gCEOs3QgNRmE/JIqfIZPIRKLstFBUpHkW0C9qBP8QX3e6t4faGM87U6AFD/Spn6M3d40g7GSptSG2/IyKqqsfjI2eE3xyE2I+B9r/yzPjFB6CceEoQf40/0Wv2fZfdKUC4DTcsupHOjCH9Y3Zm3kEyRsW5phW7pU0c/vt7Gha+KChddzNa4UA0d25eWcFyw/Zb4F5jkTSAvmNF6aFTPxz7NduONOYDkhElju8lX3ACPhjcFkUvir9bkGkRHiL/7ZYWJbX4sYPyblImKvS0YMUN3e3uMy85xNsz87GiK8yufQ4/p9tcmz58W7/jrqbq2SWeXzyh/APqVvjFAktgpPqRUMJYm5vbvG3krmcdW76mYsSc+dS/10fsr8Wb88q+zgz89/W721Tf7X/3poIjFi5891P/1eiLjXXLWfiqfNGU8XK2eSdHyD4KfiUswzR9yaaAzJZYEJLEni3N1jm+MbeRl0QkhY+OuvPRdgM89GDxFu+pFqRNNgXf6RwVnINXSQ1t2OTm5Xqte4EyYO3pel21meTFTZ+ZllGk2kKGa3RdnxFJHOy4MF+TLvy9KvbaM6ValwTnKJi5/haPF7UApouatMQupaUqOGLKmZeHlZdbLFT3oA974pKtJP+gfvNtIlf2fVPeHo1M1SOtu011lIhbCqUplRmAlmUWczIlPKBz0lLZKz2rk1pLl/VnAaL7cLAxHuFyjx4f+mJN3GP6U/Dp4+sfHz15+OwAULW+lFldLbWltBZ8ePv12/+Xs5f5jeaXlxFWxXFXPD8WprGJS7AbsodTZgpx1QgbXs2ZPvn7GczYew1igp9/xcw2XytDO58Y0Oru+aIqUvUB/bHtEwFIaWHiNoReMNjGbS9HB5+dhMoWEGROWMfZZVqwRQkT1HvEDeX4+eHucc5rhekr4+vPjl7PvXhwItV88V0rXiSKj/suLl08i72LODfqcZI4gUsPnytWZje/Fm8urd6igaNYex0zNw18myJ2DNO7zGJ9ZEF9tDTk3KbOHQu3MHrJ2Z/a48i2eAu4ZClSjLnCbzqTdvzSD+CtRHvDHLdtQV5Lgj1g7+UUR0QK863UVxsnLwi6LGyRSroEJDmtUPJhcGANF3q3wdwitgnVIWBLdXJZw6XtF7SpNP+rHWo1nNgtqWeV9NBREvbkmaBVboz3b//pw9of9b54+f+IcaDyPhdIC/S+P/3qA407rufdB19mDJEbxUruDq4VHnYI4JIv7QtEkAZiA0rQDqa0xg1PVIuqlYoP63hA+JdmIC4hVx5tJNCndK1pZ3KZxpPi05/uz9MDK+pIFwsBtUvwveGnKHm4pBuAwY1RitXmghzcHBcWZxE6XWOK6nFPUho7TEAYg9Tvtt5bxFyT3wkbgWqDNAkM8uyonwbZ8PvKmHmp6jxUesdToC35vswJ7hWh27PXvRSVdN63USSQuqu7Lo9M1PDlENYuoW/cQK6IQMKxSDMwttMAf32v3olNDtX2yfiUw4SKhYSDtxQoZER7CQSBf11RWfMxeY+tm3bGNV4CkmpqylbLlDmgdRMhIFerGLcePf55bpQAbjZftPZU5+xSWF6EZqGuPU03SRtccLkImlTprI4CTeAwPaIP0hO/Ujy9OD1BJxxJ6kvo1izUcCy4EpeAUp1E1KKbeqCpH6LvuQsCV91G/JqAETumPUwxeXl8c/Mez8p4wFVmqiF6FnRu0ziMHHD26OrEUiz6xGBWyeLXt+hDAze8qex/KFzE2E643VfSeiRLgn58+2X8iZVm7RdPA9RriKuHEdt4jydQd3gEWhT9NgTmRoVyrHdeMHpqjt6JjsZb4wU8MJ8YUymfzIG0rCRxSLf6OTQzi51V6tWApG9qmtgWpQmrJN3T71wPvhkn7z6WNshp00b3xokdT1qQ5Z2PYCupwnOhzv/+FHCCfKSMO4rANqckqKup31PgLslftrpcDEubzIG2VlFAm3EClh52vMpjlMpwvSedHrK/SZjl2lkY1UQXwoT629V5ZPD49Da+BAxZv2TcH7ZuMjawqYfxku5ZjYSPaHMitr4zOmfqgUnSajWwX3eN3Sq3sX+IiMh3U6Jl/bBGhNyBgCnnchk/Z3UqVLiXA5NKIyK/GETYAJKAP2IAYGKlNlZTSrK7Jw1Jswwv56MZTyUHnlRpD6ivtcr18M1+/02tGyx3hzepHeESPD8bipSbz6bn1vPV+6+0EieZH6rYwYKfrFcRNj58d7r/sHz7+wzNE/nry8sV34tLh2fffPpfPKOhXrlkTxQCLHxhdIN4+xfsf+SHJPjMtOcMUPyPy8WIjCsnNcevxGXPcttKZiZkKtBoLm4lymupNoiD5wQm2DmnjSsG22oji06SDJmhnMnrwiZ6P2U4EAlmhB5+MfLvQcUvnJedWjkv8Zq87u1sQhT0ush9CSjYZSVmv6NtQF13dPil6/ywkdUYfiZyvKS7VAAbQeRliR8kau58tDqTmOzGYSM1yRR8HyZ4gY0s/eO3Ktp7WFr16egoQdbC+0/SCJIkT61Cj0wNFr97B9DlmnS+AbRczKULkSIQcXw+TxMNLWOXNwC8MUgt0WoQN/1qeY9PwOlCUUVwlsebJHIVE+w27vVZbXjQtLx0Rd1ioqNix5k3KfL5troNIHZEEhRtVE4IWFfJu8zsGl/thATbQx4CDPfCZlb1GkfPeSH46dj6z6q3Qrzegl8xfSL0aN95c/JVf7W6qtv30vuBSbekpO9U4rb2DabLZuSdC0u+/eyKarg0LdmkatEGnh8FktXyggjPNGeht62soLbxa/qjmLsF7gFt2srNC0mEmYpAOCRDnxLlgsgHDUFG0hDmLdU3JFR/SmlMn7UXw/b4CC+csC8DYVw2rUbNufBqxdxlBjfBQhPJ7AbNRnkkJs65wc05P2wwLFc4FcLIlYcOGSBeEUdKkLnSe3V4STQWgxxQ1Ox2EqQcWScrkUZ4IJzqeIEX0UMFOo+OFseFOQelkeT8kal27PSE/MTdzY1ibIgDrTCcpr8RzquAL3dHfABJxaanebXb4uqLOpGmQO+1capirzCKAXnBXslGbwSWuogPKdFigcg+V2oTLHnMOxOWT/rLaa7gpS5vLjY9DdxubQuPrAX97gPL8jCL1sg0Qi1CXd7bk6Pp0IeJNfQ8gvOGr6/karHR7LUagnIUAekq0c8mYycZAYb7I8d8sT6ioqFZHoaQC7BwnZDK2hMrWh/qPn9JVz/KHfsFtnKlkAplfl5/N9KF7NhteyutboXEJM6MMKUkch8CG7Ec7w2GOmhlqnOmpJr+DOz2NLm9tED0XMHFRzxFqaH93ouYE85tdbR5R9g//+t1+f3j/y6r//cHT53/sw/xB7CYeFXxzWtNy6d+LKt1ViQ0He3Gqw23MQnYuPXhQRDdv3U5yVtooObBbVGs3BtvuVnc/XvJDgvrw2C3HY/7WK3jOudx21HnptsUJFdfMIkRrNpNW6d3Vktwdge97GQ8UMcM89DSlvnkBU+fJXVgwaLlpYDET7qUMLogMyredurfskMTKO1FNlRc3OuNEglyEDE3//cObvhgW998/utF7zSc3sIT1Id0Wtrp/O0Cxej4sBWr/8UH//ac3jDSNTInF/eTpwaFYDR0iwHVWtrB1pfGwIY09fL3Amxu3eTGYEotLnsPzU/V4MNSbvV817ibYEuokF5cIzm1ir34LV6pEURc0b+ZX5X2MaFWh4O7dAGrt0AFqB7lOYJWaIp3IUGVnIR3TU+OoDmkZB+2uUi2iqdeoMJmJXaS7QGuqbfb+b9Q54tUKf11GlaB+9Vp0v1+9brlqNWVrQCXbUtFocz9l4tZtFCCxxLdg5gs76XJOoqnJvfLrUVlA9GWCMJ1YXRsL8fqo3dxsSiWBrjsqn7CzQ1o3VdylGzxEwxDqCfwVfKvAi1whU7uMaUkgbpq3m3wR1SlfbJfXxE6321YKIbCWLvx2gR8GwtcRja3v7qEiN2p04+Z2CaRfwhCla+ty3z6nSA8D2napT8YtJTC7yUGuKiOOMc+anK8uf7DYMmvUJYDcJJRBmrd7oMnPydoG082AXi9FUnkBdtpjicc7SOBaTL5I0Rz662KULZJKK+b46gw3dqaFvTbp4iDLMZliwxVNXYC7LfA7VOI2BkXnu775rcuKRh75grD37EEKOek6DpdZA3KF/iSp8p2A8zfVb4VMckjEj9HuiaV/D86MnU+FK5pcJTpRj0kPM5dFtS6W5Jn3D9AqBCpcyRBBIgEzfkCHhZi1yvLwGdhkNfyRSms4xzVCQqn/4DFTY3AwjKyqt+AYCFv0n5/u/wUaJaFsIdbUylAh+d5GuCJu3xks+kCokiuFUGu+xu2/84lciByew2kck3OaiuAAaE5GowfyiBW9jgfoUP8WCn6zIP1c3GmD66LQYkCcwIrK/1T9CJEyGYHyAcOQvaevT/mZnMPmYUwzfP/QeF10uuUAMI4xANPEsluwvTxo7czdXAiUxtp2iUVJ/vaGDBxuIlrEXQM4HD71IDv2YNwBgVG6urJ50UtymTbo5w1S6hGXDkkDz2MKykOElDc98BxHhT6j2zEVXcVIDw0qWQ1CDzKvrqIEaOI56gFucVVBywt4XBEtxfXlWjbZLVX0bm1ifFVTvJbB0l/qIG0ALly6C23pMPs7wJnLuH6kqQjFQWhZ1Mrr+7qLdYXhMf0o9Yjk4cqCyAaZluS+HMfYYpjOsyFPN68G+OA1lTX8px4/rGb1TK8CHgiY6JIdKokptu6c4QQKfU1zXrV0xDZHDxqeNzyAWGsfgo6vlEZSKtDqJYGVWgn00CYoPCPJ5OY5CLq+G4vxhsZKELos9GaKUmN1NSF/VSuMkHAk08iT4PA7hxJKFswf419wiXe5fgDqne8gqHUrNt3gvKtYWC1d9dn2P9UZYLZLZ8BlhHyQvhsKB8h7r+JAVIy77sxB3JH/4QFzAWf8tB6r1gJ8Al165x33npFWrhw1hkJ1h6qUEysclnen1//8nLg76UJff0nq4djLiQdENZl8vv1UJu3kijJ7UhZFc+ri5oCqHYT3OwQhdFINYLrzOYygGy4J+aAZMi1ZVRLvx11iBsoYW18/NOZSS0L1NIxsw6nMm0/eyG1Yz2giP6NiOXKiFEMHSeCwwzcF751z1O+HtbsbrUEvqHLUEExDvJ0PMgtO82kOitSTTyr4dIa9NYDY56NpNMPRTscs93my0zLIEfEJO077M/Y++XxPRjWf8sm42pdP9bgIZOxeKMeT/H4bollT4xiSo9v6rJNj3SgAiM1E9CFedJPMsYB7tLmJfOGUO7cwtUPZgjqjpQfaaE4cVM6Iw7dVuhRwVyEWO9rI5yNcVVmr4SnUrFGiF+EuqBlyKut5gBuDI+gVxkWRYTro0+uRJfggpq976eg1XSSRee50vKRlTJOrza1VgflOL06ctIDZ6rBpV/rAuaY3E9xW/bwRjbs8jnoYPWtmgLsHooFTB/CMWdh1NNyXFcbkzs6w4mvdsN0xljbD5NYByN1k6ZA6rEhu0zGUcW/zfvbuNvNzgnctA/7dOiQReqCnRRRR+5CN8vt0UIPrmEsOZbaFcGxTA8TgdDtV560RS3OpNuf9sc0N/8To8pM7Mb644WHA2KiCSk6WzeUcSuFp6owhYaOKPb6ZS5LdH5ObaFNvorIKw+CLjm/sscs9FuAVt2tNjzKfZS3CZpoO8VTOHdXwHr3rbNtuWfL1oP8fUgbAB/BNO1PHkzRe3LrjVe5ES18uFU/fPro9+ykxqNA2jtB10YEq7ghALBdH6qMxK6U+FpE26NORDg7ZymKcIw96SKzpfA5KAH1EJfV2FDkczWNPg5oKXYNkzif+A/1JEQX7eCKAT2Viw5gyr0lkE2d9p4xB9HBK97PFbFZU8lllTeAVQ8WjdDyHoWIavI7KLF5dr0UjL6G997sDqa/bEML2k6FEEHHj3S13Uam9eFk1fXfcclpiQDsck2bvAOrY5QqxQFwAPaDsXv1sYdVkXvO97CgKgIFa/vTtpYbImVlomVLgWqwGuK+5QHUuMEdEqGeeW2feIlWiOP9QOdFreqdL0ttmZ9heapHuXKeTAQAbFOgbWAtKhVxBGTDdbYAqJzj6TW+gbf2TLfRadB71chqkb9hmCVEcRVxihL3z24fj59MzpcikLjHN6AwaOnrIA5liKqEPsG1N+6DaJWPIGtEZ+ZHhylJEDOGYo3cnqTFtbD2SBPmArWd0Il/OcRluLE29ZKox6MCLl4hTvtta/HXYo8seJgclHS1qeF3HPypYmNQbEJzIghXq+JQ1GFZ3mNSMM2aUwtI1P5HDU4vh6w9WPLFBBkfa2kOcCaMpUrhwOfk0Zh40h1vncz7ZMUoiXoHvn/AQEKJKzlR1e9AyDyKT44tzBOVsW0DdBt12asu7XAghcBt2YIibUUHSXUlqOaxGnj9JhCeWrkeJmHniG8eg77qqkO14mUS2b9msJnn81bMcwJF0/O15eUTziYPsX62uhe04rZ0u+IvHXJXFwa5Z2vWFDlaapkLuNMUCRqWpyq7r0xlryZgDjYGi4jU3QC+ux/meIgdGiQWZtF4AZo6JVfZOyHTDe3HaEtWAN3yqufOLkGUcL67eLhYXKXJkmCWx6yEH5fCa45Hh8zB1vuXRSQ+PKvpBTlHOpVcMGAvuXi1DojB6gGAkX1w6vbz1rOOtmAGR1gOun0wtc9niGPRi4SY5GLwNo9ptet7I96UTcxM8xHx5tsbQS4epSdxeP2OQoAZuESVscV0IsWe6RNSbwsg0CbriCw0CgMoGPBkXH3nf3VQ1SEcyovsw6KZzcFMinS3gKmijiM30mNAg6LPT03Pn7bKZ0pg/q7Wmsl2iqbPDQzXJRneFhUyOQHplLlBnUi9ZEloeFeyBk25Ue4inydfSZvxNc9wbOTTFN7rMt+AAKHPjyviZsXcftG5BOGF4LrJRFNYOcHukR0/G+zOjKX5an0LZCLYWEh7BdfxuGjtC7WW3uaxIMDZfzwefT5wOiO/N4mNd0xiBPDyQjvP1JW8Nt7/Rh6LSYLIDG6YhV+OpiMOjDO0iHAdFwEvQbl3eaa0qPUo6SVKYWxIFbeFEqsnok4cPLdJzvG6USXsrcg6Tk4etPCDGpXOWbvLxJcDUrrMVFDJIHK8LXR+5dhfgLHMLQfKVeBdvQJSTSEOebHBdnxTPH3+7X0DhBxh26n937YPiYk5kIiWMUsLvUJgftk+WxYH4BRQV8GupubmqHeSxQ+UZXsmq0UgZL8QfzLucav5BVYuNnC2uZK0K81dNSWhU0hIxjMmjEUwQWnZLDFOvK3grwUnpJkhOAMnhwLt2Y9NClFnx6bXleOu1GfdwPGL+wjYz8rFIm7nuCzX+cOlon19YOc5MQUCRLYj87YPtHS/eibBoeyv+5hE21ghESADDvR0Mem9jMiawYIsUEqMrYjwbXFHZD5p05XLN1iiwqVBUryzvKPqtyTLOBhmj51k+mipgDbhWld/rgWC3q60uvVN3/e4cS4oo6tgGhaR4gv6z9m2ZOsxhAn0DoEwVccU/iHas3rVYQLOENqfnsSiACBcS5k71JX0hDBmySuyiVDwpEq2oftJzhm0NkPhB+fZpYGTe16p+sjNCvS0YoMpP3QRuBtTkow8dlNAEy79pCCLYxiiJbq5IFziYT7nl57x9B1PfOv8KxdXO4TTuOUVt4zT8uU4+bXoS4zOtD7BkQNJpsm0ehItQL+KXzY0jgq2E7CEWtk+EapDk+oXollK8X6UlWvji+PEiua1hcp5RmzW/i0XZjxp3Os/5RC5rpBkIrjtWTC80njjiQbFskceCqW47r8YNGQJdC22LAk2OVV8z6hJL4mitddwT5HWG5e5tbPf5USRRkmLmSRQWE55NHxxH9rRk8714+/pdYRwomtzW5ijxS8YmAIZqEUjx5cAzOSrNAVldUOCUzeB//oBEDF4eaT/T0ODkjEYRmqQlF3EDOSDllK4aITq86FZrkxxqGV2KL93FEPBwFfoo2AOUBuKn2ihQSQS9uq01xPllE4RaNeRJikw8IapUfjRhXlFUUxtYnwW6mrM5kI1bNBtaW4/yBzY+CrmoMmS8aCdO0Hv7H5iZ3YQF2DvRFc+8eR9cT6bV4LiJGZlVtxe+dTfTYl2bGdfR3fc0wszoAj2t7hkh1dofH8oO+SLIg1ITAS0UxW+wqoA1mRok0p3GvLyIK2gcgC3XfYCOLZaoOJQOJ3oUR7FHenPMgQuHPK+dzgXOBt8rOB3iHSOLSxDvF62u31A9CqmehxJ6r30zxgsRFN3UuhpopvNtcXMN13EsqgKxRsEkelh292A9N/kgEtvDRaKmMolbndOFBN97nQDCvVlhnuyJ68VsU02pl9fwm0WrXzcbDW7t7tu6Fa4zWD6iMRRkRUBiGMZ/WnVOJgJxnpIr3U3qUaEp22jnBjNNFu5mukO2bceDdDPCR326bdmK4hs7cE3KNDx1mbMXvbm4yC9xrYwoTlUaTQdrYFBP9wFnczL51OVYvqjiUFacWNp0Fd9C1Zk7zFj6zQnJGkmx5CJ7i6M6tsASlKM00QOQLlYkgkl8G3umQPTnGoDKNxVO3InRbkqfDPkh6IB982ts+mZQNIT+g990m5PS10JM/8KqF0kQMQWO/kX4xNWIGl+DK5u7PquDZtYvP7E7Zm/HdMekaJ8Heko2PJrvRn7vIxTFfvkubudkUP8WzyHsB9Xh0gns1QasxL7nnWfpfP7lJQkrL4ktJd8BcCeJW6f+0e5sVaipzitaWascfzaC49JchOHRQ1OADFJG3Agn2OCwNNMCANN+titcgGzNVRAOPl77ncWlMfeCE5dKPOKQQtsd4vhB2eFr5c07FeviVC7RLtyMueOc2zzWaN424kr379h/YNyGCpDs6Mqv/QXC6a0V0ZpBYE6yG76dq2KPtec7AoTYJvPRWvGEJ5Zbfc0BVOoujgXTLJ8oiRaB7c2c2hNHYGr7zy6YOGDdAmPdz2jnMutU1imjxigNORekbE9Jcimj8RYdiVXOKnaBiOx5apbTysauurobygmQ8Ze8IP2w6KRCjNYWmgCXfBw7hni1hTsl7Jg3xRz0I9VnIsvFMj9/dRkea9i6XADOKxvQA8zt7pd0DjvgTOJiiLCNaKurK2H9abN1FuywBcj58gesTpe5pygNBJNXMyV/0AV+9DuN31X1P+cvEqk5Y/xS2HToleg1dN4NOVKD7myfh4AIgvIn7lM+xGc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzxL5ErpBmKccxkh2jz3mSWnvXB1RqIboQRDSK0GuUdwCHLRaRTD30rTdswEnUyos2BZ4sx35wP0M/nLX1UtjCFMSttX1erDqaQ+c7s5WUcRhvfLAduo2e/DNt8C68JCP90bjNpRZu5+4WZ05+1ANFtGpCpiHO+NbKRehvL0qTC1rH1sfPR4+n3y07N7SdxjNiGLK+X9VaqHinYYcfVkGsUDsOe66s8tFTTEKWocDaCu3Q+JkOzYwG5W9q0dNtaAV/wP0RsJHVTuqt3XrmtQ2A6vVd33wNu44nzQQNlbWStsS7qRK55aTLVZM9aWTbKOrxiB/ydWO/dKA7um72M6jqvGFXO6Zy4Udy6INgbT4+3Tcb/ciPGLetm6xi1uxIGrbnc4tDoWmDMXJo7xnO3bhxKggMgOyYXL5obS4YchMO+cdw8kfKexi2/Dw/PI2Qx3px8ecM3fp407gyEm1MBMCLLDcc3K4uDZOOC/R4GIUReclG1oM6t+u52sFpd94fUsg4OlmuK0k2wNwMWJyuPodGyApNoArQ/0mY6x+g/upIL0R1K/AzvZE6NGf3nILL8SpvewT4RLXJpAfncGDlZv2Am8e4GhBnhIVH+d81blbr2P4rwv1qdzt/l1x8UBlTTe+C6VOsR1paxwC9hQbVgm64ckKkSvsnfCSNRiCNXb7HeLX8pi/FRt3t+g9XixFALocOcuTETzSTj1KNyJL9ARcveZjEX/trbSXAA8ac2VkrsLWPF8QBKPkzd1HCmDrTwt1GSFetueUUn/PFoh7EYj50c+eiUZeiHbQjR9ghNBsKz3lKbgWUr530CDgK4a2LE3UbHeYg1R7lJc5Zqpbm7dGH7epqSj+2cLQGB7ny2yNnknWtoHOa08bOWGbdObpZxPbSNc7jZIYtV7Sdeflf0G4dUw36e7eEsnR6xhDlqyteYHrNW2x9n8uAH2TMNuTFYyLdoZbK5/Mbl6ZmuhPFrBBojHKsZOQDMkkxfyQskzFQ3g+bUB4bbOclt4tX8ju/typTfnSEjqV0o9Qtz84DbdZH3J1IRmVkCZCHYHhK6yxJji6y0lcfvfhoLRg1ZT5uXazZWh8PMeR30y1aJURO4OGebrJLYW3+EOGZVFsHYSZCVKQoztGx/fjaqzsZC10BRs0TpxQItP6fSmrphZjIr1zMJaUSgRVFNu5lP0WzJKyj+JqzWfUUH1bGXeL3g/VSe4KcdPAvlbUZ2P1pkXLc37cXijwnWjRbiwmUrOMHwczKCKFP9CHYI2NiD/OW2lRimyaBY3aUTrhxAv0q9djlo+LL9+x8S8pqAN1N46QQUF8qQRkmHZi/83eDIdnlJcF453JI48+H/E7XX+ZVVgv/UrXHTqa5Ng4ud4qV7WHT44JV4V6+uXsO76zP1LK1M0veyxPDjUF549O8z+/ESP2wlN1QkEu0ImHxviXfmW4tatHar2PCKkgmbnMAoyptOZR6Ve+Ae+YSzXggXKvZEZk4D5ygfaUyX/yrsSuLoTFjKb7WDvDNkAPB83NjE4QHEWnf3Hu5Moz/uiLbuRaxX5g0Ft07P9lunzqVoLJViUblBJW35Z7dvD3KbHXhlKnCgdidOeDT+uhglQ+wBHLt9u0fQyOj4oKTKc5zIKZ7RHGwLeTmtg1PnD22RZ4Es9NLpKZ7xmwu4KAb/iN6MrSNZEBE2dKAMdLrXBBHdtiR6sb/dhhKXDSn8J5VsNlW8YyuSb47G4VrBypqMgQEy4NDHGsOOx98ggELR/Q1XKHqH3n2HE4smOIvqrSXENfTqQIn+Q+n0UlxKnS7n8Dj+SL7NL5R8fnKTxkrLz2iKsXQocU+Ga09J1XbGD3Ohl24c6rlYbcLgjmFBP8a5JM39waG1DndhaD4WnxEP/Es89J8YlfqX4YN/Y5TqXzbJtslyiIlNu24Z1687/Og5ei5Oug0QVtZXKtBK4cSAun1RJZLQ7kIKXlnPrXLO3K1bTuxsrCjqTJzJqallpvbpJTKXMjE3RaEFBjPz0DWQ/cZGFbn+UalmKOZLl1NEZAppNmIlfEJRNExYGPcH00wqY3WBdgamDRxXWHyZkEQsf//+xPeP5uLLiB1O2GjGJ2V8AOj82uc05Xu+abnYUMa4mw/5dW4KHZ1Tguz6XX/MTSdSzVBgWTxC3dxYlCZp4K8QLtSB6FfTNwfaEclJZ7ghOiCYqsmcOHAY27wxhimT6Hs3uib6LaL8dhk+Jmg8TMpwoHOCg4cxyQbZAQe+rB7fh5CzXs3EkIlH4yeVe3mo63NLY5tW2yrCCRKkIhFC2HHqDJzYgCJJ3JHs/HcRngdQ5WSRb5N6yTTRHPt08nLVKBjlvEyrEVVh6z6lppInUHXBPrOmWkeR8BkPFBe70Aj8PgJt/q5Q5o36X9qUSPYNMvglTlKc3VP1AZQn4RXU52MksxKT0YKF1yULBLjcr1IvVgDJjCojHDvv8upI1cwTBRy+dUOQzy9Qxb4QT2lD3H0rnEJPEjkoHeXkaNj89YHhQBRAqEnGyNbcR8ap3qTxIANg+1Y8lj73ruSH3Sm1fZ4h2FZbQixrsTQCtlwhG35DhBaUfQOgWLqtqDrGAdRCN90BhUkem9xGFfdkpak4RvDhWfKLmkb4+cjWndEKe8MKPpO3esT8j7AupUo8AKhsCdnIsoIigIJegKYBqV82oAP+FvjHWahumenSVNcZy4u4L61w/6MLJjOkkFzRX9Ve2pFrKdqiN6DT4z/K+4krS9n/eH6s1uOQY5+N5xA2q5v61DviQ9LdDceX6xQpLVgbUp7k2GAy/ueLlyHwpEU3ipvPX9hSsNTaw2MQAGBPajSjY/4fwxcvgYLsVyypjW6dAt7D5qjg29Bo7YBiTAKmXYhrOt0bnUChtAuPnz9p9KGXTnIsqXwi2qLiUUxWaCDjf8bsGVIU+XCnM0kU4p+KWGAuLGKVuBYdfTJtTiZvLBxmrsW+OvOjAnCHJ4I+Qck2/qgTUr5F2wM8mR1UKJZQfyCemht2xQ3dEyhEdb8fc0hah4KYkCtIJ0PxZrG4skF0IvE3oEVIs72qidgrZa3l30WBiURA7fkCzTPOkXHeWdHzUzfOwJr9jfHWAdO33mJRxFTwAmnzrwievmihWuI9r924Hsomv2/OyS7lWG2bkMQJFApzj9yrYN4cER9uP9cwgqGCl5dZxfFu7qVsZ3OFSZ/NHnFLBGkBa48wwf97NsM48PvVlX0vmLAICecscI4CoD8TtMCN9d4IydZifTdih4yJFptW7Jv0AfsQiea8N7pB5sy457U+n8/XKr4s9iZ/25ven4zK6qj49RQfeybCdHriu2ei0zq09WhUireatZBisRaSr9/J1eTD6epan8IuRZyz1Mvmh6vlG0F4/uYS3qFKEchUX/Y1sf93mWofjt5+VJVH5dHpR0dV9WV5NDmaVl8qfQyNrN29otRKxR6jaLOce3z59Vjrf/5FIXWp+W1CBEg/mSjzADW1n1YMCfxTi34lv9n18svPf330tgp/+tVRWU6O3g73ph9VR1WR4tVaeyQ1x3+rPuifozL81S06/JLzplKYKPfrvmZ86Evih+cvDvvV5G9lNa3uV0fS/PhfPhxVH7xE3riMPn7qGw5WShlmPdIePBqFxCoknsrCfK0XS+Q+QqC/UaTY48m9eGpw2lltn3kdbwhBIG4s2Wb56sJuub6FAlj/i3H/IS9z+v8hcXlhddiURIpbnooscnn1Ln7qWG1cJMhfmHhbxIPweMQu8RQt4+eIjMO8vlo6g/nCvPPMz7G7Sa+uL6RAf4y2hR2Vtbi6WJ6Uqj9zdr6aX5UNF0tv58ursKc/NIE9VneLtXPsbvJiI44UZ55SurFzhhV1mTOUlOBAl0oc8yV8AYRym3P1qvhw+JldPY7lubQUebbKlSKJt0/0jz+e/O3j6f3fy3SU3wV21rpChXeTJVAtvoTLccK1wUxFHGjh9fxHXaZd3up6fQYokDJaNBD0xXeHT188PwBN4QWS7ziKjZeCnzsUIYyQfHqMO489CG1/iwrnGd7B0A4fVuNg/WUxUpKE6KHmzX61GWo1XR3n+sOcc7huY2irGNVNuYajVpCv16sNjhnN0elov+UNHfX0nLneXM/PcYy50ErzPvvNp58ghNI7Jnz66cPfFjegQtbhQaDFRgaKhEyIxg+nmrG4yekTfszQ2S9H4w/3Pn1SlZO/9f9V9lGdLEG/QvuUDOc3Lw4OWwZKy7UkS89/XJ4sFAcjpNDUaZl3TbNJVsxwjANS0QRT9XfWmO5sFh1MjSV93qA+hySdd9+9eNnWHZRFMgYMADCOGYDvD/Zf5gBQNm2evu9GYTCGryTg1WX5CKwtUoxfk8L21CE70+K0uQjT/c92PtvubPX2x10Luadg6bEjnYQIz1Wahp15hDRXkOYmt6y0QyjJLuVlQ4aXxDwQgnjJzbuNyDdmAcezpRxIX7988W3/8pXuoVdyOsxCiQCDQHQNL04jKHL+KAdULi5Xws0bBO2U+H5UizdUmekGWlbEZqr/YJ1199n72t2D3/8+JM2ur5enuxRDqa6efPXi+VePD8vf/15ndpDR7vX3BlJdh9dQx9xwCRJUjS90PLv2iUlgIZa+raOk1K5MDRG7J9G2RxvZ068XTRfL27yK5k5FBb8K6Ws47429gQpD6Eckp2/SOrBGRcFT/8oJlel4Wado94OlGYr6hmNluKYo7svkVrFFErcn2+CNhFLFqfdr3sEsBYVy0ZXV4VqJL4V5upaeWMq0bsKT8kt1jLdPPptg7aizJU8Y39IXMD8u07R6bCvvj6Wj96hkHTOyTpv2s1mvYlb0dkTj/vMQssNXGVOECejkSrGTnl1fCPu5ch7yfH09OxHhgN7n5HCUXeSCsQuhA6xnqL7Ny/FSMruqojXJNCDU07X+FrcCvKmYq7ejzf2x/Dc5mpRTOXLl0jW9jyXu5V881y3h62dPvzqUkkelFNNCR3WxDYrxEN8OluVns+WXctrrIpNb6uaDs0UfZHDwozo6Rp2qJxwhqK3d914rZ1luhAF6cCmORMXL6eaDvkb618XqFOFur8/lwwMsfMDV+Uv+KWd6jfzySAan+riomuE9NJxENQJZ5b9zXFjq6E7vo5fMs+UrHXBhYmh/pjVCutZQOFBJkR+zkLwpqxsFrSXJuYUgLR50bwKln9B3Y5iIhcjVPi6cZ3w7P/+BWYAZQE1G7SplyKREoAG++Pje5mMxmURZCHXzCFVooOZobbzKQmjIddgNF3UCir6tc2dH3KDSOGDoSQa6oA6d0G/GBe/42tYGdczBrYfJQSKfgvkBfVYcA34hOvD9vk/5EyYAWsQEwFoyeS/2Ejuq3iaPo5wSMj3PRCajG8a6kJlVDBpsVhVkm0yV4sjYCGwPQpgAmRwVe9Ojv30JcUcOrke/SnltQ+Hov6wWZBkXr0SN/6fyoaVh5ckJ+qD/OzHXH6Wp01hZKosOJRKAaT479P72+3rzEhxBUIxYvKR6SLIQH/RUec73XQWWrcHWvY0/MSdRAPhHOSDGUn6ZQEILhralab9uhduWouCxZm0hdkyHvkFK1ftRiLpNWhGK/Sjm1MSnTTZ4BTfX+uwtLHqP3+HNniTKlELR6Zj+7/UH95MldiqGCrNHvLg0ytwoCLZzu3mRQuL5EjqIrrFngNcY4tgi//XyymKgAILqj0IhQOtZ62Zyhbi3puCKhMQrqBt2cM0JmLou94p8VmJQ49Ubq99hjBWnSfHfNFAAym5yAHxVtoCflNAUGhKmUhWS95li9yiQ46bykL3O5MZta2+9+ZPO5pE38TpTm1MU753L1qmVwJw8AhD51JL6/+RLLeWR6AXDUbXrzWVSMr0a2c+r1Q+Li+XfO4Vmw/97Lc6s69BF3z/bP6iZluah/b+ENQjXxgeEM5IUYHN0LL9UiPpAGAb8/NvRZhR+j77UhKEyElw2DPyIGefHO1Y4VqgEVVivLl5h9XgMQyuJqefVsJRUxjbGnwSm6ZKcLy98f/LmZdS1SpidUAkWILb74BtbD2cgS/gzc3rXkGA6cPaBGBoyXUJxnhIlYGCBSg7+KqJJFWsGuQE8yGCTCX7Lg1NLrVVIp+SLfStkpWzmrzQB9W88hKz+oHPrusEKSvzwwTzSti3qRXcT/sIRDxEHNCe8tNpQS5VJOSRPp6vQyw5n5PVms2qgLyqANks1udlQO+X4mqRppsuAmSxVkUgVLUz10/jw31NOh4Y/oWQhrqr3+vfwYU8v0kxUp1heYWNCndWxxj0bqRPaz7GzfzH8PKz0L0b9zwW1L4omMEm0p4kG1FfLHwPUEAxFocr/R3B8+Hp55MS2ac0n05hJ48iuj8GEUW9fi4Ston43tY1jaD/KUBTcmE6Iyt8CS7Jjg/7BO7kW/MSPGsSh/kBi1dCus584pALvUltBkOlJH1uJJK08oG4vo+tNffXi22/3nx/KLgmpPPfI7v9x4/u/Qu/8hidTVoroThkO8h6DzNfhuI5Xp0syQhwE8Kqg/O2PFLDDkFKvzlfHIs6tg/drMXOgrEgN5YXhdKOs9eLix6UsuRAG48n/efz8jy9mL188e/bi+8PZwXf7XxU4sBzDLVUOv3n54vs/fuPK4fHBm188HJrRPhKIZ8Cf7+8/OZgVFY7EQKSJOWMYrqN3AykDYxfBFxQR/Uq9BS5Omz0Gc1A5jy8loj3GH19M7kbZ9cRiPxRTfxKCxA8QKb95u9y4kZbBLB2o1bEXiArJDQAeJHP+blNGkLzJQvOI2NSKz98Zf6vzTah6KhNmeHZ+vXldVnWa3KDqtB42ZCEZUNQ4QesfFmsY9iok+ZOlF0cXRSUERby0Yr45WS4Le5wCNGmdUPFnojfT9VIm4aMBEuSCIWtKIxI19fXn0ubyyr5enWxfUtsMmK4vBvEjnjaKwT5fhYB8PjUwDs3J9+zFV386oPgIVcCztS4ZOy0c4tZwGB7tkKOLb/EF90qwRHNVD9jz2go0Cuj8MGoCHwu3t/R2caztyJ+h/De7WpyfB0ZCLkbLMDvAnRbH1z8DOsOY9BweU4YAV1Y1eJHGLc/e5fBDeitG1xcIZnJXnNYLgQllTPs5JKTWVjQezCLvuEXD1Zk0DGW0Dj7hs20m/PdFiVIONnxPCrA3NDUvzubL4FHqYXxhR3Vb76ytK2v8sGMV93SGzXSdoByrAg52Clk2QxGBKQMhpUkNPtGk7zUqgbJ8ezpNS+gVzkro72b99YKxhZRZsIInwsUjMqBQC6bC9rHpei5yWf7mlpioOL5cV+Bby3iGZCFD3Ynh0+cHh4+fPdt/Mnv83XcHPQMn+ddBi2P7qz9UxC/mwgMNdHLqrW+AVdRRd2iS/ciyaOGWY4P4AQwwtlpU4mOmbGk4xjpr6dBbJf0tdZQa3IV0aDwWoWv94sjhd7Jt2ZWdTCYK3nZAq/9wtIsYqvarfqHDNsPOk8ERJeX5ZtTxJLiZIJuKcfit+BHsjT8fv5cjkN71cSf3NpT19y/J9w+pnweyWi+UdnieaG10ZB47cixzv7zgf61kW78kP0xqkKsxjUuwDkMrMAurDnOBvGEXin2WYjPGBbUTN0iYBjUiVV3dGEZO/uFdgFSmv2pAnO5juX0D1814IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufn52/k7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLc+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbets8+nvkyNsTx0VwGacL+ZyhcwPxG3nbqiHFcPfw2O9e7VNIIc8YXs8LJEPwRrwgeBDvq8vNiFUsc3O1nmpVUB17+2E+yIB5xQBea2BcfjjDx91FM4LohIIYVicvFbvJK0dZM3wBpyiZbKYHVEjJBBke8tS6pYQwI1NxNtEx/xFJofbrlv2M+ZYa+wNvr6YiMlYptjjMHog+zvWLO4g6mcY96BHvQRjjfm+Wcz0CcQibmGhsi1eNoZr4bY3+jKQLH/K9wfZko+CWGRc4HsyfCOrXFhtd0MXoMh3+KEpMv2LkS8FFbdR3U4GUXB5lzzfaUsYNHioCgrjZSrYQJFp+0kHTrio7sQ/25GuO6rgYuw0k0vgWPmohfw53PIndb2IfiEbh7hqQoGW3BNnc/hS0WNceBLJi1gZSdM+SaKhcbWana7KuB1lSLomgmGg5em7wxbTm8X6lXQHOdUttJbrdnIg+x6dVvAt+mefrQAIYX0R1FhUY4GMcMIkYF+IG6HxRREeSQVe+ESRIrU64CRbnqVlYv0WpxsyQbfG6d3rMSK4iGTA2TSm3uVa1hUEFl2T0hvRAmgEjStmDpqqad1MgoOhkNbgYEGQlx8KQGRTwtbXrVhOKRNZvrdyyv1aDIdq5M6hcRqTdDExNWNSEFoxvalnDW+HmoxXMP6O6zo0K4lEDIpVLWBhElAXMIamhu87v9bbqRUcWJequvykINsTaGsfM1WMKRnsM0hmtUCGGPbtnLThpzNH2jsCsyRA65xvXkomERugoAANOGBYLwoSt24amp9tG0gN76XFyCGaChuaBICftyvdGOLgYzD022YdOtNYCZD5FFkISLtKOWWtldsJ64UigDp9WlDVd0tBq25Kr3/eMNYcqvsaXctZH1cFZkjvnD5OanDqHrelQQdmw/dXIkEoq1CAW18BzbcikkcUPb54gFbhZ/sSYzlfYQxnPJ0SS09Jzl8Jae/ALq7l0NDdlo2CarEhM9Mno/mVAybCANx2J+m1XkVyVoSin/zGTdWB7eKef6pEZheBhW6X4ZLrMgSXEOiESzlVTBTK7HGXd6HPk8eHj//w+GB/Jo8Rh/svD0wHqbnIVhfn78AAwbXicvND1y28ySVHRAmvvEvlRaV2y/md2iKEhg/3Dw5TsX/x7dOXL8VyVZpyx6ZXEL0Y9PyuzwPQCMd7g3WG9zfNBpJWyblyybHnBMvkROJC1gMwekGPuBwlvM/+CfRLosMQFWPNE80wLgjvN+GNdAzA7b4+rRDCytvw61+uU+qP2vpC2Wn6nszepMcbz7XYIt6UAejugeXTdR1dUGVNXmC3DHPnrN6MUT/d8NiaIovc/udQzTB1OuYLhCAoKKSg/7wIlq58LuZonyEMNVD3R3y8HRcjQ33ChCmY5FeegcmGJLr35jEvJcKPG38F1hacghDKj3q5HHnrtpFJXbfcN17Pz89ymWuvx/fmzfDsVB+dfUScR/A3aGgP6PDEzEj09qnZfEyBj4PoBasy8Uw8PeJBdZixzIXuhLzjPAax3HCY3HJbH9RZ0o640N1cJZkBEi/+FuA6ngHGVoAQy8Up7YwdBqqwX6yrCnuTQqmN80d/DM8XZ20tk1+a2jd3i6LrAu83eJVxLiB25jXEziYFRuUspyzwih+NPfJtIWAgYM7Ke7RceSHSUjimAaAByUvoMutEiDuKFNRBwzTTB1XMntPrN5cbWXBG6GIEHG6q2+Us28FQLEDtmY0JOKrJ6FNRolH4v1pf4520/Y10ubr9jVSG7ErI8ca+N6/PFz/VH9fHciuTfWrTou319+WlrpadLCR3fBKhtUNXcRGlWkm59IrTSNm5ZScKq3y2UZckuHM/+uQhN6jtLJJOSgp6ri9qUY/Vo0sKkzPp8AOQ1PJVw+ozGYeZ/lId/U3ZGT4W879+NrxVJGQ/dxILSZIggiIiIRbHsz/qSuZ7Rs7hPNDFGiliW1uxMXv+gGmdhkwF6PPhP0LElQEG9bPpSEg3eyM72DqZ6YCa6QpgOcvlSeDj4cafngb9lpf1cQQQeGFTa9NvyBQckCjgVXaicU7fhZ/XFjeumVA8OCj03xP5N6bydKD4tikp/Vlv966OlFGUE9Wpo/uOzkoGN4JMc7WRRiX/7HQmMfhxr3FNRMU/ziuLVG8SD8r+nmzLcvGGy5cKW5YwPFxoCTHR/1q+gtHUlSUpgKjZUzm367yhpl+syqrW9dCu2PVUKugf1/XQ0gOkQd1DwQmGix+Y8XCgKQf7+3+aHewfVsjfLHQ3EIZuieFgSbX4ce5E06LFD/HNbSxCKNTKIhDirtwBGs0GGEPJ9lzbis//WMJTk0fh+Th6OUp1BPjSZKkoRX9eluZyEkU/AeYbZpkVBvHO4IsbxhilY9O5/bnTft60M3meX8HDxU2mcLi1D1w4lYpaB83L/6ApTJKBXK1/2Nh7TS2CrWXagi1+RAK2PssIyf77er55rXAEkGwUUD1RWEEXJYeGFGZqGqDgGwKMj5iyCDMIlNIHXinLWtKOybqtt6CNS8DDVX5jYg7SLOzKSEGHtQ8gCn4Z6mFwDJSOCUFZkjAxK9qvmQi1l/dSKzbgxKrG5zCpRtHYJs5t2N2U5/rqXLVKy1DWDvdiGq4dFurEZgzqKXT8KA2nusN8rUWuZsYsWfOmHxz4cBqXQbF4kNWyFMdMVi2fgWNhHMgIpBpTOhRl2DDOUkW1oxhgNERFQNSabGaG0aGSx0VDot7JLbLAKFS8qTAvUkl5d2UWGDXKKxSvIJW9jn5ByNo3wZrX5vd0ELIv3129BiNjXOYwpLgkiwVdk3IUJiXTdSSCkNVSZFOShPdF0OKWn5Iw4ZegrT2XFJx2tvlBKNxkoG4Iz/S0uSkx1RaDpNtP5nCoRhxDpCq7IuSqtrBaMgaumvUwX72cefrTSR9vo1H1UE+fs96VyZNZVeWtsG8gBH5qaRUl67aVYPUpyrNvqZQ5B0tsu5B9vQi76yRfhrwBX17ah+0Q0/ZNGGV8C1bI4eas0fm1Dflpgu+8nVoe6UngH+zTfE0GkDkGTETZ/BxAHZOox041Kbl6oDgWUkgLmphacSatcG5wq8OstTIzadMOhEE/o6Lh6ZvmtDK2GXqiyvs05fjGPtDn5ACDNAAZB6ncXoAFaElg7e/+evjNi+ffP//D919/vf9y/4kyw48K7uslRlywUnDY/KwvYU7jgW8G1KxfxjZLQejABG3Q9Lll4AeetmIfgVgPvS7+SOub60t147GR7lvz1ozWbzwfATO+HJaNvFCD8MW7EBaBz3Ye/MmCQ1nWgUcioCk30t+J6WSsjtk+yhAKUQiJo60j1oOffNqYpbP2tEer2ryyF2q+QwCcy0ltdqLqrC6gnqGU8ZkUYi7y4IHNxvG9jZqMeD8gRQj+hINMs8W54qbWSpd5cz6TKXy6sRGrRo5J8fHx8uLjzev64sUyWDhmmSnEF9FyaWXN5hl40BrVQLNVWyJcG3T4iwWhXtYxifED60F+4c2k/VrKs1IDJgHsLhdjeG4adTzwST7xkiL8ddNoxO4SwNjX8Vj/MayBJ35W0F2any3GjRZDKsSbaoK9hM+k5Wr4h3di+v70RVmldj2U+gz/a3mJ+yHraIf89oT1jl+87ancqtjIj5PrzdXqjRrPXL5zx2N5WSCpPIcUiq/3MQGqyr0nFR+roOrje6cfn53Kv5iNK9h+XS5PdRT9gk2MNQ9P72UFQLcsmYkMsxa3/e+7x4ffFNXUltCUGyXHo81CYBws1L36mBN3s7gMFqET/ZKlRTwEpcz8vOH7UNvkXO7c8rRSmyCEW+bDwHCyjnbVN+x8Y3Vp4FAVFMu2dYtmx/LfoB/kLOOo1sHhE6GI39UVMHsQnw2E5T1AE0AEGVzPOmH18EfuEK8oCQPi3r3yEUWdyVzNVx6J9KHNzKgsHjywN7ox9p4HgXnVgRoXsNCP5chx+WZxc2zCwln7mmv44l0Lr10sFfcP6dLtSisKu6J0O8YzUZ+WxSiN12Rs0xijQn8TPFKxjRZ7/mSTv9yaNtEejkGcdNJMNJjC/CUzAJj4+Lu6qlf57ul3+7fOCykvjaAxm7ImZrm+OnvwO8Xa3DqABWVZ1/Xz21jTKmnvPTbXsKW+h/etd7r/ivTo5mbPjkFpUgcD8ablQVZihjtN5C1RRkz4hMDaQtktREHryxjoEwmqqyUl5hHMK7/DJAhVtc1NtAnoLtUycFVVYyDwJg/EWvbhaNop03TmnUcbuSiwT848de0FFOe1y2etci6i7e0uAgYE2vluO/hukhMWXZhAm2a6s+iXu0tzuyIwKu5MfaJiU52dqbq5Yjg1KsZXLB1rEPAWYqFQuEAX05xgccdQlP0KGZNWkzEoz3gDWylN+yXS+qa6bfPP6AOctpPHCbyV1yUhjbs2iWNkK3wrPa28vTO2UzUmq9Vw0v5ytOWlwEnbtSnqXm6IOD01lSTF7wZVB+Y5U7fM9EELWe2bKbK69lPNrHo0tdzsvq+G4xWVStq1Lq/CfrSAoO81rpLRO7iWjRx0ttAPIQLWW4o8nJr/BJyRwECaoehaG1J2EWXwg++85rU2Prz3oifUvSp5rg3Q9NFGKxI2Ju5OL7DASmv7A2znow9+x+NS/0Re9cs+BPtqi5URnX+i4mrkIkGgrdbLVzN9xSqgXOPhOVAnrNA1BMDCNSAUn4n44tuX3gERNsbexGQsg5B0NlOL2tlM2X26QY/K6MAQueZbmx7ZaFr+1jUejfyGmpcPoFAIpDBxsFCMN2s3srOIPkKfVspjO3lfAAKoDyBU2hgZtEi05NZqNzVsJWd+One9tWCo3EqCopromcTzoqeRUIii42YvU9ONWN1cGhfiBvMklyol1jWVy1JNtTNENhRyAS3AMEE5fjd87QlCUbp7+aNcxetjxpmrQ0f+zFtTHEgQU4BnfRo4vdbwv5322vqGePj0+R8PZt++eCLeOoKaU/Rk4MLlAX6iDfz0KYMvDNsYTTM/yJ7HiRw65NTXh0lAbxCobcnFlOXUF8dFAICfrF/dcUzNMXn2bAEJZKJXCJgcBlbrGoYBC6QvLCGtyNcVCcQ6nPL+MiS7hct2EKqhvsOPzXUeHd3F+3nm7zgUrYbr4N1EvdzR2Z3AS93wNYjxo8p66bIBKlyiQSOklw2q4aYDfwTv4ywBXrxvV6tZL3KFGvovn5/fql7zS+rTYO2klsW9HtwDRNoyvzVlGWyfUiYSwgWH+tieS7up1Nm0euTWo7UjCYIGgZDpLI4kRev6ArrFQmK+klpyoRUyuBa3NHF7GHSlefVXf3eb8b//6wf1eife89A4igP80HwtoCZmdvFxmkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngt5999ulvq167R0Fvh+gfF0cPDVnAsqXpsWSl0f/16+F9Pq9RiwLQMF7uEkwzbmH1BiCC35lC7dqds87WhctjQm6tOn4q02++VrHM63Wp/YNSr3zL6Dx+8F+zqf778MH/nk3vj8WJ51EhbrqK6f2j4sNeCB7xQRI2MoIyjgN6/+z1cXjoyeSz5MP1j+Hv6fzytYSBeP1OpF1IkMP3YjmXAm83r5Yf9GKp3uI/6LsUwHyYzN9OJatgxHFFcGMeUNJHHfeHyJAN8C9WFTKPtRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhT0yRC7CvhQq/zgXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kgbrOPZns0CgUtlZrPMgsogDFis4xJ9QJutoI+5P9ffFj+Gn/DbaIJyxpt7XKBNHBxX8rw3oLEzgPXmhzhYEHk8cNIU+xB7ej45LhcgJoLu5AkFZOrL8BM/81kfdAzmiLOTeLjvHVhEV1B8sPjx4oOJF3Uem9+E988vSO9Tddt64tqKENe0WGUd4HITAXUxh6VlO/wMTRTGQHNM9EPhvH/71Xz/8+4ejYzk4L46O5cfp6uhYndkVoUB5NPwQtLArobJE+Tg6uD8XPdwfhRvSggcfhKPQnAdHb+/PPzxYyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk6OkLUpH7jZmm7tW9qRcD4aMO5Q4IbPU2+HqiOAu40MYJSYo7eH3+IzK+qGCRRV0Grw0rXr95Xc6d2qNNYPOZerbptP/nbev52RrTg6lj3Or44aclvv392+PTZ0+f7wK+JnoKs6blX7JGYliLrGimGQrz4E40tf2jODStQGsZSvpf4/NXXPqmiHuIUol5uVKJ5AUMLAYjnFnfCywjomxOhTLKlrHFsbV4fHdvbT8tBPNy85ouyA2lsFlhB3fRL8EZZDTm0hBAJK1fAgU3FGS3IA4VeeIjEyizCc+PxPPw95V/++SH8+XtA1DzqTsI40fXtx7A6h5ghnhb2dsnGpNqFdKIslyi1DPRLLUwAv4peD4hnNVCTEWYjfNFrmXAhlu6rRYlC+kzQKDa/ajaqIFk5XUm6n5zAMTBqT5bTikwf5AQKyh1UtjGBo57bLUVwow14LEdJk1uodI3IXsyTD8eLpAIRbaBpwcRJPZHv+gygHZNt3u7Eo3Ob7jFk6zhmM2Vnnvz70cVUhzvlUuvHmz5+yHYBkbg0MMa1RoEx/JyyUZVMsk9AIs1QEqE1pGi+pugR/f+Ee4ldjBxIUcKWMUmqQmEk+fo5OiqqvCUcAibLkdkPXHtJOY2wLrtZ2NEGoVo1CmsZSz6NyDL58K+ffyGU8RA+R3LwH1Ufck4P5AsQlUyGB/+SvbVmXPcxnjJ2NnwkvqrHH05OjzY89R5UDhnTItsmkNnYGNTTMEdyhx2ix1MG+CokzqL0SEI7DD6fSCN5sBV+syHABv+T9JG90hH2tePs1n8x31nSxvAIDOHGxjV1uBQeVt2E4BYvFVbC+x+fv5Nyeomee9hm881uTi5yWvjxyEHZuvBw3aAYxQJ10b5Q8/Xk/mEhyCirAQ+9vtXkl0JZQ4N/LyuNDac3Q79duuzYg0mHhvg4C4i5n3peHvloy9GIBo1XjCMtHl9EUXqMP5PRg0+nxocPP/azG8eEIKjHCAmAQNRq6DBj5ZgxGfFgbNwGcd+aP/j7bCobtnCL8Wd1X6cKgVd5zBLmpC/ffBEuBn4JwwcvYoJvG6SYLuXR4w+T4WxakTyTvw2nGSYYXrurMt1WBqighTj6zWL+yqemoCzkQVNg9ll6W7zAs1IqyQGjNlMZilWINR97rVY8LeEn3W2iNLibAaQ9E8XK8xP6b5z2SKpYMzk21JlQZBF02DbvwjVyMnoIOzf9nQhPvJqmQBCDPLtDGgBp1xo2PiFTn3BYXLUA53TXcs4qRNMs5hdIw46HD+j5oiyeWKIhC79mAaDPB7McDuJhl5zG+Lqkmxi3mW4P6zJTWgL/TI90wOgmgwEiumA3sVmMXesh/dfjduTZokD/eZJvCPbHsR41fuDy56IwLWzSailiUmxHxMwce7eNoraFQYypY46fqZhgC3R3j1JoeDdXUvkCbmxe25HnGmckGjGkiS6XYb1vxDvZ6XZXyPvP/1zEPDSqebRGfw+LVRdRqPI1E167tSQLFGNcN+KDkYBSjh6MBU+piDL+XukWirk3b+rYbRbnZx+zi0WbBBTckF2IiOCxY+jbSGROxWKQfWL2awUzz51GgQ3ViGtDiWYIEtOPk3iPza/BAaubXKsupamPng157Lsv8iA52sV5Ro+sVe7tCJMLM8CKxOIXHsCzhoTf5H2J6WHUA3dF6HL7plAfxnkrbO6Z4N2vQCjienYy7iJqfYNB1SItt9xEzJhfP6ZBsitUwfW6ltBKffuA2dz1RlMQdCnOh4BX6YWtyU8mtJE1Zjx4u3TfziUETjF4BBwf/HUMdJuu1oF4ChtlKjuthUYZK4vAlG8Wd9yjSf7AHb6SWUj/Pja7hn85+ONT9V8rUbcea9DSgYc/YBGB87hRyDafqSP8UVN2MQyj+jAVXRgKdjSBMx5Gi5Teb+rNPcghKH9QAlSVPtIJXJ2zcesCBjMRpUx5ETg1o78XmAgQxeiEmFKrqmtjvk0q2/XAgVXJUs3FxeREl8sh37+PBMnT36FlnHvn81d4F3nwQKOZvT5drj+4cugH4WwfSFI1Gfen5dGBxG/q8flSKrnq8V+eMHDnRhNO3sLPdIfIUVuM7j5YFSB+45lj9LcP/erktI8QKv/OWKpY/HYpsteJ5UZQTKNuBRwDA1OhvKPdWVBwBn9rIT3Jw458MQ40mbND0vkLqQpSkiYEGJNCZ4zzwI+mKB/zKbZ3AxTVDLd6PdZSP8vd8S+mdgZiSS7+QqNPW871ZVqt0jGTjbCYzMYtphPBNZd9DubTR6rrvMImlChHC+mbVwQ2NBkBi26kOeR9KiprL37Ufx9CZxfN6VbQ2jfoSgjQrl2U44cD1dFFMqa4zMS3Og85abPJHtKrSP/F9gJ3/4a/scM3+S1Q5bf8K7+Bo3zhr70AgbFwi+xUMVIsJf3KRx7MVkys/geW7HZdw1QdEumKlqcD1alpES4vYiXCJ/t/fv79s2f/gPYhh312sXg720iOtDhWY33NyswbXBeuueW6qpvRg3rioAqc76mMQmVPpkCZqDjoQWatxRQ8DIX3f7pcitNItB9+jnrWhKUM5etSEtQcvJDdGYNk0jPTol8GKabwHOCZZZbdO+3DLipBR6WwF7Ls3sXXHp15PyzPzy9flaFXYrUyoLbI8ODpH//09Nkz6b7TrMmshx1DUGrZRXq1BugdFD97yZOe6UKXyMVezzD/jbez0GZT3ZOpGIg2dc3ifQGYvJVGHhe0ZDUBt0xDS5SJxQjpbIkFmh466YcLfYTgXbd5j4KjBCxQXxmmiFVxybqaIkiS6akqYvFz4LSXooUJI5VKwKH2KYFif2nTsVXfPguVwMoH9JNciCR0UWGIpwT1JRnJ5QU4bDfqkF5LC8MQdFUHvCNLoxtCl1BuPqqyfS2/LdrQ773JIX+GnXsd7I8u54rjOV2B4coIVGYB9EzwWy5gh6WbQWhW/O0KabQGH9W5L1rbCKQoR1TzqgWZnSB9fYGL/vzcVqBGkpRqsr5FP0QjKCuJFYJdmwyytmh+k91HnTIKUgo1NEzYejWbJb7qoJqhpRi0EKNcA51ovdzFlPMSbBJysuWFzP6LE95XB03Uffo0wG8dinayjxquHn3sjXZfawW9r+qYSCfwPcQXdUYIC5AFIBeyqOIwKYqsZvQGLjrrUWIoaL6T426mfzXVvNsgV+YlMCriaM5AxxqQZHrK19ku+9jiUn94bmKyp0UHqDBUx2lXDGaMZZel2rvMqBnINp6L6GvE66It6bXuIbNZHTjKbpcgEHs+F0sqeufB5AsYaAIkC3jOw+79tRdv5mq1W7L7D8Tvlb/KbGuiE3pe5aMAOIwIwErfQlmbLWFu4Hj21eznXL9ZXP9un8ptW8U2R4OxCRvUha34d+uVRs870DRAObNKf95/efD0xfP+5/3yU733eg/cyc389DSgItjHkIZ1BleJfgdk0fqgj8yZuQJSiHKwObANoMSJvX5Loh608zfHp3P1+j3gxiLp83chmMUogVtmhegj6f9L23UuN+4b8fusp4CVJrhP8inFo4Gptcw5itSRkNtVXb/0XL8ZPHz2t0sQlM1Yaf8mixCx2I5dYAlGASV6htAcmb7oAGEIzdEgI4BqYsI9GnFvZx3hwSs+HCbW5aa62i31sfIgGTal25f+oIbikx7Z/GqNUPzXx+0/7HLkqUpu+01q+vhGnkLuNfIEGI8dmowMp0tuNjOcO2dV2fja5aU3SIFkYAmFZIfWSL3cqswfrSgs63zh6mvzkK4DXWXFakaWC7nMquGExeTljK7suMPH7v+nw2TnlD0MZ1VN+bzEKIB+uGvKypsLV+SzJzeAryyI4AtPtQ5QrBYlA7oDfmwa8gIEqcBtAALYeTIJw/4t2wZJNOB3DMTAHN/hr5dkGH9uhUsIX7GnuP4Y8LF+BZfELT9wcDlXv42TyDb5ttPjm+0jwDUKL/l6TiXVjP0s8MVpPg/NwhWFnTZU56548nrK0P874DM6c6vC47YnE0iHg88gFoRFqedIUvjqL38Pnz9yDriWKCa12ieTJ9YynMl/N/qg0oGWAfXaBkvUCl2TVOOyOCwCs2JHl8QEktWbExWwLDB0OuDdaUFJg9sTG6BkPGpVFtcbuqHOKwGHw1bosdRI+YZJWk1ds5eEz2O5G0vAE2t+161Pm9128zrVL4IUgIxv490X4tJZVPHVfvrevU+T7jZFwcbERAD2i0QVg1iStK83IAlKE4tIRNYGs5pgS534mB3iF1oZZau6ptIX1/ZfsHDAeO10WpWmx940Xk9A2nQf47VX58f1MtEV9ap7J+Wbv3/qq4bWcmj7PjaJ5XUbr+UrVjGes4yYOVy6/b6t8ZA5Lf7Bdsrtpc4EGlgNvST04CAWb2SuhAc7JXNZ595TaVxjmkdFt3INEH1cGIn+FQ/b4ay6l4bvqV9CKb4NoiXAxnDsjmEkkfO+nLG702EbuUc2JoazMobyELPpRDtIAD7B76k4Gr0SQeYkfY+FZ9/wrPqOvMUYtI2FZDSi6F0LZxQ8Sn0iMknaPIIiliCLIPrVXKslJo6Qlw3VPsyoIL5aUD2ncJn78zCrQgZvDN+TCN4HDJ7gqpoy1xAYe0dyiHTQDG3TzQV9Z74atRVaUgOsfMCVAfk+B9EhHQAsXE4ZWtTrhEY0BF3wUdByzyc++ERvXeMUlFewC9VpxlN+xHp2RPjYmiPzlkOuzxMJYsRRPR0kQeAnlCafvvxFVBCUpOE0zfnL+rv+lqoMpP348DhteX558/quCcdzKpG58d7kNyVF18LUSqPNqhjuMdkIwZykr3xzBAd9+V9M+r+3U0g+2ei4Id8LbxrDSmnyxYJmufPU103t3eNHolDB61OK2BJ7vekH4Lx7U2RovcLhrrh//js1VWn/+5lTiYpDg38RtV5huziN9p7+gxTbJJWKNTco2mrYG6yzt47nfyCwYuS/Gf5r9C+LPzxqt34ha43rP29LDmJWEGcgBFewSFD1HEf1YVHXZRk1jZE4vckvZDu2OXc1mbq6HGgex2W3iMWkVTVp3jd6aObJ+O+czrz7+AZHhLKLRI4jKUU3dkJH0eObABDRwa9Y0pA210U/DeOx3RsHnjLsr0aQNnDWZ1diQI0Z5bDXMrZTOx61enOiN+Rnhj9hRnZKV3njG4kQRp8+4137ukOE5Q+u0dCHc0RHW+0Ms7paBl+vygxX4Ah+rEl0lv+e1dScB5x91Pfltx04J1Zv1n+SvApIDSQUETSbQIAtQomqlTdts7Q9mfCA7ZfxyHRJx0bK0Us2cGvjnWea86y5DcIyp+zo45sUmbVUmSnYOuGPWxEZX4KVZ65oKFRnZ+HYWvv4mX1quRraTIWrUkycMkiwD30Wzku6kd/QzFzkdBnwERM5dQhq+p3RQ+Kdhmgkn+KIqjY1LQuXkQTznhZLrgE1TBxjC6U1dhcjmPEgJOXcT43YdCOp5Wtf5/M51a2rS7i19qDAOjcpumfNYKeEQerUamy/77Iq8ux6qOt25OtVQdLTVwM9hzBFjy1jtQZj7rB9IPofRlbtAdheUH1aNUB1+F7VbHgFkeLWETTpw/ocu1X1Hqc0z9kevavZQKvFIveByllwpxU3YLv71LHhN+6ClhWMuKaCXIOMlJauJpgcMGX34ArDVw0W4EQRXNm4zPMV3MWIzRCYdD6L+6md2sHusM/xVGuQn2Mjl69Cw0nswgErCm7F3qPObxxG6DputsJV4THGy4A1k9HoH18+vEouKmKgdBPTNmec0XZRPSRxeMktipOMJrWjs/usWrDWW3FUScV22pxP3ad+9nUhdDmCygzJuWs4tjVPd4UvBWVeZ1gdhl3pippAV2z4npiZ4taUmOeat3Y0sdzdgkJ1WVLNclQ08wZ/YfAZhbJinM4ZGxAqpURK24y8y/5Z25V/x3Hj6P3Zf0VNzdFVSvvcu3e0foole7zPUedJyin1yFEkZ5TTz5077f998fHjVyBZR/vIXFY1iwQBkAWCIAD+TTKajNHgRr5Hgb05ayLNMDsA/cQ0tRm2dKU2LvIntZcR2rB9KbMsAdMctWig2aSLwMnyaO/RAdAkp1KTX1j+cqPKhha3rUYkSUxZ/UBqurxFVAJHTAgc2FiY8mHjRfJ+R2NSZ7kprBgKbJYKpm1aXqFcuf0++ssxSEVHYTz8w2JtwbGdpKlFjf1/6Fqp7Xo8WroaX9z63Nj1Ql/Hoxs6IeVOZWPbWBFCbzaC1GWNCeLeVvQL/RH7V6K/S3uXyI1McWvStLELtU+J2KidqySVoCI5Co+TLct3MVEZTqvdbbt92eniXghiVybleZXDW7kVzOoAFvx52PQu8y3GPrj3xAu3ipUMfC3TWM8oVprDtvO8wFxvnA9EeoT2ZDex6tOkr6KOkknCzLBJVmaeCEzQN4R1OtJ0fRiaIBxiEUjLHb8KeJ06xgQ9ZaiyZttTKaRizbWfQZmSISbeAqgUwdV0R6ZanDzGGl4tH27vqhhk9iSdZ5W+xwRKWDQxqCbgwphyDZYeYGxjie3Cqt9/CMWpEv/+tDWBaO4FDTNzOaI1wDm8S3NCKMjtBytWxsYHe/sHCOka5bDD5PbnVZkILQqTLWAHvc6U59Z+27dShWjhyhxVK/PyM46i+HD50d7jk/a+kCmZ+g0THhYyD1YMcqtjjNf9rfZ9/iJOv5fBOIcKPC9tB8crYzltbKiMCvgb3X2aqTFEvYxB6dmEgJGlgCL+9RfjNOX5YH85st6zuk6FQBM38lGjpSK7CdMIquM+H2/txJnRJuJB/cqizDeni/+4s+JksP+EA2Mq+lOWhiGt25XyQbvy3uHek08+jcq5TBMyVUh33V9yx0EnmusrcxHM1ZG5fD1hB780LzwdVtzh/3TpESyfIBk+b9Wu1mvObX0/BhhwksT3VoKI8kVoRqsnPY7xm1MGXvTAyMaH/cO6jeZphPjNrKRN40UBKUyCC8MJV61bf8IPokVqFFFQtDB/4n1n3SXMrBpFyv/U0YRK/FLvPGYJIScVygmaQWlJ9godyGXYsFRIaL/DGS+fQcg7PgkAzPi3sNYrjGCKxggSC3QLbmBYO9fnrUbjTJUkaLpd4ySl3rndmaT7kcO28Tr54OjQdjSbdJWnoQxNCpmadwXMbHamlGmksSBGYRq+KkLrN5f9vwSjx8ype04nSmuLHPAxbyGxMDh8qcSLvnIBND1FPU1Ac//aVJsoJvDhminnAb7gYFCoHu8bGx6ffAKmmD+3qXsqwb7cdotVOPT3HURAz8YFIj7r5GzPEq4EdY8NBtlQqNNt6/Rn0pHtQhEaNkEqgtABsMKo7aSvOOMKOE9wXO9G1ThoMIr6m3G9uNk7wf47bsPbyhUgaT+Cki2IN7apBgRbb10x7rVT+hIJhHjXB4y5KfXXrKnppN88fHwYTB1tLZy3Kz3b0XF9pqhZ6iCGM75u4+127VUIlp9nb3wmzRrYjyQOOx3ZDoZ/ITc03rlxxj4iU8fdfpqCKPkU/kqP1vDT79F5lsxgMQRMn1TJS6KpVzrJ5Y435YCP9cj2y4yOtp21QxSfT8W89TEcRqS0DE1jMs3+vq0phzHgxjRNoC4eGiXOo44//+EFxsNkirQSaYTTziPpNzY5FFXmKaKp7sw4zbXLUuRtN8sk60rDU3W0dEWZMPWBDq2rft9Gl+Yh2DOD3I4OJJn5aNrNwrkxaX2RSwWRLtX71n2etlt7SvaqR7nlbDd4vIqBY6Ib+VDZpHafHk5QiL5yMZz0oXJg0XnadQhyqsm7ap1pnRMFXuLwmFVpXoLg1chqrezNNiHtizXASOkJbZMEY7E4HmHEF+wtWZLiWUNumCwx8UWZT4leM0sPaHfqGa7y9e9/FFGBVs0U47CCOAxh7Hokr4ccW5AiEbpAqPTmkENH4Xz1z3a38lsRfTfyNv4a3goFxR4j94OQgqxR9dcuPqpk01Jb7q+4EQhQDcjoG7LagHz3tSVriKf6z2yd/AwxPWC4emeJ63Uwc5vPDeNRGiuueZ5TfXsLe83Pb313DWc5XAFjHth4fs4i5gaybvHjyn9UD4+W71mo8rd2CND8eb1YhG951YbT82p5tA9dy/Tp6tvkQpkaHf+fHddVz78wty2LKqs+t0WB3RtiFnNg12OHF823t3gj+pODhyeV2lCGXVsb4Iofhi2aEgQ7SFvoLt919Q80+sct+501cfiO03NUfU6c2ISaSrV3uG/l1v4rZsGbPZ8NdNnFpJl/E+XTJQCSk2Xnk+2u0O4qbUe0rM82OcH47Psk4wuGc0cfVZwhTRh5y2vF+wuLfIGcK6tV+xIOlEboF0iyuL42Q1IM1J4jwBc6LvOM+ifMP0r5CpeaxtCjjSc4boXmDA3AZBT4U6uFOCb4iakMli+2vtMSgm4kwrMyrwkmoBE5LJxoByzEgKZzJQxJ8vNkh6RXYRjoUaoRh3leMW+lPSBDmUm17GLdAD9E3LXVTvXvES90iI0NdyaQP4KCTsgagZVJsGgJBrNl7NZbxoKtLUmBddm1ZIEaJtYVDalOsMh6Vm/LDmjCRw9klWNGzgkv7cIMFioTAHaynWJPS3jrAKwqR2nu3bHyMLQ/dOgABqepJDGHnUNKBUF3JBg1rIpG1IiDG9bR0d4nTRSFpndC5FCUUb7ZV4nwsesLC9CqPrLT6QPU0rf45zUkAkpsblW79uMTE4U421Ufa3Qyl6En9vvnfiR702AfEuBadTx/dWVcmleh/Fn64ll4A5I6eS5ZLhDzSo346FTNgbMo850PSUNVBKBBsD2bWVCxiLhRcdRBDb5cXtgY+QxfXbJ2JZRgNKwDaxqh1HFnsbBWWCeWR45l+ZYstF4Y1uwfpslHzDYzA+lqhiEpR2TnEem4q3cH427GdZijwthXDHoxQhkmBJl9YhUnqrUm0lRZ2UpORtaoSPpexYxijZE0DAG8ekeXXyRV2Ktne9Sh6rURQD5ZLZJplOeNUkqT/S+B+TerE5UoYFoAEt+At7g2zCJwjwglzFIdlxfDgqod1Fakp3yuNVizOtwCem5DidP1W+aRSd1hs6lmt2b4k1YIrUOFOVdvKLL4BA4rtcWQaDu8trDZbz5rzBsMNWaz6sB88LymOjHnJDx2wEvYfPPcIg/X1f9Wd2z+swSOAyxiB2khesKXChXy3Naec9xwcc6XTeBFi35jV97BYnFx/QW+6x2ngqkpmtkFuH0OR/BZq3psL7kgxUx6SdiyPLfw/WoNfWRNxUiUxncSIXxZfM7UV6SJctFdhIeKlzIvzNv2a15/HYX/wpKT2TfBIlMArIQ6wWmmQ6xYAXPBKuAPCuIqs7B+FJhNXYEv48rH93gXC/gW0sReGVsaPLZqYx+wFYNxKHkZBRTmI/slCUSb5/N0xh+SUMHbQ4TgMMLg/Ys8en8p3ZGnXHSfhp9PV5unT9t3nkaP3ddy2fXVsDBX3bBYuG9spnUeSnGh1NEXD8J0Aga9P3ph+1nZ8d+WH+lsjH+P4Tf24IMP3suO13TmxvMzuv7V6LL0/5vw/Osfuy3f/8RP9aK32vvmgmUuY8v3Tx6/Z6ZgnjYmjnLIcb88sn+jNyZvIjj42DaZcOTbPDRwMH8boOWDg/0PjoyuR4+ODh5ZWyPcDClmx5VDoJnn5I23eWCI76El3QQ/MBayXzqKbt7/4F3lz0qcxgxROH8tjwzR45PNiSGyOfjQONWWSD+06Em8tufNsd38CN8w4F46slmhk+MYs1qfOtIgbzZHkgSV6EasYBZFP+NAaU327iMT4MY6xglnmzOcrAinqq3N+qury2K+vsJEHJp7rzftSCZnFhmg6aXpHZev0783yFCr8ItuzCqNmIxw8fybz82Ad7HzxTleOb+3T9GUy87anKHi57nMd6UT/SZ1kW+eLG1M9zcfHMYHx5EOo0bjg4N246Nijutnjbw9jc3GeVD5aHlksuQ9jkccHFJpsRHndp5hXqsbOpSKZISf0sNTLBVHN0kFMSkWZLHMw179lqWqSvFt+u6cwPB9ex0+J7n2hygXbhyTuAb0HxGX1ywdAmzvwvDxma0w9Wy2CdnMr+wXmtvVHLHILmZY2D/1Jlj+nqLy06ebp/XLGzTmFREVZjHb3D7b2VgC6auDlYHYnNmCYfeAxLtnzn6+92+rFv+GReTso7PLkM75PooQP0Ko57g58xczs+fgo7uBu17Wmz/WslH5Wb9WR2jeVxbh+zwmtlTeFB3qy1JlFf1lvPMY3DDYqSOKQY6BQGYko6ODqa8p0Ns7ddfAvSlu3rWNf+njlfIsMMzO1NsA/tpokytFQNv9IgyUzJS5x4A1jtFu9l40s+Ru6rsQ7/t3WyBhYSMrYsQEK0NElBN3MDPimLfaiMLrU8wX56p7LmQI4KWlPfoJ57CrcTYAbnKtziAvSAk8RjIWBB7cHSPLB/Cm8QIoDQ6qpkzSQDeWoMfw3g++/WJYQFWv8mXxan+NtfgzztT+YZI4ZhmVQLIZTHZh7pE921sAQznoWLGFgVlglhWUn005C/jes3k05k9j4N1Tx287WMf88nO80qUnlijNVORLXrLg6FSpdRvpn/B/Gw20z29al3+sw8JM4atF14bIopDWIDwBSe9EdhfiJu8kY8pfxf30mxWH+h5KPkSedMut9uCQfJdYLfPi4XyPLzQL5XrUl0PJib8LJKteyCM/3delHG7mVwKulBecCLRYlcILsshFGAky/qI9v4Aklz8IFY3uYATAwrAbVYoAtdRkbfDTp247OGC84sQ5S8+kLfRKto90RPcS/fSR9JOO2c8zm4iqUeDilf58GYxPDaaQKsPr7K4QoGmPyTYt+dELhT/iC+VO39jhrzGlgVt8hWGZxQW0dfTSBncXxuPuAgU226nuRTuDI+tNJFPRDZHBEKXhmPyavEXixqSo2IwOSGYz9ZXW068v8cfSFuEPbSZ4srnyxRWedNyPsu/wLzqI5V/zGlmlXWWnwaZtHXFqKjnzqR+fd1iN+UWjzTxCOzVIK7rmJwUxbFU56fiDDElqoZFeQkJBJo2wgMiqcU0TTe393OGAR2YwHycro6Ga6S3arUN+3WYL2f2mmgx6FYeVP7SkDMfnLvxboPAoJk9YPLiGmwD5g9wPbXJINNHVNcjZfhDL0MrWg55/v/2TTgAlLRNRLKhZzqjar3Phe2e7v1kla519+M3ZpVkvgBPzUPEAt8PwFCaZwjdiNR8C2wqhukOymAKOjlcp0TFsgIw94c9A9db9zwe/Y4+G+sVwm5oIN954+E5X5cBllx3Z93mOSwyK0SLS48R67dPFf92RM8wovPQCAG0ap3Nq6KNRDgcqCISQ+7cwjLyLHh/yPFFHpV+Nb1vLvD0T8UyOG2Sbk1XshUe8Z210gm3PfTDrNK6j3e5hkvSpUI+GsR5NGq1pDEDsbitbQhrcqc1xaDad38T9N74zs/t5t0isJ2frW07WcrgjCZ1BiWOOnGAa97HR7oZ74KbP/QPj1nuPD8N2vbq/W92f3W+SAHqLOJ3mTfqlcF3oLXqFNML6Vn78zyzlLlNaRH24iF08h3OLIQxr6mAeC8MQDQmOJ0lvBU/m22jglP1WhlKaTZ8s9/aj1UqmihyPpDPmm+Xb/N7tdCb/eQ1um17H2tudz0e9/ISCVj/VS+/bT3Pvooza/64Hh3StdrsnwSXK22NXh2NOJ0JZJ9bPf44ElN9gMU/LgM/XEY9DWsGwv3mKVRqpxYZ5DGAyUbZKvKreurSse7EAf98OtkmZvIH5ugwf4PWQddp/GZ9FTgID0oxjpedXPrKJM78Ll990flVbSsqr703L9VMwAvCxe2nsUiE16PIz8BWsmFaTyTIG0nhsUjYpqce0aB6ZhiWZP17b/sWJZEUn8ZUIePRk+S5SM8QMDcCf/y6PkJCwM0NXMvMqscHvQwIz7b4VEemSDaRSP2rDqUSTRcJUSQtKZ9xpMtwtJf3keCzRNMgnY3egQoiNyQIDRwHeKVURYh6NqG7cbZeBPbvUcAIEd8V1kaqTSnxoA/7fbGfQGDleLPg8gbZAzikC+gEVfvGkQQRgkRIo8fjxOnfrIRcUlcQqZTSPoV7fR+hhVX1rh8Nr0Z/jjbynx2Gg96Gr2OHN2cVrUNAOzE67rMCOmgdnp0JTtINdiCaUiRMo1XNOo1Lggx5rTLoGJnsp0qenuU/xCeFeTOW+2J2O/pL4nprdFNrylHeRHT3hlV1HRUDXhXmaxLI/JJDZNxUKL6+HIsulhksvNFwv+zIkVfEznJAzaFoO0KIw101fXmdIztFjXXaXUsrRFFVOrwnhhxfg5KtlbcLvPAfTJkmNFA/0vE542aqmuULkSZha58uNyqm2Hwlz+tYVr0h1ardQ+p1Wo/Er083diF+uWjmt/XPa6f2I9RRNkpeD4BPoAh1zviAE9FjZrLb0gU6e/bCOCZF4fn12QVZ3EOL5NHwDrItKh7HBx2Kzd2L13uXhZhbIjaqNndJu0ozPoBnsd9rsu06Fx9Kg2MAJrQncJ8ZOB2o+QsWOUSe20+Dl3V+sPOJwE47Pz7toua3by2l0izt45Y4zAfJNiNqCQynIMYiemOENIXM7hLtnuhvswF6ei847G/4d3Ywiv260yJy51bTq7Pt4FoDQ2t6w3e5uLMc6xked1whuPTvDsXoKAq90UJMd//5WN/UCV9/Xrf29eZepG1AdHuw+tsJ7zqaRdq5YIpxma4b/+5Gik+3NgWXJtyohEYIds6A4YmYHOnJBuxiRbmdLOt4pQuJx9fxInLbfgmj3ZiXAOlCrMo7ulfaI8UQUrqXxBNg39GM7etajYGaE143xxTJdGT0Sqqy2dzwZ27x9kSQ65dq4fWMgBMqAUipoWty9ZAA72X4HQWphdZ8Yj0n1z5X8jzTd7I6T+FAsfsb571SkoMp8Z5+KjgKLxP3GMUozyjMBWoGjeDYBmM1Ku8kg39JhzeinvmbnSp9/VfOei3Ldn8DF+fv2SEhpHEZiYjL1YpO3o1LOckcEN9n8eFVOg+1oyJI1OqWVLFXqABWN7hdeKT1dWcCq8cdInPcNHY8XGqpyEfgt+WVP+JrTDuq2YIl5VI/xA4Kr+S3skeoFEEBGfmZEqoMBpw49aEvLBem3Gqbiq8uixXH98q34O3zzxa13LNtRtLgHfdqmBzMf2g9mOZqeFFs5gEiS3bBvPMdjkRjJKvywNs1kF/vh7N2/4V13DrGbvftXbqnr9vS/F6u3ZAq8BT21IhjkvzDunhHkrVnBcd0dnoEhoCnrsC5E6GsQVaYv3e6uKOK4vNjpzgRXDaAlxHr8EILZbsM8aF9NvAAyZtwoI23RnMtqW/IuY5q1c4bURMKBZlebs06JALvRbp113VFlSh2vnC2yMLO945YAFQEYXZAn4FuXV7ACa2oOBbABpujz7qRIAihdF3xpjk4WxYaYYdCvGB36tY1NtzKzyKaTyjFPae9GoKE7iJKlvfTNLVf28lTBQ5MaqYugE5UnDhPS6Xpw6Blm25Ba/Ylt0Z5UxzBy41MbVX+mD4qm+6tCcuaP9j45lnNz6/lUSnNFisKb46BNmsbNPZibeix0/437K+WCZor6dMv160uD4XmAhs20aJiYGymN5vI2tWr7h5JDH/xIqDQw1sOpmdxRD46ZFbtTvZIkd4K8TJcsn/tJv3mkoV6emy356ADu86kbfeWbgsEtwca97OOHAzNG506Bp2weWUG6akzv+Sc/64mZJTzH9FYGPJbLR7Yt0pjl2ZF93KKVHzcY0XzeO2Cg2ANCxqeKLON0Z46k9AhlPIETPNoYFpBIziqFUizrSPA/kCJKIV3VUAtjkxJOZWRY56OY4W5YS23XP1iRVBeeTif6GYXHe6ZfDB96eGrui1EIFAz9dgeHYV5ONE0nJLbD51DFJ+dVIaDa+1rsRvfbAjupCqpSIqbwkzcqysLGcepvuZ7ZX7vA1aGxYiKwWODl6oPuoCqX8jzngOyGf9W5Bt2+ED13HQwfs5S1UG2CBWhcUJ1V1lmVzqF2R3qZ+5HUbl2X6JeZD9OPa2qebF8C2VD9EdvFq9HA4m0kDAmZaZSn+z4NwnCVdgY9b7i7hkqcLoyc7lfyuYARQFRTqkaBcmZWCdimyFrcxIVdwvjV1ffrZjhNX5FcDtQVc1uLjXQH9GQWU3nnAA1GIU2wH75NuOFHyNDc+vrDEftelaOfJXsEVAXZFEwdTX6sVa8gYVCqcYPYZS8+LSMptpyL+5gMZ4veOsDpmky8OXaROfIxgvm9hQQ+FwjnWfeksaY44VgPj5ZxqciZi/jsF9Y4i7Kx5cxYsHOWJ/2kWV3Vd0NpenE0fvsl9bFixKbkV+qn9639bshFmN87K//5qInfQ8YshCleFy+63cRSJEMdjCLCKxnpFbOQGMF615+iXbwbFTN2zbjy32qki1hU+HNlVymjlj3+W7/ov1DEJAOx5B5K1t+Y30cs6y6S+P5Xe+U/ecU7fla/Gr31SzEQWNDJHNTkudRcfxfXcaPYwE1T3V42/COLopuACv3Z9a90j5tvhKM1bZOauB8fWdT23kPT1wfvpjLT0AuYEoCkPmGSM6S8vVam+xsKjComyOmCnXZfvk0ulvCDjN1f9NXAveMJcZSld5DlszwpTfmesLF9DXGL7YcbSgcUyziUuKT2D8D3Pnqzu2k2VjI2vEBgmCwaHNdXLyxurdbN/QEHMLRe+O8vrr7FiaSjdfELkdX97iinmtUTphe/dJKUbTj41oIPmfBkUbLyIXnE/wPd+PQ6")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},5407:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0Fz2yoQzplfwXCCRNa8l3mHjGcyOb1bT+30ZLsaLFYyMQIVwK6T8X8vUEd2nErhwu5+H7v7LVBVUktfVWV/QP+giXVjgwJXPjuj0SvxfK1g1hoNZP5KHOzASn8gc7K2wLeOHAtSGxU6Pc2R2oH1MwtNcCBGaQIaHpSfztWCBsv9ZBoFHkaqdfyQODoo9QmDW2v2Y6gFf+jHwKDlzwBT2EeJA6HeQL39O9RsZ1yIsao7CfsrJOitNnud0H0Mwac3EBW7E2mMk+tMX5GLGjruRpuJZuSKKfw5iHa0z+NNhtNbzkt2vbEe5zd7so17sywg9PX7l/+/4cfMKJXhwlGEqypZYOOnaMFXgntOjSt77jfls5F6cIS0mndAq6qRCqqKFZicfwlhrBRQGwGUBN/MHghDLDa1lzF3rPmKMCWu40pJ7Uk8GjdowRJWXCNr2SYrAwPtOh5noFJQmBD/Ju4t1NJJo0/wjtt6w/MxD7/8x6gyur1ATuGBMUSvU2StBc77+hRbG5N6yTvw3MIRrQ8eXGWapP0sb47vz9qj99+gKzoPR5QqOfz4vtfLNi57z5jMVhx1wzupJOTTY8MeqiVLhw6srPMU4/S6PNDxwZ4EnjVnrUVyc9ej4wlBClKcr9PuuHrz05T4mxPfHmSdsht253nXv3PwXvoNTi5+MRo+Yib4C5gV+R0KaHDPrU9XQlO/bI4QbkzQIg7MQtlxX2+oJXTxgy4Xq1tGn+ZLShdLUeDVHVsy9hRL5ZMIO/mSB72IeijwesNiKouThaVO6RqpRZx/TLgUd6T4U6lsrQk9vWc4kglhKxSpPlj9Dv6Xlc5b2VMWP+keLGX4DpPFiuDbXL+sI9lTsvjNupU2OW7j7Hz2r2D0vrsrTRRX93za6or3zn3fh8flUtt0tzKy5Ijq9M713xd4QIG0ZLVzJ2OJxE0QAkAO6SaSeP3gAc9YwafEPbtS6jVhpalMQ1B5ZFHVa8qdYSwde0bEPyED9sZrdmuO9S5tKrJIbe9hQMKqm87QGKmER5qhR4wsFvxGYng5QC837xSVszMDIb0CxCttulvb5gY/LjMLXS7mSAD6yryJ9dYeulsPv8aLWUAFtc8qyfx8PAShBf71RYweCaofttx81d7ZGeh6Wj2X1h6qYmNBlHxQeY0nZmrchWdIrGKDp6f2YmYKmq1snYqJCBlvICCvj5mOub9tKtsbbo03khFIy4uVedM/Xq56GIzKMw/PjOqdhu89yXdM8i0jv00bUGmwJ25s5ax4jC6xugfgIewJT5jgDkxQj1heBJYXJ1nGVh0HTLEpaAFiGGVjABf7gwoWM0ojr8iYHj52V7NJjSB44BA/ntVMd6p8U5aDzZ6bMCACrUiOTds4Z8nvQAsWLeuYEiSI3pl36QAYjcJJRltDqRMNYPjwryyU5IjLJbjgs9HHl6rclx3UicIC2TJe0f6bGq3MY/PokUn/ah7p5JKh2cEvMxX68gJgJ/ZE9pv24eOwQF582hpbt66sGwTI3xflYuFgrbP+G5mGP9EaLRgvPbujiOOtZfH3jevM4vSi5Do80GZ2xJkJgS1o6cNb4NCv+r50u7JzpK3dutyg0CLC/olGSrcWU+Kf6JP94hW9MIliu005DwUO/0gptkiSnBZ937QWRgHe8hRktiJyDAfqreEsl63rmraz21QkAQ2WkmAhLGfLKYNmNHFb/GzNQsXX8XInOKWDryA0gIdwxnLbmjclSCyptnHJitDwCqOJAcTfUkgBsgER0sg4bDEs/HIolA9YLuSHhaSZuitr/swpZxXYE41LYCE4wnRrLonMwmvCHpOseLNISUYgIoFTEP+erMB4hKelEJtNvyViDwgGyaSKCmpubVeU1SIhl1SGzc7wK3Qwf3KJ+dNpFXa9FhrSPIUjCVKIABgYH56Q3CVZFqSCzhOWitf/vqg7u+2XkUySrOZlZ/fOL/VtwebyUoCRPGciD+Z1rZR51IxQuwS8WJhY6atTcyKgqFgnmRqGGC/RPkhWgTEGJhwvkhjUog5GoBpzu0mCPQP0mKxkFVL5DAggz46HqvHQFPtD0kssxI8135VVRbKszthDWzkTKyHRyN211ixChi1iLJMuWeVCmMeTlQpEWIGJ0IhJC8UF/5GbrllEJDgkvkh2bbNPrkzE51UmmaSFJLpGRK8qurLpVx6UZH3duiqfWm+B2HCODCeCTtMJGxmvqTCWCgLq+aWXpNkkf3Lm359+9NE/v3rbb9800onxxiYLLFeZ2ipKXmKDwUryiYMkC/z5oK3ibTO9vbE9a92/YWeDgAxD5xAATvvUae8LTqC9xcm9F4slql6jAEyRAUVfGcThftn2hzvZc6mPbojIZhGkBWRP+MWrTDCRdusOipIj4IsE8fYO+fV4YWj1SVZEcI0Cfr73hl6hLF4zkRWrdfaTe1a3XhXAxN9zDEfO/Id+mW119NXrEwLkW2JKMXebZD16Hq1fV7T06xIsTKxMyLTiRdDG6lnBRt9iWFiaur3mIsJPwXeAJjDA1hUo2uuys60jg1Nr6M66VKJEUVVorkRbKG6zeFqeNq0+R4o8ka6ln4uMLyNHoZhw+h0fJL6PzEUeBRJFrZmNAPGAaDZWXpSSd7gWhCCEdUiAlv5xybqsTmjFthroDptgbBgxVtPWhbgIIk7kFcvWz2DZUXjBoMaXWK5YAZg8jnoDI6t9h8uRw5KLZYCThxUxwJSaE/3/YE28BmOWuwAQWweDI/NMSgtwFRZvKmE/h99YvrhjJ1VM2JKt3dnW1hsbdqPswXjDhbZZgIf0+sZ1aSjk0IICTgC4QIYsPAhSQ5dWIP1eHZSDIs2A2+OrlbiFn319EU+KcwAbXLIhNoyDqTilH4sUSx/sKGDSc0BQBXkhFxcDIJN4g7f2prWO29IuxULQVrY7lHpSJTLQfeHWvCo2PS73IssO6hq84MPV+5BQhUjDtPqI6ABhpuotn1ppudJvjiqToSBznw6glUTTA55NC/Ao3sjmjfR6RFjLS1q9lbdLf0oEc99VVjjm2ApxLa2AtD44FVoy9GqZ9OO8gD7TZOtr3gQBglicYiJNjwn2B1THFEJpMCKDORelhmFGItE0C/AI4FXR2epZkh0bDxF+OAhvbM/SDhNhJqrL8QgdadMMkzDVZ4LrsezNoeCQiIlYHi2DZ5IPxDUnlIoGmjE6zkV7d9SJ2WvX9pY2lx4ecspk2qaqmrtuTXoc7KYj0np6uC/KuqxvJuDmdrejB+fh2TibZsulTWcP3M6awsMJpsfSAqjvCBYU8lNnucWlDTXspX150yK35+0iAPODrbckoJi1H8SBpUJnETg3oTRxYSlpTqUNKPPmYOXJhRzGa5cyeHDabWPdmh5uSQqZEoTe9PdNuw3qKAecotaOMllORRpnDZ8+I9tl/6LlcqworSLWmdNdNpJwmK/XrOJ6nQ0Mw7SKLjfrSOWiqvp1mkvT5Fcb66wqbAT4NClQ1GZTcDgzzMukf3IZSQ/BxuK6rujs3tbdhMBM848XF5Z/QgXGk4QtVm5uHzS8CinyH38CaP3sz9MKVE3jbG23R33Ee2xbT+ZFskmuKPV8lSFrCe1DuBhoz1V4jMWW0Plpe4SaU5tGpmmRZstwnzVBuTB0nPU1O6nI51J7Qfo41euhs5gdCktAzia3hGoQvKltDs4UnLm5ri1KMm7DNd9Da/Vz2fBXgEVrdlnoF2sImyM804My1lY7YFlL0Sni26/tQmBmD6mApZlQBsJfPxP56QUiQyCLjTFSCRdWxNCxNBAwi9ww7lg726WRB26Krqiam/mGduSN3Wbmz4YhWGvpajf3OfPlZE3QJCwrovpolseePZ6ebG6KYMxyCcjVUadTW52EUlYViYGyKMom49pVKyM9gjkqU1JVJ1tJT+sZKjcUCKCPh21J+7Lte2154E4dhKUkz/gSMFlN8qYYaWeOmEEX9ZYTgWBT0GIT6UFWCrRf7VTkQWEnEvdhWhry7HBW9ZDuXnN9WEM/0inu5jUt3yFJMsp5gHY8Gh+bHu5wZIXiKAQUODnOyGmLJrOJNjNIn+5/yVjMiAzMX81Pvv7oI2IAmsDXHiEIRgMsu/YQmZY2G4edRVXwvnBJFh/cawidaN0yVLa8AHGVVHahfOAZR03gLW7ePLJ9rGSMyiVCeVNzWSEUxsscvHhYACn0i1SAxG3OdY0yPR6Lu2jADCdXmOdsWZBeiTCnsyMkhdsfSatmvr0Ojq155Bd39WfPutumDgXVOPkiCYuuazFCW4JnE393haADjXndNAcRZzIlgJwsmmgxmWvsAo7EoQTR+765q7ac8dxa/qUEllam2HW2DbR4Sg8Pg40TgPnLIngOS499vrWc4jr/BWTN6Vd2vpASLFGBg+8z1Y+nQygAtaJyzRB/EhE2G09c/XrdUCqNwYWMOpfiMTihRZXkuMqKzZTM8BXl4+HB3VaTfPLpV4gPSa7XOTDOu8ndNm2nIYohtBcqEPF+S15BOKmvMdnafcOX2oKJU8KrbEcWJprkSVXhukRXVlyGQA53ACnrrjEFWeVQcHc7+FaS+YR59ho7092hr9fCrc5fVpFpaSNX2H5LSeY375oFwQ1FMtOSolyqDnLTWIfpVKsmlGy8I81C96lODjYrVhmww24QheQRZms5RbJrUPB5THOYYMNTykbdRSHmEbEx9/RhOLBtWpWc34mJ+6maEIZmYpUB+Ws0JngoPK3GKYrpSTDtlcaL27SQaTA8uN6hmo0kLK8r6y/OqWuUbZhLfalOOoyr+aiMh8viEorr0odL83AmgWpmXxxSdcZcCPks81nJkbm1hWvqNM6kYgmTzPda0Chv7VziFV/mvE6/+uLrT/5NJ5Ev//P2R29/9fYT98Y7X3z6cfbkOpG9lRtCeD8bNxYwwhA0orsQip2TDaUDkcfFdC4fvvz8o0QvTjXOWSf1X278tse+e7ing9MpU5BYZG/bHtqy7ghJiolFn2s2W1vN13vbFfSFXstkuYtnY09DYFOn9yIlwPIHggG5vxDpT8USlhizosGJ8iLmFB8j74utTT1a3MQdG1U4nzJtX8DYaiwgwjsJqFdY1Dz+VVF2YFa6YIx4woNDzXOyn9VPaP0qHYdFuxKZ0LuoOttCbXwDuC6LfGXOg6FE0mVr6poeymZYLglxXI6Tx9reo0TzndTFg+Zo2slpJeztK8Eg5OSP8MOJ+ODuwVnbaaYwtt6Y8bQdne0SsJaygq0hEOv1ttx06zUJ8vvlEBk04p73GxSi7MpxYSolXjpVRQJmtA8xOg+3KDet9Vf5i+1WA9U4sKFg5fRmkSQh6Y41DNG+OBzWVXFtq9yEQUYYZOOjaJQkodxJFC656o8oSQh6gShJc/0jmYJeE+O7Wa5rU3Qs5+5QlV2aZcurxxcXq1dHSrkUWVNuwqctdJ7w/Tr5Acx6oDdoawklv5vCrTYQnt/VztrBjvJUWH0BoiVnp7d1UXcOhHh/dS16EspIYKvGdSrHzNj/buyhM2/jB+1FZ2zbNq2i8gIQeOrFZPsGMeGVV8YvGvrTwA4N6tzIQJZFZ2MsIlQqulzVsriDW3Q2BV8sb3zqjdHlVdGtVrPX5FxYsuJBYuyfunIfnpunti6f23PHHegmcKOuLclW9KCXifAsl2Lyk1/QHM1u26KOcr8kx9aLy+Feba7BSy4ER4k7qVg1xA3Xcy8vZkSx5sflxfxiNZsVtbu3rfP3Y/nC7ZrDBmAvLvwIqeLxeWi2qQrnzL/ZktHpaf9XJVNnK2Iu1U6zi7rdckkKpTS90dlV+2whbiEM8IIPFJOYg4I8Mhk8KC28CUF5BlWzOMe3Jw7uHDq+pKTs31+ZS8NJmXkLcexv5tv33v7ibdrUbwAZGQwwjj/VGOop9kYKGH4kRvFjPU7f9cOLT6R8R8ZDbLghtvBX+v2gv/TC0icwPrMqt97w/6Pu7xvbOI58YTR/41Mgc1bLGRmCJTvO5mANO4pFxzqRJa9IJ5sFETwgCUo4pgguQFpWJN7Pfqt+/aup7ukZAnScu/fJrkVMv1RXV79VV9cLYNruzT3LBfJJy4O04bgmxbyN9iYFd7liAOJwPfoWE0pWSGMtfw+YNoiPSauNlZ5qGBclB+b+vU0YGr4GlUDL9nFFEoQNKdlYeAuevL2JqNNRU1Fq1qTPP/9wux7Oqohr5I6G0hxC3QY2HMMu/QPdaJLrRfnl578+elvd25Rfyl9gL9mLzclcdlRs6IOI5OGm8cfnL17uf/X4YD89HbIjnDNrIfo0M9mNAmquqSjDIAtgdbWoyIhrEtgXvsHjpPd1qr2IcNGTpeg/fv5E5RlPD/ombdEuAKzr0Qm1O6C7hDjeHZT3s9InKkdxTNq1C9ABkhjNbTJspQp1SXxO4fLGybRZXa9PsHnhwjbGH58ByeZi2/tKVxEnnicKAQjNuahuYBEIHqahriRDfIQv7TLwJIOja5eiurZJihx2VpW4wpxvMIZQnPGnIBwgKogLV/TSN+DKnzkbnKOrt5L/Vhk7gFOzlxD0yzlkLQQ2sR+/OWa3wKAUw4tg9DLU0L7tuIqNXH3fsjHtMJM8sVYvRXmlBvX0RAUJZIk+dSaWBaY4KYILkd/AM8T8XuwIyriyUbctw2UnvjYKY/Fmvn43E9ljs7tKQb5TznH0tF7QHFbrPU2QQD9qteZAnLgeBjVuh5rtXeD5IOY1IrZ8V+JaXeorO+iOEbfyTVTJxQ2FfRdCnwNlEkGMm1drcGtJJ1J4UFfr6g2Fa2kNzvdkEEWiNyPR8OJJEuze55REWrnxKtrc8uNl9INy99gtonmbN4KdWoCnk4TSts0Q2WDonYd/H1ob4VXh8YHdAbDJDNKtv0peh1ECOMqJFevCIeOm+1EXO1k8AW3UXPRF4OM+slRyxeL2kIl1iEIQW25W53IqLn66pFYh5S+4yKCUX2SwX/1Z04rUstlpstOEI9IyhAku+FuAOi4+xaCxSGPM/C2vEB7gsOQgkPPxKrxH5eMqU/R0tcYheimXA9WrFPkyuq/VwqQBnPq8bJM1/vPFhlrajxNKcWRRydTIzzI//l9LT855JTKJVh9/F6cUUIxUGxhf5rKEasmSQj8kVA6GLAdfUKWQb1Nq1Ur179Obut1BvaYMEaxaP/+qwS6rLV4MBNQYBTaEYWaJ2Giw5vm7OQAfIJfkkCA1IaoAcxKYA+ooKRfbNRa+GyXHOzCA2bhvCfVekOgbIQX3ofg+w97WaikTapisjKUvuduszrw5bONMTThf6sn5IlXJWa3uBwwCO+/1gJyh50x1CzvtQkYty0UUmmhZSL1+lxwWSzJfXm/mF/NXyrFQM6vsXoGdolJPVj7amSIT03py6Wnxgaaj64yDF4ofNhS9j/q1Sq8h40+F/2w5s9IT2wBEKgYRcuEYAHC4uV2GXKo5OOBV/S/6j2xDQsoQPk42AbcSQps2MuiWnhNhmwQ5lRtTC1iV2VR+yhZYKBlym5csnLXLabltFQc57R1Fx9KddrFxiWTeAnye64aADJ+nmo00zDyCBowYBAll91fPQrOt+1myg/Op5AGz+CX1Fz+BvHaoUHxD49xbbyp2OqNsyyNvi4mDm+qz7/EGiTp++zH+AAr03Hz8Gt83IUbx+cUXOu/sxmpecubOhKn4dnmlCrva8vECWgvRJZ4o1P2BuDAz+DUMjE9NGUD4sVHhAGBSgmddOL0W+brQcGH94Imm0r+L83cw50c3Z1er1VhHAF1EkVPdMvArc8YTS6vMvHWiekoOjEdakQkuMnkYWzNQENsX1GsGlgCsPwhTSjYkk9DdCd5o7leJkFJhFAN7dwgtyfxx6YpLMSlpYVHggtMbv/zVI6r6x5cvvv+u/4e/qmjim8d/fvr8j4YENrCOtjd8jyFZnjw9OHz6XPqgaBctNCzG0urlfLmGbLEWgQyhpWj95NMOt/MNxC35qJHS0tcY0OdyBf6i//kXNSwkiK40m91lQGphYk5EtLb/n9LNg37ZLkmuceFosK0ElqICndCu9bd5PRfuUx/yYY8xPw86/4r4SG85ZD9d/zhamP3wuHaaDpmxTOn69P0uV8+OBOpFkUrxTYBvS/N4re8mZSJ71h/yeKRnR1qZUv8mIqmpnTet88oGzCFmFLtSrS6Y32D+xw0aluTpW9liIGR+WXBLyXmEnj/u+8GD0ytjjKR0npDyQ5bjTJGU8TO6dcfm2d/Z3Khn1X+R7bfwuxWa4KRjq0AjTUKpRBhFdOLN29r2TmHolakY8CcEjH5wItE94GTJpp4f1yZGDhspPm70PcYvR5RTOSeUw6ZOHxJkClKgQRKmN7HV+lKuWpvuKRcz/knNuTpPYD3Cvkt9KixeyLSyWb2tOhbJju3aS3z07jkMLEGzryQI17Ni5lU4e8Bpt7dYmb5wfFM1zSicIbnjh+iYt+kdRN92VXPd4wB1O1/Ac7NxIsT1uHCcN8gBKSmyw771oK9Pjl1O5ZKvnb7VG32Utf45Jwx9KfhASetdpw7MuahVJ2tseVWkO5A71PCxzY8V7UZ+VPFhoj5zikfSj4emLRJtnBRAZ+riuOKagquOzey7ly/+/PTJ/hNXMTCZkgnbXRJYDJIqrlwWJRKVrcscLL8pYDeE8Ha9iCTx2Oe2FeKuR0NxQMYeh19wXKbvMm6fTCQkB18Tfj6cDpijZt64Z0wAAjn4hYxEZrZsvQlatWhngRZJU6jgJaPTdRisCmauCJede219yY682ElF3vDEk9JjKEMyW9N+ILpepctzUmt+Am1wPL6NpDcJbCr6kXOWjcfCy7A1+LdyzuOIca6KTqaSxqP3cM2E6q4u+XCAjTKTkVZ2stHbynuEv777koRGWxa3T9DIPzMdsnwg8+OYu14bn+dS1s4F2TGDOWGILs4aoFozhPwM1vpYipmwqQGkbSWwN14wnzl8zmUR2YYprI09ru52xm93MDipxV13E6rBRW16ZBoikKfZw0H3owKGwd8XVPF9SUVfzoWf4eDQC2x2dGqoVCJnIMOkJCijPcOrNKlL4ei2BxJzIqvdojyY0xa/qfHj6brx0IDV7YWkFFXmU67tH3LHqNh3eWH0jDLxTCtEzNxtgoC03EkdmkZVOYPdVcQt3Ak8OJ/LgpBKou13rGMJGZTe8/AXHqOwJ2VDVTVOBGqIxadAsv8X8+MN+J4vxv17pxEP6aWqQOGqIZLiZCFYFPE50nEE3NJjt4sXPPo6m+cnV3XXgVhogkg1NkynfL5hcnWIiy1xdPs69DbtbN7RfGcVOc4Mo9JqTACSj+M37d72J0UueROQlw09CwWQ68w719apIpGwK3iYNQ1JQTHfh7nhVR3tlSlX0rZPdmtPVOYdmk7BG27GYQk0wNtMrTo6lKRZ/o46iDRiw74848uUV4T+j7OiOTrT3q27hZ/p3TNGEfbd07fo7v0YhV3wyCaypUfYQBBwgSmqoYqZQwEmUkbdu4ib0Xd4htNptKGMG+suus+I01lY3dnCS6aQ7zD5yitXeh9QzclphTNDKwHVxuYB3qabQ0nO1e6Fl5wGHYswm9MCOVMc0sStyyq7BGR3MMmPFCia2hXbdCmyCp1qFcSCN4Om9gSNG5fSDgERwVjfi1cnZLg8bWcNCGARzwJqvNPqsbhaQ666/WnFXDpwYkJ+Ge83VUJzx5niEx+S7tPlym2PZYzRIET3HShkjz28+etKSA2Vbun/J/3PZadtlXN0iM6fPf326WH/k6q+3lxVjUcg4tG5amLRxDjTF/HMxLzSilk2yvr0pFu8iMx4L4gem1qboqSanv+zAnS4lzXumfKEuxEVtpOr2FYdqxBoAwmfzo5dV5ccJweY6twB4rgvl6KNIBlVHs70Zl7XV7vQWItgkK0/Xg4iKWAmByaA7CkvJa2NO4Stv+SwZ6pG9ujKdOtsJhom3ropYaI3y8fSYR4eXmPLtU6zsA06yr4BYv/BSvvKO4SB1wOxe9iAyQ5D5oPV7LFD9G5roy1dbRS14TPcUClWZqFwjkI7+UZUGeWSMgSp7oQtqyzuFRVjduhPuNw3dlhRczXne/dgfFSAnSB0jDPlhH/ef3nw9MVzufCUnw5k88F4KIh65kmxLaKEVq0L+CDxRdt82UGVTM7V+QTgxbc/BHSxm21YwuDQ7vK9TlbO//JSEvN1mIS8xnbrn6CR7tP11+npaj2yO1bafzSb38htfQGZXF5CmY23HakD4v7lOXIrX4vGWFmp9Vb47QdAXE5mugS5uOSXrreIp6I71DIAYGu+Jn6gUSAF3GB2x48wp6SyEDPkD2UizDd+VITEuBeMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjVVmV0/+VXEjHsJOTzUMArS6WJ6WANmjqwnLaN8NB6Zcsl6hLUtJb+igH1H+ANlx1JAZLYgW/jUavsyXMEgd9/XsCfywpw0xUkpdCTFPlWM3vqLmzpUIgPZ0p/27aQMjFoPHg0DZw51K2PmuHTvMoFkJtGrU5IP5enWHPYkewlAwzDAFtMmlaabSVajN1OHA+f3N8Oh/15VOhqQUfSQPoVUXNRNZ2nncrxLmMyyva/8UgndQKO7MGBWljpXtvPVPsT/3j5m6J2nqFAbTNFh/D2qcmPk2AwEwfUQC4XfaQaWl32AqWtYJOJf9REs/rYdysPpfQLLdbY5c1qJ5KtE2rok+TzOYWkTrrUlqgYCKqgO8NTa7olFZpCd5eEgsCUhHjv9cPGfmgE6F4gbnu/5ae2ebF3TbfreKe92rx3nhrRDopDINaFVnjxySCNHV/7NIwzpr3wUSAkWNmvlyxzHwm1d7xUHJaX7J0XUiSB4tgQA+670INIm/t1FCqbFJR/x1UTEe/Zbg73oezhyFeme6d+p3pJDL81+BH/ciit6rprQFt5Kk1yhv0MWtkj8Y2LcGR+h9/rPyQzTLMroca2k7dUY/heFBeH2b4DnhrYTaA4uy6aDJLBfyJSyczwadar/21XWpD/SpeKc7lBTUvcgGYAapf5apcbvupt+t4tepSMHvQgh8vXj7Zf8ln9yf7B185mWPielsDdpo2lBw1dKMabXv1l0ay7YR438Mdis0BHM8WUDHbWVXNW1rxygNNKn+Ska7U6MOmiCQqf7U7WnHN/udCBwwMcdVWDUkgFuPKJZBvZDbpI1p1TB9PxPpDtfjaaxaP7fa92e4cGzNE6akH0vRd06fZLcabXaad8Vji8Mz77c/4yONJ5quxy4yokIFg5CJrJNCHI+MQbIIO+toeF2vl28z9tpn471umIk+PfFmnC9o9DWn4TmX+7NJn38znjUzPijMWUT+kV8IgbdIS11dL1+tQCBrIs9OfkRz5a72OWAV6Tt1IBa2L88TSymoCde5wkhToFt84kS7/Wr+m0XEUnSusL0S/xXVvF8DU1oUmKwC+1c5VJzT7Y6Ex8FW56pQb4yji7XFZ5uxtfprZxl8PmwYhvdQfpWwwbGwyevS/9fQoPnoo/8PN+68P7r15cO/08N43o3vfju4d3Pt7HfYFPdt+F0TrCNbaxn3Y+CtAmy7D7w/2Z4f/xTXNAridmVWgJeo9xvvmZd/Mf1B2RiTIJfc0Ta78egTdM3232Lu32cNK2crx8YUNjakzlpUQ+s1ciN4vqijU64SXntYT1hdT7hXTZSU21b+1rJfMkNq7072Th9nW06zZYZ3iFkfbmR8/vLg7+cG8PI0PZijCNewpfPNLORi/aEhJJVLumWf7VdKfD1CMPgOkknhrnh0vpI8X+rhDkLzzNS15aBIVLL1mKoBILnGpJfeWe5u5rM6ugcQSlRsQ8dwMq0eExJPxRjG1TWQjJFAS7pydaTr1TuzyGFUCtGb5zGGVBlGRXadui1fhzeTBI+HlQVC1eiF9/dISBkfjag36iBR1upCqFL0mpkXuhwDFN/lA980ZaBE52w3+kv3twySALW7ROk3x+NIZdK3USOiS9aXJbi9r7g89ZUaq1rEqzMmr4I4O6gKBFaI83QA6PPwjq8rHVJNbI5Wkg9c9boqt0x6YdLqHaxtjuPbEEKsjpOFGhdyKVNkYVfIZPsUzmcDO16fuCxNZRJdawS0SpB2AIeC7NpSHfqcCR8ahRbXaXlurFJHSLXy8oU3q/ACULrSigvXfBlUARDV9mV9UcWPzK/XWsrnCvYXJXmns3UBtlqg3SBTzoEiZD5sLuU+xjqLkjKMNiKfERub2mhhEkqRGdmBEAks/kEKiqwmgmY4t0kdfs2qP8KNPprds3gGOc/5dT0AA9elU01gw3br9rNY9GEVo/3s/UyMHfiRZ1/GQesO9awSV3HFvrz1oCUjU6VE1RbrFiSr05PLwJlJLqACXqsGz2TCEJMDMGzT9mAJGHLcKIInrximRW1MmlUBPIg5fPVzxboL2o4zIuc6v0Qh+eyRhtTwdjSQyFPyZWbI6RtIrz/NQgz7e937co1YuIb2ea8j9VyKR2vSQc7Kay0uSrBRkz0/ODSC+VxCLspHKbGp6XZq+2J4uX81Cn+zSvTgTd4NLRQe4o7KUwDklKF4EFFFGTd7WWqjqH0pfFJZwu9hPZd4Jjsjal+KNpk77/+fFU5RfLzBu/XVfXsMAS3n9IcD36lKgXf9HLQOgujHK8mC6ldJ3iuXxtUCba8n5UBMW5wRpHeuFjkoKaiN3zzHZ88FCR1ExLYmvvFxEuavVzDLLPSoa7FUYCHQAlPMaSPeJIL0pZSoM+ntv9irkfY5DUvZG25+6eIs7cdq882fPCbKaZoAfax9s5ujZRKdW92qOfQlTm8z90/OqmTpM8ItnNxqRMKtef7lLqe3SbxSsvOaeXhX39iAhYQAZTBocEOGOBfIjUQ6laB5tro+Xp26BlcNs8lVUzZGGujhJECF7zXLI9STQZ6BKxKwPg7FFlYSBzl1DSxih49RlG5gzKpXFQ4ZBxl7Jd9C7cLycmD7qv+zhcke/26jo8/UOTq8hiq8PlxQnPUj8mQyvt+a8U9u/KIOLTnXjtUipgCddTUbN0KT5LtVknOSlYm7PXOWLg331TTroH7y7uJr/xI/vL5aK0JOF/ou0MGCXstckntwsXpkvpP9XOcjpdsidOpSI3DFvdZPdVu0f8pj9P+iemko7ejnQfR2/YZnUv62fK0f+V24SCUe1W2M3cJnqjUf6w9nl9pfZ1Gr3FyII0tpacMlUN7K43OFGuI3SoA937YkIKTBK/yCJMeqZMErmroZMw1VIGgTnjh8wuKDtghWibToxcOvrMisoCV7OxUm8qXirmTTJOmvas95LHQPCcX9jGslDVreGWYpKZlRvU8uV2l5iEKu4dPV3dGdrnFwSSEvc2A8SmsoY+pYHr0fGdjri/RNyf5rCCXMPDJzybP9XXEgflyfVgy++2NMCy82p0kqEgaoUebKnPMGZXgv2imYE27Aohnr76LLQ4jV/os1OaR4TLDTSGBap69XZyfLDbL6sytmHo/+qiga13rwDI4dZIWf94+cv9GZx9F90adB0xWoDtt0EOj8bug4D3yE7z5DdnNLg9bwOUD0SxubGvZWnJgjmcoalGeIp9dc1xWKFvrvU3+a7Kvc04DsmM9IYy/oqbHYu0/79uq3erzykH/x/33lnNV/dvV4Ar8OU3DbJo/olM0j04ROqRKb8Wsqatd8yJNWAtzOowJfiN/30eCnjrT9wR6K0Kr1G9frP9r8+TC5YcIoj1yuvKbj5VUuXErLALtecs1267FukSw95LWV/lhtKLJFsALPblD6uxkIaDA0FQrlH47u+O1BJi1W6Z+mNL39wij7zVmfkchDMUBWuPh/jZzMSdewHzkPmc0JT+9vfKXAhsF5yr/FFPGh7hojtLmIckSucgqanab+BFEt/MmUTvRBPfjeNtntInxyjnO4o0IU5MmPEO4cpPxSw1QjdGNo8RqCSXhkJiMDtRPgk7jBrZILfPNLv/1+FtuQQKUybeYCM32/pyAssIhnz5D2GzBj8z2k6HZOgqs9V2+cmFk1RGdD82dgokVZWTUtNVazy5GbwzYqvtB0YJDEdtegNL9S6bh2L99qpKCwg1LDQ0doP4024NulbhHY+gFQGmn1KnMKGXAfibmGZxcj3goUixBMidgzPSYQvXqi1aestKiSKiiyJjMEuATvZdYXqziYFr7ZYm9sRw1THpGzM0R5flnAok3dO3f9HdM9DEANGFn04CtAITOJoY36x1BJFpV61uAsRE9ECuDqP4w+kmzNyzTc514jz7iSb1XU3LSHQZd4ZJGtX2HrVA6NhW1R/vOtOJgxWuAJNoj2SbCJGApQM37ioODuQ76Qtp0IFpihGrW3rREN6TlK78wJYJUFMY0MX2HT5KyXCrPTchyW4EjP+p9ZDPCGSDGtMJukNfSMzREiy+IzemNnuzJ3+jH164jt194i6lZ3Z/Ubz44B3opJSFspS8X7Dt2y2hHJhP60wloTzwK61Dpg1JgiqNx2qLQQkZ2XRP9iX54L9rx9//+ywX1RyBNVecCMv2iUhKeKxU+xKfVxCtbDhVpkurrMB54PwveFDlizAUggA93wDiPJ2eD9FY7s4NfefHe/BAVpV+XJVAWhpJktgE/z4irDGspTHKi0kcLTfsV83Ozi4S2WWA+SYYkEqGWd/PdFHbCVrletYG3O+5nsqWx0oXMyHrbrQ/mSrw8eYKqAR9ykw7e6ciosAshuqE/l29K/eV3fe1rnzoYhROnZihzZr0zvgFJMOYHqwEcIKzI/A2mn3rHLPxZl79OG1YLUudXlw3t7EPVftbMYOSj31XW8Y8Hm2+O9rcU0ORAa0eZD+0LqlptUnpFWcx40dHIi2U/U/gHYKu0oIqUVzGqJOHrfB0UyJm3kHdKOrHEizaxmyip/lZGsB9EpblytUgEQT+YeKCspVVT6wOQPg64tTjW+m/qYeT4I86L72aecIMdwn2AJDlLWdQ2A6fL9pOUp3NZkimuBRoMtDO0hTJOL+GksCtxhY4UCZnUqX1ks8s9K+CohDIuunpLZ7K7CoaAImOI0A2ikHi6WQuIcDMXlc6mhsNTax8ipobYqrvLJrsYR2BUDYIwOkmWhKiOSEt/mr4/NZIkRD8dR71UT6Ra9gehY4b7ymZo6AK9d75Zejr148Pzh8+fjpczkYy8nfiulHMo+qL4+Ov/pm/6s/9b88Kvf4IISTWODS6CyVcfX6fvnk4L9ar64vy0fAopiH7MLELDI8s+P1XK6zMhgAD5QnqKnPM1V/NK3SmYI+RCJiRDVcL0Wm4pbAMVEpqJt5OfNtoOjqKaz8NM0IvRDPbxW/SKtBygNLaKisDMOUjKfdVf/7A3XXV3oiCw/6UVIINlW02QgMG8WkHl1enpzDWzYmQ44MC8XInMikoLB1mOEjbT55fPj4DzJiZUXFfnbIZhSYFR/L7inLXqgyLCipFqPtlLwqKpuR3NxTKQFP2HgxnS3msh3KWbe5vlQh3YY7QdZfbLs+86Y9Sln55ccgDjqsZa+cBinSArE4yOOuek5k8FmgGg6wDkkp63DzgHyf7qYpKe3HAaVCaeKKV7zaSj99WQ6jWw7vV3GQYV+L/Q/6/eTF4eNnz7D2cdALGD99sN/xZBB88IO64/hGp/CNkgqDZLXX0/j8pv4gsFWS4Ue9/I3PwMKDWyv+yySXw3ObJbx8otBtcxkzdB2dqpqcn4uapgPrC4/E/B7oL6PErLkMULj1mWE3ZQhZCL+yi5OHq3ShtT6J2O8VA0cKTO3I+fK4z5z9n5ZXB1eyh6IAHz6ZdyB/zxfPlSSX85OtMvAr6aDLGeWY9R44FVBqqHioXXhZhB7wWra6gGA/PxFxiY5v4LYv1zaJAQ6IystqrqbqSqn376vOqmLFi/z7cDscsWZxOpfK881CUhKbapPEGWwuzMJkTzd1P3FYK/So4fEdA9Eaom6QfllbJDRsm7czYOA1WHpSqDkshYsykIv1Ve31mRxuNoaZiSJFQ2wpl25ZW6TZdOCtk2rTKnpsthXaHc2t9YWf2OYRu2JUBVdhV6Rowt0d4DzbR85XeKOIequIsdZQFu5lTfcIieS1NZSVKRGXFhLOwovVoA1YlUC7PfwTB9yFFzobBOwOZM7Usm1CmRSPsFsVvHabWe1TJh9LKnV0D2d3pLqUOm5f3LlR3n3U0edz+a3+T8Z6wMg8wPgpp/X42aFYkwjr8wzOlsHl3L4l1g+KQkJ7oSo7Hgz4isrzy62/+D1t2l/1+tAuE4iAnMrXwbWnw4illkWRg7Y0X9jJqWyf9VbQ30uz97z7QA5TmlHLkhh/LMam6omHSmTwWC2zWqX3Gh0U90bIJxeOkbr4/v7b5zpIkdBOPtv8F7IdSIg6V5yLC7NjJbN40Kkj/9GNnztXM00OPWPTnebWLnE09BKCEnQSAiGClH7vR1CjY4U2xCNNp0t73+DxH8pvi9PdO8cNZNcRza3QbIUEn9u93RdSt8+6ziMgDptH7DrjMvoqcf9y6lNJ8JQTU9ScpKRcJWBaULA3WG7xYsheWbkacp2ks0xZZ359tVINuzh4Z2chVVywgiCyx+77/uXL/eeHs8On3+4fHD7+9rviri+1jiJnrov+S2VuBtDnrHaicwIBupK44y1B95OF9asMs2H4ldi9fB2SmHIoXGua8rWoXiKl2g2Fomh9TuuuALGowqbSqG9jGzvtUx9TqAchkaprifLvbCNR3Ez6ygqxn8+WMPnNGZI58CjuwWLGkMFA8cOlc0HfcsMnQojre3wU9IdJUYVWfq3xSKhHywAC16pxrDfnDibm3S1D0frW3cAed1NZmr/edz/ZR5JtFidrcdMzQHd5//9gb6r9zCl/fo6Tac/heS4fvVPH6IoPPdSLF3PqRCEhCWRhDPetb8rxiyffqIlxM1qYi4aRH7EaOrLtPLkfBe5TIffkYwjittpkPYGED6G6jc5htOzx/S4FYW5XKIR17MpsTUKgTDfmq4uwdDzQq7YgCzx8WDbK6rlJLTsOXZvWhZYqEEBBBXUUrcL3Bplph9M6TujZe9sWHx989fjJvphy8ldR74YCe6awRzW8G8y5GuWKrNMALxH0VhHJ9iTLDqt4Bg2IqC4n/uSMVPTs5CF1DTK9O3GDGcoZVfrFN52grKqYRf6rJkkhBFY4k1Ch+r7a4F5WFw+oXE68t3Iu1qMx/tRLcFz73ze0ry/VcUGMOcz8/JqFT7/K5mJmV+bopQat7cK+RhGK+JKreuhrfFVnmYC0lOLiYiemqeZjOCF8paRrZETWqh27WDn0fHUyP1cJ6olA5+qoEfaASQSM3QzVKXyLsEJNmsgSjKwVT08WYKZC3T5/MUDZBMYheAenVJSvwwQ7kbHH6ptUzHQ81HjuBMZzg1D6TLotnCRruFpzFIgN4vxiF1M4QMRHw7hJPv9aIhfOrAAwEuCbBeDZHuqdzNcyxebCNrzzSpL/CLlI6VDgjJq1xyNpq+LbHmm69YUPv4aLnxYn0s3SpJ7prYdTxx3gWLWzxZUczufn5E80bqoWqHR9IG6qPeJ/EpbMvOmWYtB0eabAzIllcSJSwMhrH9MBlG98JjSeuY13T8MqzIN+ymK9DvNPOB8Ty7slGN7X/vz42dMnwcwmVjDRe+r+y5cqXihoB8XYLzIPnsgMRMwq/T+Hgn0JbXOe5zg429sUYDx5+eK7vr/dIZLk4ydP0qT01szh8ThZ2QdE5zwYuEzloD9fysVViE/DR9fJlAuADD7sm/HaMsD24BsPBcZ6HcSBRoFx/RKig2s7pUttMfSR4LZNc3Lg4flu3dileMOPSc7TUUke5dpFNs6PxperpoM6AUdtym2u6LRk7INOnCJcIG6pUtZQyx0JxRg55ZKgsX6k4hzHCCEOppbUjToLPctdvVV3IuIgiaKuOf4MI3pKcZWUNoYpRQzD2ZBUoFGgEFXDjHIkOjrocFzabbjxS3JJJaNxh5MjUMfes7QlpSosnoAWQ1NP632Gzse0O1JTaGx7DTPSgUYTux9ZlI1l6zyViXHdUyjGtZ2t5pg/w+pkJ3H1R0+do9ICEJb6M1y8ru2F5nopxk7VKHPi3HEX9I7qg9xanLyGHa7bKPXVtRxsVv2P+tHjybQSw85TmHnWu8mkAEK63ov1cZFYeXKP6Y/xiCbsjrpqiGw9RZIBhwbFfHOyXMIImehvpPeXejRF7ZxLHXVoPKXKx9v5EgeDl9CUorHtEQdFJxa+x2SZNHc9XYIyTDi5eECHIjUbnKo0iuSKm6FuHI3nvrJ+lxoDphYbh01lfrV6szwx+Xj9hqZCejQIT7zojfzQzlD5Mn5Yi81NudVWMM7I6ELfkyCbgHw46H9W2cIOO8hCYNNvmZZqGPr6G2fgRDb604Lxo0J+Nd4pmEM/gBJVExXL8m219LrG4szerufQrsOcTJ4bQHtIgjqgRRN/GMhewrhh3Bx7wtiuZEXUcwJ295xvrbzXZRwcbrYH+wfwi36+EuUKJSpcpskCVcYS8yyvqAhQ01YKZMIwxVlYGaJMYVQDaWrez5dQ1QxzUfbd+TLsu4K7KctCaqfQKpld50sVQ4r7l4fCvdmcm78rsd5Pr99cbsr39jY98rdc7mhjcJANTKrqJtr/HvZ+JTDdlOxSlt8i+IyTNh9qkut7JzZi64YjEnmAWq8FtdyEzG8U1zJoYlu/HMoqAzP/l6eH36j3s6fPhUs8/Gv/h35pHh3nV1Wb341eP7tuAFzrdeOHIaCZNtkPkiPWUq6lW9YmmUuYZAocvWRI/c1eNRohvgSgX2hSVQ16iY0bsvTXZhAhUQ3yQiJmPU3LpOSif5ecbplfkzv6IrnVu0Sv755KdvE/Ys5H2G+0lrkmSXt5K62hXyqLxSKCKM11yi7mGowKIhsSbflG9p+lMCL2vQmzEq0z5ce5NFnn80W2VxOQbilTjy/uFSbtlztxKZP2ZK5aA7ILnF9v9MruSNxiT4iXFl9E3Td1nznIhA2l33WrndZZOj3Yk59zRa967aKAlkv7yd62aznoAB6rU8WOzxkbWC2bBbPtSYwkoFndL3UNFowHLI6bzjPK0QjXMIG+8xGFDR947n4idxxNz8S0+lkf/LZqevnBxBhiaAUnFFh3b/WOCqFEwTUz9Vg8lFDT38pLnPjy+mmW4jAW729fy8TnDRvNqhPtR3JAcNxyrLad0SkOqSMaro7CVYU/vv9R/9vH/znb/8/9r74/lPMbD4al+ru7/3FNm0H/ERDpEN3QXiSygcuENR6cLdHDi4u9UYsvLbLLsxhmO+M+JKOTq65sVxPpmVtHyHq7xR0EmvsHelTkQQDcpzQXNaJRR34W4xYqf+jrXsJctVkopt6vKJFwNcCf4xMk7NtfBVCjHo1/ZlJDeLmZPJKdi6lak9TcUTD1tcSw465i2aYkD7yZiEuVqbcHoMHsq7ICfI3D/Yl4ycokSri2pg4nklpuVJGmB2GL16Po3FFCRfticUEBKUI1yn5S2F6SeNICPUH1n9wmnpqzFkFYgopFV9k7qdJ+Gx3N02hOT4z65Tuzbs2Q9cKO7+V1jK4rznbARzarKk2yaZDNRPYsNznb6agDRJ+8BOZHGfK2n2dQl8AkZoWtJitagUYmSsZ0Bb2vjWPCnRvuiWIJAtu7yWebw8kowpuzJt9+tANG6/mejncwuzmmavWWW16ETRAzvRHnhapKD2lYUakn+Xfj2250ZrPozTZnR0zrbWPRu8sI+xIj2vjEzTedQZzIemb/yDt1zrbQz37XGQJo3Rri6C5a5kFVzxgND9B/H+SlI6rQU0zJb1ccg9ZEMqWIZmRLdRONuO/gVMEew2twMTAkxvwLzByxu5hs2Szy+Ky+pzEBp2dUnM2z2aaM3vwn9H09MaFvVPLbvibMVj9UAxRwwnlgU5RjfkJIS9LdWpI2Ejgf5ilpBY+gylXNndi7y5LU9JRiE/TRS09DCQxMMnjsco+ZyPPLR23bstXmzcchtn2hG8ZJbnu4xY6FL31k+b2onptCJJjJMEj7GRriGFJVxuTS4jxM5jZ6MUnqTiV5WiUVQ+h8qRwq6RxoqfZoSub755n1eHusFCFL5aPVWaCDE5iIpm3iituEicQIpMOojJRlhrW21o6wURh/fHfZptTl+MzXx6qGpkR1VJSy3td4J9x2n+vYGFsc6Ex22QsDXT2MRqdBM99956q5f7KAtgwq8BUuu9e4NNVKgoKs70bAsaEam0s5kw5aAmRERkU70lR2ZsjjFea8JiYqyER2lJnZ4b/7aZee8j83wCHwIPboieAfqJj1Qu9AS3d3k0wVV9BIZadbZFQnKqOCtkYiXeNZS6FVl8gFuyytdB0DN6ztNr2lXAfQg2zHlSkGdIxja6JjsWBUWci4OhLoHxrVbL0R6CQ0Nd1xtXU7BnSDwGk8iy9ksOj5w700DVoXHP1Kctb4uegzv/3sxyS62+6T3el3lgh2ekBL/RXOIbCV0nUv9tS9tPgg7hiKd3fa7kjc/Ehup+y051Wc92jhIEBG4b1NOqbZCIEtmz7UWiw+rDmVUGNsqsz3/7j/fP+lyMSeFJXFrXHmKRLbAFp/HDfE7Fub6km0hJm9ikn1rKo0ptrzUCiLdezzkpc/uKk33CDO3EsMfUczIZbGuHGMBgW6gr2tamaWoxHcQA7Qo7R+NZS05WWZW8RzQOLWFVdwpFFHAxUef3/4YiaPHS8hcISeOAiFTKd7nU7yOyvq5OehNe4zDbdL+lNmir4FnEt8Aomt64lLfbwU1bI0VV5pTpYq0q9TxL1E5PXOH+lgR4/GE0EhaKap0LJk/gX+mts33rr02uHWppldZ2xdJZ/KQY4Yfp88IXPIYTCX3Ba//Hxm4bno3CCPHjIaIpBRahRqwpiBe7sY0/1SrVwRe17i6stuLsZ93ygg6cl4AoFBHlEiZpdxO2Bfx35fY3Bn0gD2ZbiTkAzbQLMYwQdijVGlwa1WodNvLmVHO2UJb98y6ENRyypps3KaGJfhcHh/nIdim2IrLStsfu4iUpOQukl0bjgN+amHjdsuS4UP8YFZQuMp/I18u9hfvhg6Ge/iIuentP8TKa6xWaSEZHwmD8SIxkJxqD4aS5IZ/P2u17uSeGOwJiw++fSzh58JNeTHdw/1pb0X3mZnVqTgWy2+1QGnOUgMXgGU6PJaXq4B6ZMPn30mCH345N8+fPfww28+Ea8w//bwN9WHh48/PPzfHz75+sOnv/vw6f/+8JvffIihaquyHdFBRAPsbz75t4efCijBTv793e8+DU0ISFaj/7AmNp98UIQ+1X8f/UaLnsw1yn94uSl76jX33emxxH/94cPRu/L11dXl5sujt/c/yMF2rn/laD4WhYpXa1V91oS5SNaP3n50NJR/Ppyv9DFQRk3LqW6PZulvkX4vVb15IcL2mYhrNgh/Ka1pZnkljGz15fz0RwnHJj91iAV0dbS5f1QqGlerDzpHJOGjy/VKtG7eHL0repWMrq4tjvr9+7/tnS314kHR1qD2w1Zouo6mHiHIk4/44ebp84P9l/j1/XdPZD/XX0E5tLaFl2ki3MFpHmPi5/vz3zVWorzhzNbXImSg/1+I7O8Y2aKp8Sng5mfmIgBLrMWeaH6i4sTFKfRyuRB1Mumqw3sKqSA0clXJ94ni5xZl/DLWxh809O4rrWM4eEygYrMQAomeNVUPj0X6I9vgDbgUcv3vGxYGsT8AfIc7EH4nKLJHpslD+aw9kKjVRSROH9RhLEVEsno7DqGjlI5JaEkrpBnClYNKW4JV8lqP0ui5zYGSpSukoizvKrEmaFlo8Ba3aSC+NBNyojL6Au+AGHXVtjObwsI1lROHDVRqnFAAsAHNc/MGAiYpfUrEXi2ZBeVPZKHLUKuNsoW4yFQqm1BL+4Km0QnH4n3mTgJmEsWIkN/oRGODlnaCNBunwHVMHawODS1XdFMbN8JacNoFEXQVpoL8B+IYdT8aAxJx59zgaLCJiSMwZZ+yHBdNAYIuPF0M8EWjDzqlqu773IKuafcKlFYyixgoFiKGvk4byJopmEsH0VNcDxK1SQ2FjfWSFRq0q4Z7F435S3HjaidqHqvNQpJjWZnDW612q7Z3TBSUuSGlakQjDoPLJ3fYGpBRPJP02L6QG9IdnZS4I2L2LX9RRBv0FSzTIOkRyQAQkMqNQ4xKFOCuZ5PPOimKexF3NI1ffjmkcbd8KwQ0mIZBs0KVx5YnPAq2Dn615XzYsuE7P183EeHrknRBGHxO06+Kba3AUynrYAwvzp103OE/BouHcKVwFiJnS1AekDGbh9yTFXJEXtu4nboo1TEKsn6ovFBUTVs1aiQ8E664Qx0hfp6Ut8HV+gd/NU6ykKL5/XFex0ALPxiBvh9eFrnv4EO2t0hg60rGDh7Rge2F8w9yMY9fOaGlSnJkOA7r5uF3IBStBqxjf6WU+k1aKF87m1Wu++r8UDdg9qgm7KFeiHZQ9OC0xeHg9I0K+Nsmf/KU7gJiILZr5rDgAozkQ+NswNATT9mXzt8F1lYz0YDk6U7hvijuC++9UWdKDLOHXpiBtWtXSMXJezx4YiFFfUG0bIIjnzXz9Rcb9NTW4UBsGyLknYgKsEpbEUA6/8skcdC3ML7AEOu9DCASLyZAJXIKAdqQiKhEGrKqNp/GVYcI62L+CpuusfhfCVMtexECWMVeISfY2snGyTd9CES701swZMFl/99F3OX0NRwG8VhYj0CWEMZWwKKB+XlpwAYNvosHMujAc7o/zmx3xUpDLpnpae4u7Nkatlzm2q7G/gEn+4CFM8tVbsVM9kdZU5Yki9rEhs3xwZ5nSv0u3Q8sxajfZJRDrp84IztumJV4MWvV12A5u8WM0gOPue5fpnDAyzXgIFV4fXV7YpnRETrynYGZHo44/IjfqtlxY1/1qWvg5iRVYk9CHGuOOWaJodAgmaBnl24/1oKgwUZVdd/d+WPg3Q6FN1Caob2dr6VnPdt5k/WgYz1Sf5j9p1cbP2nw0IfLs6wM3bsxCZw2EqfaBKBo3/VYsBKayzRedLrtaBAbZaZ9PbEzSJDhEfnBNy/+EuMzE/GFhYyix2vtG1hEvTUvr1QMh6bSUxnrWdEaIAwzBiM0LJwMj3K5btWnul4y6nxhgSUPnDAZZ11zdL+pnsjgUv8qNHHlks+FyJrwPhJ3UTsYLX0pB4ymqV6W4CwUIiPoJ3bdhEgzNAyabUkBjQH0yibemCA1ZRUpSWT1NSyMSXs2e2bbAQqNrUHk5GquSGZEwITwnA+BiJwQydZZeYx5ZIDRQw9qsRmo4G880+R4hYBTuEWpv5JAhaXGcKakUspB9XQTPYVtgl7I2fJVuQc5J5Wq9wYwI1Zf19UgKeVC0JaiBXDhbA2NCXVV6k8hqgDTr1iSqq9ccTXoW7vt8kFffJf2n3777f6Tp48hHfOu19p0HI1NaScU5lVOi8+dUjBfzS1gnQNIDjybWOlYSTFTfvRl0zmqsSsCd/LMraNhp8AEwUx1ldJATfKIJC26XcLyVP2eXinovT0kI8ghRSoWhLhf9NDullDEjHbcf8U30FfDq1ftQaaQhVfwf+3/m+T+m2GJjOXG3pCqfoGGYwunewyRPJnKPYOPzVsMd7JnWN5bnQ6MasXmOmJbWStA/EobuKLmgMftUgCVv+pQ+JkFIoFWCUVgywufwPbCO3HuuLzlCho4U7Cm+J3c5Q2HWEamOOBpx+NVOCbR6pApydplIvIy/IP+UCeSVRuanO223jjXfdVh68P23Ll9+6kXL11cWx2OlGOkYSE/LrqoBIzDG2AJyXtV8czTL+Brrh4gia9cD4rQuvvbptSaa2Hkbei4EXg8cprMcs6N8AjR9GmMuD02148vfHNOi9MuPgai2wkfH/CM3n7cxDTOR8zeMaP53kkki3KUzig3P47CmkA0UQNy8KkT+vfcCMlk6hrUF+Cyxf7i2dNvnx7S9gKtmYwZC1HO03F45b+JWMCJgY/I7UeqKhHo47M/8GZsErXGhL6q+GSkkZ+JanzIemsqeVDF01ZYzY90LUjJjTaMNNfIiF/FtWgrRuC+2DloOBpSkmFIObUhixs4ahBfVkjVYSAcIYQKfgFLSmSKEJo2HjeguM+FjUOi86hWUFIKgFgWUFhMYaXQQTNCQO02WrylB6wCpwDnnV7U4L1eZ4pPwEzxACTWdmA0NNF4dJoxbRZRBqv2J1byla6h0R0aM9oDrQo2uuBsLq6ygBLRqFPrUIuly4rifQ9QZGgiPQaFNrQcnEBra3xg7AsH9ULRhNaS+Jr5fv8AvyN0u5cswFZVXGJSSFf9pqLZHgMP5TFOnXjQXwVRUSxohMKY3w0KYEDCrBDRYsv6iBr7SOfBy/3D718+1xAMRf+j7p6hduXTNmDpa8m2oQDabOMGYTtghxtVIVa8CA/pWDTZigBlfk6D6sxyLaadYRay+XbwKly4EgS2zDe3IwEh6wMon39OfZ1fuApcrXyf715vZOtiBIiciWf4GZiCIC4QQHwQp9ffjiVGPGypRcciq+eUDQ0MulYQkZn2P8Ky9aHigs8B3g/DkZ4+HSewnTQ8fu28cbdYfv3hwScsr57wtDjee78eXA5+vNnzKLHggkmbVbtuqz3WOFIYZDTJzdtjZRFTv2YqSsCx7eaSXSA81rMoTJz0L2tO+1ykkNcifOyfK7d9Tm77cijFNIs9uET6F6JW8dtPf/ebiIdHQUEeDLtqVcIjoN1TghE+8rRwidKb9Un//3NfZ86Ll3oHkEalpctzuaLCdEtLIgljrzBP9qr02tDVO3c00O4aAJ3v9gyAXjJNAJkO8WKvwtXZxym/TdTjMq2S8SLrmU6sfNDgSeLlvvgTPnj6Z9FeLoVICFpXWheNdPlVEEPpIyvDyI6McdU7k5+kRn77i8haxnfJtY6NJwh8w2N58RppNR6SoJJRznXNp7tVgVLZuH3/XL2WEIS6NJxflbGzgMvVuUb/GkiVQb+RofcUaLZpri8wyVmevGOr8uGo500mIBnZee2gGLeZsOan20Dl3giFxg7OswhREhyk0jp1PNDdiD62E3zXzuJAfUva+3EvI3w+h666Jo6vc8wL6YuoDpXqyWtdXg2lvoxR+AJAF4tUVXTDlwnUuUp97nbbCvj0Y185mX2h+tzNJzZQvwVz2jCkmFeYr1s3URtWbmR7ogqnE362kW1QpNx7tllgdPKzo3kQjEZSzk8D7h++10huxvEbTMTCvz5GtKH10TH1nnW6mGsDgsuNV7p3ow47Dwq9fq7hh9t5kMbbJUqs1uXowz3xECKGpeFCZbt7EwxWftJzZ8/PaD+TLb6lSyYHiR3AbJBGEKeABpV8GFpvhIKden3vNJ7mw+B2aU58YIHlKTvbi0Usmamw9o7YA8x25E1lBYm4HMVMKUWMDaY0131encWR4Mu4IbC8K9m51xnD+2T/4KttoAHirrfUTiiqig8gH9UgaudBq5Mr2czlSvZKjDOs59VANpyt0NlfvwdPlLj0EtlAY4oJqfnuLBJleD2VUgLjI5/iuRRHvVmJF8M//NUlOsF7C0zi6uEG0Rl2Qh18jR4gOmu+iLr8dDAeov753FrgZIkv6QOQddCnWm8VoiF46FxpkUtwlFlI46HJZgvXLKrkE5pXBk7p3JUP73n8jcsef/NuAR99u6zW88XZVbDFLsv6reNB9hIifmGgsc67pNYSOpnqeixqiaSLvY5NwPeIfFx2fzriQ5H6CFR0UnX7irZQdzKCQ9dAzFG7x7v7yATgXZzi6GBop92LsQzNiexVV3q280bFEYtnC0TVEM8qQgRCWXHx3UPdWJbiRnO1wBn8Wh/h0WC8VaZO9GQCzl9drDbLTWQbhWzREwoxBGYCVUsVZmjHDlDff9x3K9dEaiLpPKxjz0nWnnajEaDSGuiPCTPuemzDwM4TAXRf1db0nALqEChyukGl63RT5w28x3o3/72bewz5M2i4rMN64+T0G2w0Lx//ef87YQwOay14WJSA4jaN3yEYDVQZ5NaFtAjCyxfPnv3hsQREFYlWN7S0iiwGDcfYXTzgrYW79gjpyB2m/9YJvcXJU+4iwrZ8t/aDxFJlRaBxJGDQNBfa6TxKU8+ZWsIAztMvC4SKb5Q+lVQ26k9aqLVJ7EIZbSQOCYJCFq+cRRkJtzIDAq+RCMwar3teGy6N4vAkXo49TWizSbw4v5J3jkc3aF1GUcYPImWY1sg62iMzpzLWej+QbUCOpL3+PfRPzxjEG7ItJNpd3FzOnd0XIzaklawP3Hpgy6O7jwgQqeqbNlrALstklSNaKX3SxHS5qeMNY4Kqac+cMaUUcRKaqPMrRR4tmdmd6YYlkVowHjAj8zBJAoyJIH0oH/0E6V1CWiEL0PxXViYOIk56kpajviAbOBARQGAIil7+ICgVXUfOQiDbvLEHTMzz+Oku5crSvoMPBeUQZGHsr4baf2qSlQJJcukXv6uXeOap0hjlyitTvArcgLn4zWiLtBQ3GJSOCTQyjwQCZp3Gl0wtiz6zOFCrjcbiQmGU9KcJqMvEyIp7QXp2aOs494TgjXOwRsvOMqQPYPSvLAYPMGCXlbl8pc2wBFvuPpoEC3P433py0gzNXCnEDbsTpNya1q7geyNJub+HKOpohv6SiqOg/pV5xP0VXGnTWLIzpCx/rYXsqze5xeTm3SYxnuRv4X5VPW/HgLRIjfOvr5bnjSyZBCfC/CjrwULfza9ef608xXqbyaaqF20soLgQB5ptOFs7Kg5h1ifjUbfF714vHJgr3PlqRttD0GyGVkA0atSO8E1t2Hku2IfPR5/p98n5StaJnAXqKQTJYih5vYEcpPjss++w6Re/eUiDzxMNonYeXtE/+7eHYi0pRqCr2bF2TtM+EaCPJA0vCYmdJcQz5Z+f7v/lg3ii3BfT8+A2/gN8xONnBeFNwy5dQ93Jo4e2C6Ww17KvfY93kv3gvvXHxTNpvOgpC38ulx467hBFxMcv99VqqXi5epuWHfQjqAMCbSlVZAmPT05kAJJkVV+VjK++ErfUIiz76tn3Ir5GwywN6ASguCTf+DAwN96JScC//1K0KR2oPvA0ixT6HjSJAUVQMry0dBsM414Wr2Q1X8qkxkYBXo7LaPhfy0sNhYdcMHIaVUuIMIpdqZtObeTOnsWCR/sCJTW3yJ3bVz1dykNtYDKatlrPWb7pZKrChH5PveoMywWuzaXAYni5ugTOtkOioEYXmmnqMDxnlmIZ/c1q9YOyudoPadyXNqxvZppcFpvllSytjajHy628QGgYVFAqADDCN24maUGMXMiSH7qzsOBM134Arf8IPEAD6RaBM2ZEyDL8casKRRfmCL/XM2J5Il16vTqleMoQJlunPeV1PZje4yN2ZqmEtF0j1ylq0CyEQytBMGJs3Upbjq4senOQQh290xsQMM97DCxR3RLw/Vq8pMPsOknFccKU4be2Ie6zYzq6nQQW5KIvlwM+NtmsCwRTvVkADAuI7TOiBiwzBKx8DvHbTTl6GBLNk8364selPCFgohZP/s/j5398MdMb3IvvD2fiUfhPBwV555UygK1BszIw3/318JsXz797fPgNKtu5uwpLZLO4rLWaaxZGj2ys7alOajamtHfYkwguprTDC3xAqGR3xUafeW+kpUqd3Go1syWgQmsEAzsfy8xs6I6GhpSqbWZuLt4f7+jPxyPUeSK1/PM4HVnI4dZ+oeFtwR6yTnunrD9nMQ6I6T39+Y0+CXenzZ8Ezva2f6bBp9thx6gjiRGG3Bo7wzi2yzYCoGroNGJkRy1isiKnkaaNw6MHzNjYTIfR2pAmY7oBOGmhGI+tSvQxlOVOZn+BVopY3oGUXZcLllu+xWjvsk2n3URFuTedj+qvU0/pd3TQeXNjYo18tx0hFFkIx0Ibp9xni4+ZFi2mNxbpFVX9+uqe4DNW1n8aG1zv6qHbyjGe2AtI18Y/yHJeshKCm9dABvGe7U3PWIZ1huHHTMsuVcnToHIMuP2FS2iJeQjAqe/gPENpRsLc3UCuy04IS043GoyWDuHIZLh4UIL/I/YE68jxsX08pQPnZb5pp2YPmAVNa97b6mtZs7R5hMiwXUua7mV95/Ak4I0ZRlpGBhDpqAF4c1g4ZB3telnvKoDmwJITUPFgCbnTqQXcjKs6qFLPus1HHaekaAtyCt8pwu8GskDnZ2GiHfpHlgS32qyq13BauUV2fMjsYD/sTYBw261+/4GDiVOE6uiY8Vk4NHk6jYKhbfX2b4uFA7pqPi3rlM5OcK6asq6EV46y4xzEatjNgf78FN4jKFgj5fUgqylPlgDh2eDgdK5OpzS6wsDELRgH/UH/elKyct+Isay3KLAretuZwgfhjOMi90hzPDkn0ea04bwj7cYSTt4YL5pIoNk4GD9La9NPnlBiW1i7eJ1CFaab2LlOB9gEM7bvy9TeQ7rp+j8qYeTiBNt591W509yjSbpXZZIVqNPvvHbdFiJiHTt2U0fc2qXDK6mds/PkSKH9McE7QtwZf5siKGOebixF0JNBexsZtJsFCIR0WhhS/ygDPCxS/8Elai97+LjLNPTlDYeKCWboMRK0iE5TgRSp4kMiqg4pVyKDD0HaS2LkSChWUsef2lvvvxSrDr2UNAdg5ljTWIup6/GH9iHy2vBD+iXoSHdzZtZBV763KCstXVmM9Xk8QELkNhrw6AtIapx9hXHB3oAW9Vb7BEweHrbskQOWh6PfisA8JwX9mfjbYEB9dYbQ1FSridPYN07TcqJFphUGYiOLBF4kYCwBwKIFiI8AnsNlBRmen0/vWszJohUfIR3S38aIaj/M1SfcsXNGCUTMKddNEBpeiWCW806mR4WZxC5dLhciVAVUcoxAA6CBQe0qJvcXPaNDDYirUS7VDdOhDpB85XRN/FTTIxrjsvpHIccEb5tqiCEEazm+FOrjKPREfJJKmhRSTzFC4QvTp9efFlsE9Fycbp+ASU+4XEF/m4IDnZnG8WpPufk0+3sfQaLja4KWKy0f5a1U7n11OhEFKzbC/YTt6K4yckEjffvjCMMUEvnyTNDWLTpVCJTcYZ2XMf3+s+qldSi31j0lm6/H764WG85YcjzbIk5mAzyPxlGUd85pebnALmcjJGfxTF9zePbHOBaF0cmnJTVNdoxEQ0h3jMoiQzH/cXEpgsArPoETjzBpOFz51OnG6gn9ikQ+YNaIoZU4Ipu5pz9OAJSJXaMhvXUhyU1448C4K0tS7RaTL/USG8ho78WrOB52fioxi0cP7DsdpWnYgDVYsFTeslv5qckq6JBHGXBnbPVBZirZPAgzxxQM6XQ5X67LGEjlHiMaA5BM2pycug0BkFBJug4SJlOWzWRT13kCUuyfzwA4GRs7ddgVS5ueDo+7nFOwe/e/M8jtxF42eX2dSfbyGoembeVM5NkWO4iOT8qR/COsCBe3chi+spsKYRm3qoJFp+Id1MVyfbG4PWD3M/XFMj26Lu5aiUrp1f035jRDf/DZ0y8gYYOMhLbmIal15wT2W2SzaOfGZHJqUSpeNYiNnvMRrXVEXIuQu+qMCgauRuj00vplh3cBh5npFXbC98nodHU4rmzYDYO95NJhLzsWEDq+4/nBC9zAPEnCzfp7yhzjDSW5792Erfq/r5dQc5Aekae2RPqFwMWt89rAuBBau60R5c8MHlYlsZJyxDY/WjABvVPpHTX51DtpwiP5cPxDPpvy3SZzR2XHgNdVNTWYIW/0RsTtx/XyzuVdGQwtJlN2FLDNaAUMtYaclzO+u1CvLS5mjuzQlhx70sMfdWaRCDa76qc/9cZCvx708378Dol032znrTY1DFtQac9MVh8U6hweTD1+1fHCNj8P7f5HBglBQ+0DG5xiuP2M6eSOFoiZEs1j4JJwSFtZUh86PtSwP+pSbTM0lew3y83G/dGpzRfdFZPV0RRndEgvqrmS8lokCT7IJwBpNzRd1qkTKToVf0tM5yArRkU46kKDBsmkM6ZAy/Kri/N34OQgxsGc3RV/drfRAcJFMAks/WJ9WVirNrESLHxqEhGu8sy4AN3QVVcisfJEfd3zxDvPlHsb5zC4ZbcwzaWbJ115e1U7O+ikvMFtJPx2km6nJ2cDlygoFk0OgL9xvlNbyLhOZLdJObCw853PFsWJKBSJghmtqnSH8/oqHQLTJem38l1eRbfgdgYMlEGcmGhwtSvGWfrwItkv86zIYxYFImM2iLh8AdWOEknweKVsXZhVKt4kLAW1taqvB66zJqzTpfgeXmtk8dndwOZL2DiO6CSxK3NuHOoOEMjdKTFqU1CMqhllw9ySASJk6GeSUAaPYFrMLKAN0h5y7KvN2UAUcagkGtpna9uy2bx88oXLboNWQPkUMxvWN32g0dSB3POGuw2ZaenKFs3Y1frAkPKRYfZB5EpAqEx5d82N0GQ3nn+29EFmH158xRt9PMBlXWQonufOpb8enLzPgE7yZgSNSTy8Cyo3vUzoThZA4UCc0KQQtmY01qEdysdowE9RZ2LM6iZrMJRyRb1O54kllXq12wCMUz/o/Vb9EOV9+FAgON/i7tC5NIyD6XCMPilgR0X/XmbCV9w7fYO9SiLOl49Eg7LcaspH+sLxIo3o9N8qvR+o1lv9jCqny1M8oH774sl+OEhePH/2136RbQ/2kkgKGtIkNzvvW5dRHsjYvY63SfTTDW2Qah4WyyL2Q6lzKTMb1AjCBintWm50eG/TsDGMmpxWuXkm73swa1BEaHm5+yXIOy3jn3qozhFNDfubPjirQV4gt6GscI3QdlyGRblFOiFsQtnklXw/4XhJBZROCPfd7yVim965Q0CVJiwNdEDipDU6ZU2PZp6s2S2bMY9j7p6D8DNFQDofoasvJUkP7EZpKe2Iqe0nsikINsKjrt/YMdtwNUv2IvATthX9PO/d6Gv6cPp2vgwaDNF2C9Mc59LxIJ1uyZTf8VP75MBhmqu/B/3UskFJLO9zc/iQX1wE+/wBTvvNADecmcyvtg1W/VgOcFfTEFraE5MEuQzIeUHup2NwuOSl9JKmwzwOuoHhQ2BJBnAdJxiP657VUqYeLPRF9x5TCO0lDiq1F9YYb795R5CDtqUeijwIFJF0UMO83gnF8S3poJWHL1rKlWSENLx0eyLMsVK5B0Dd0HuCpHFwHg0/E0IOH30mR8In0r9+SZQ+/rj/SVVRtfediXhzkDr2QB54TByHqXJLaCraabxHGGm7N6EN0BEhIdeLxaDBSdt+K9M+FiDLJw6ZtBAv6S7ttcGwAMnWSm3z7TPOnyz7mFSwQ8aWrpWzXcW2Ne+OiZN4rGHjio1mGsIo80i3Ww8Gfdqh0OOZ25GEvsWYcHLpMGBCo1fo00pejNGlAW4aGkAPHhxGn1mwpNXsbA5rJmom4vng5LVG7zktWjUpIJ7A3crjh4iZm1080dVNkUL3OrGEyitlvtPjfQbNEhbAMvpAvNKRnithUktZRkArYUTuif+alouxwqwGgqjcatC8JkwejYy1EbIU3DUGxMUGwsnvk8uHoJ3u8b7H6h8Jp6Z5GFa1FXqkX9hLNueLxWUZjPA0MLb0400paxkr+tMqvkFll8ldWJP8yGwVhSGN/fGFlp+gmfuWiT0fs3KKJIrqYxikwn59YAHseIHPtA1h+90XBYzXd6OrhA2dTlO5vXu/UkZKJp+oUcw2F/PLzeuVSJcL99PjlbST+CfzovY27ki4NQefamzmfr/p9FrK62FnLlrstxzLgsmFKjYFf1phbRm6y6E5RZPTbhiaO1Mq5T7S6CPpbV+AoJr5SpOKiZ82+SbGjcYkuKa0I3/EKOVKXKYl71nnbH0+lLWTem6CqulJ0EE1n+ZUf2UDiFarkVEvV7JjAvWTmj+Uom8uZVAfSLWfpNQMSoHVaHQmxkS8yJTqDH15Vs6HdGaw97lM3+uzs+XJUjspdrU/ykH+avGF8s6/kTuRNY3G3oI2LkSgQ8JOUYHk2bfRj8nhxsqxYNqrNYTF1mJI/KUFChgcden+ROQFT5/TcXsuAiESz/a/PmSnOeN1IH9UZ/F0hQURCsGaa55kBACpQoAPRI81hdpYt5NXt/tY4NVUC9e+VWPv6ZhY8Xzi0rneqNFuNIFqwwxhe+kLQxpxPzzked4rbzKKdQ2bLeh2f4lCyAm7wojNFtqufOmfGwNrIrQIm3GO2djxG8t/OKEDAwqMH1XEesx3lxlFAEhkrGslEZUg8kiICf+nv+0gQoUOdgS0aZZAZ100iTEMrRGn+myhugI27kTzAdt3977Y7c8taIMjQEG5GYrtdbAg+PChvzfc0z9xgbp2NYj8qQ0yz27a4M91DGfl8OR3qWF4N1p2w7JAwfPYGBbnbS7eXNhH13BCWSmWCeeWe/FqAmm5WGJxyJlscgOcfBBrxfP+BHyPwKI+9tPnT/b/U4NlyIn0UoKFQ3DzESDoiPEs5qj5uR7kfe9tNdBMWQySIK24Xp7DWJ3svy6f9PGWYHQ23sIb86Jg8ATtTBNBBoLhfiCM/eSh/A9TrSES9hl2GW2e2M/MjH92sl7IiuSEcPEw/PjpEHEw6YoU42ihMdQVKQfW3IYBzMx9kz7UczpIVjFcCZ20HdvepKavEPPwF4r6mMKnd2IcjPZGvW16P0tlczG5NB7w+rXwLTgYhcUWxt4fgzCFbLZULq8JiOzSjkCUmwIqaEBsGK5he1U6eBuEaJ7PwEgDvBPBsGhr1KJyaOPsWI3EQG/lMuHmF3343FxfIyivjMlCT8yo24qOYkO9/eTS4F5JYpFsEiw44y99XwS85hPaKPfQ4d47Gi44CKHtFFA4NstrJ5t75Zejyd/2ph/29qr78nvvw9F/VXqD2ftyrxh4g6hYt+U+QyJvnUenH8HlQ/FlwcOodgtyrV5I6BbEHX5s8bFBJbCOQhrsTSYMy2LHEimZgN+8VrpDAPJbhkMPkdFfL09PQ2DzLiauMH9AcwEQmRFUIyAe7RG+QfDMKGvXiJvFf0tMDRVNPVRxfp2+PP2pTlc5Ps7t8mIm5pbaKymK3/r0Vf8WA1MWxW5SJDuRchEzu9gbs7cjy/sKm5cczABrlRWsetsRriDZ9O7ENg76u8E8foW4dPpCTJ77d3KV0b5WfXn5PWFjmiCbNV0q2uD2+j4Fw+FS6mwRQgDoJrrMJem66DhVovHldIV0cjI1r1DXF3Q65MXoAwymKBvzCLU1NnmsIz2NZ9GdHdM6v7GDq1kyJBgNkNJ5Axwxe+s9udBc7jkzgfzlRhW0l8lrn7MoPuYMHFNWcD7uBdBeFiOpIzpSh/fzzPc5gLY7QMdXtwf0k04P6H79eDSokS0ws6KLhG/Ybri3fQ7pkGccNqHIpdtCPPJq0yNXjgbzuM0KzLFAmuShjMf/NT48b5B6bHbPqMOBS7OuNtdrfU5EF2jh7JloRxNZ/yMB4GZb1mr7tQ0QyYm6hzhIcQ0ycwUl8BCutBWb7WEJ6pPvjI7MkKAwuDg9eDyWIzUS3RK98A7YaKC07yvICxGjo2NVJCsbHA4+8JzMPCV22xPMQIZ1G1uEeYfrj1tnmsdyww0n2yTk9+ICXO6i5QJyoRvFBS8gi6EU9rywxJjEBYbd2vVX9ugmB0NGPFP0aX18m61uaTXD81zVviuqv9NkV9yYHGYDJwy1C95hjmZ/U3ddgMgsXWu31+z2ZqinZ7o7bkSSicxfQnBC3BnvwQppo6HJrIhMKh0xFPGdif2E92d6LxafXBqSikTGdpUo03dvTRg2L+txjlIr2nj+n86WsbqUz3UuiO4yWA/cSfG4TfZL9ziKXMOeo6NjyubobKpny83HrIUDFE10mK6GDrOr5YX+Zo2UE3ZLM7jUo7LKOgRkl7aVj337EZ3d4YIBtdaZZIFpphWcFBNW+eg4zJMPg+po85EkSNWjYfXl0X0CyLyf9dsPE98Dkn2WOEIjRRcbK8TbKYsAKPHEbk2j2MZePACtFY1IRQAD5Kau7wuMQTHS99EC80Z+a28CL38Th76RGirvgXPqAJBDOOZTOoGpTzP8whT0gdO++bteNg/1WkVjfG2CWtkh6PC4GPJmotxKbF+WHUDSomZVoftj0gBVWunj8WPjUzBSgJvaEgGG2QmRTTddBycQ4EYBe3++yUtl0KLL17+UuMcd/eXodHr09n71ZXX0L8P7Xx79y9Gjo3/x65zWc8WpvZ/2LEs6fXY+f7UZC8gnLw4lAmp2xdM5//mvJ0dv/+VIeIej08nR6XB6n/c9QK56vzLpCO56HR4gr16vg+1q5OVx210Qega9XjBWHeujVq8WhxRFFxet4UFey56sP2BaA0/Y8efVSkKo6jec3ng2P5Hd20UAdHmLRFDgRVE/5Ou200N6U9vkmwusXYPtb4my3xJZ38rrm25/7EMz3NegR2VVtwt3UmwYEzoqe4hfJV3R0Qk1jGTEsRxfv8G7JQB/ijpyn4KOGB3Za728wLOmqfnRqhJBvQpJieDoUyiNoUeUN7pmAD7QDPZerwWXylepAZj+dN+aFsDcXoCV+6VMvomZKWcoitu9NnVEQsdzOsSnHhyP2OgGi55UN25ThASnmvVup+sqO5xamcAdXG7cKD8v34H6KOm21CjfYf2Vm3+F9Qww3jzOt/L+2vRREJ6xxSJM0Uysk9g4Hvs7bKHSbkaedu1U4N5xTF+v6omBvxUPpugvpW/YOVZneurmNbB5+yd9UTeg9HBOIfKHzqd793CdElXL/n2AF60aaQCgpB1qR7psEBuR5gTvyn4b876gAdmm1aAEW3T0jq+3oNo5rf7u3VUtrF0pwCcK6CZD7SW7Xd1a7cz317aD4li4+lcLOGpXlTCOhJ54srqUI1MXoPgZ+ezVF0HI42TlK6vRJXNcnJ3Jj4hKcHYUbh1gcvUYlKnEAOiz4Grwd8Kxx0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+93Lx3/89rH+0ovAy6d/2Ic/2//87plELFfzuugFEiD+sP9HyVAItMkDuMxQD4m0AkTpNBK6JR3sP3751Tcz+ImsYp/pi1kQq5U7eibhtdEs6Yfn8kvecUU2AS+EVXzDN4p8FD+vKpBWlZy5DrHKS/QgC0iN8DRlbVW9u/vjWcrMXZfQSGLjTc87nimkskN85jpMkSMebjIgHR6hZF169YY3c88Yeumq1hDztNxPX4Y1e6NXp0WYoZ4JISYvVYmWXl1CIXrxWxtyvlhFNlwNOYJsDjRBX/mN3jmSTCb2iGysu5K5xgoeX6uaNQoWvlDtP+d5x91mKBRbvaXoZzFDibKgjEwGyKskurTgcSiE6QZEdAjEbzCoiR4hZzhTd7tDEf9b9TLaFycAMq3oozmSUumYaK/1gqbdNy1z+RloKj+UpPR/S9inoJQPx3v5HEIuFtXJmqKoTQPXBmIOtCRaRh/08lPdRPcceKOxDbvDSZRK3tXVPsVjlFX0x+neGUHBjPDqum5pn5DvoBAgeFvaKa+pA4r9NxGPYDl6DCKVTacBhZbJQnFvU8mS6XdpBi7F5wFcfAhvCNVEhVJUhMzOx/Gl+0xzd83myzjx6MdX6Z18YiEO9EzOueC1I9SMXNzc4gY23tTZz7xS4lvQEDtRRcsTDA51Q4N65zjz+YXi4AYDBLTidLDp4j2thnR0iFOWtQZZi+hhMtYsOmTJxamW1VKcFxLGgHy01wKUFl6x59DjSaSQMre/tDKEd7wvoCcdTV1ayIwcD/13Muoop5y94PngQb+UkaqK2l7nwbhupMcAQj4PeA57t7hq5SX7DGtHN9J6B0UyHx+4LOVLpTtYX/rXtxhp4fL18EKmNXaMNJO1o12FDwvmSjN+XGBhkOJE7m2na5xBWTsz2ZEmkR/T6dBKu8GnblwnGiWfth5SGpuvpG1BMLxPaBGDCoRAE916BRyatc0UGSb9XClziJ2C1HQXmnwN4NMOJY3EQhR2fohQqFr2sfaSpikAFAE4c1Vh4p1NhdapQ2VYRR4//9ugzaChpX6Lld9jhK2ClEIIMa8ut4jw5FxW7m4DT8s6f6JBGsn6T0YeO4I9nclEY3CVfKLZ9OgcsYrzLnk0mmLqAgv56y3P6hI3+Uw0JJSaFIhC3KhyBMwuQ2uABK2BvqZG3sSbAw1xbToRQ6tEF2ia505AHROoymAjCmoZCTSkN2627ttMzQgi44sxr+aKLX5JO+yQbw7vMcIjEIDDPOLAFGhHPvHXjniIPVvntRovpm4TgXyB5KLaMuuQNDt+J6elFN59EgI6en7bdHQWfWIiYh2OwC3dl1/xPATPczWMdSO+iNqBFBC1u5ckmXoo6AEt42V8ByC6p/Ehj7TW+a3zyuddnRytjCanwBWPjd6mprHAvk4cjdjOJMmImfR8QwHIxmQKE50jxu9HtQaFJqoUm7DiW86d/XwCIq7z2esWeFE+uKhWCwnvkWlRIwlH5zEJ/olh7XqZIkF8Qs/i87nmx82nLPV66JSdkXj139QfhEPIuJBbPJml/iRb2aCq281Z7Nyk4ciEtB6wbVBnq1lFwDZy8IBBZKoZ+UKLR1WT+R1YVKgbozj8fyS47WISjbxRP1XRA9YkPP7MpAfeNSdSNEm7JYyMLcKAwSUboWa4/lXA+heuBpEgXcUP9rHWbJ/k62lq7kkKjETBvoRXw8l7aZUpeKuLT1kg5IcXCt20aSdOB4CvhEjBa4rm3dRrGlhype5KuFG4FC4uJZVe3GawjYcAb4gc7bPXDsoC14u6TPhqFJK+eSuxrRkYsQ6FgwtK2vGQdCkSQTWVWb7SuPf3c1NjyHJnGs93r7Jy1H5r1WfyKPEWb/2KAeETRSWk6juPkHEhTZ5WAWZs2uP2POKRIMTm6XiAyrTHuaEKSFcAIkHVDGx1EVaMTwUyURgJP9sb2+qEqw0AqynIj9/OJiqhwKBx1el31Aq+2RZ5xDi6JF86ihGfWDDyTFQ8OIXQyCAb+QomEgpHTXAFCMUMaSlM62gShhqBNlKHXXxP17Xn8yVpVSXEwjy2sYs4jTgZLdlCI/Vv4pCUdO8rPaOEyY+HapRSxo1RWDLfJqrRbS6E421fAO58TvVuOYK0g9koePcQUEce209TLVtflVyRmaFRmPYw6OjDoEMK6NvVm/lGHyghP4aua1nRbapp1ihF9EDzo1+/7nLodx32CEs9Ud3r+oksfx3jqR1LSCPEvDws/KMcQMQE49JQK9pS7TNbD5xUhOlPYo0HMQ4DpMgZBqMmssXQ1c6hb5E69PWqEBbWYnBCLyNcyzT8lrI0V0/fXJ5jAi1OkVg1FUHsOfxwpcFUWt/C/enY3Y7VBqLmWhgIm7sNkOPtEoFdd/egGPlwwC0RUzWKZqrqpaaYP5thIc4GO6jta1sJ/qaT+L5QpIsRcS+kyWKkDd9Es9E748sLt1Fsx5GsnGpBuNcgj2jIAOsG6W8kW6UmZCQ6r0WCyO/rtzZpZa5/RYhXAT99q4m2NphjiY0gbFUseMlmXFYag1UdA4yLIjAKrZEGXILe63sszfzpMJ7jPeKdC157ljUUNOR8l0obuZvqyS++haXcuxROHKnSaLG4UslknVNC78lLdjxigc/6ioV0Dkf0BkhZIf/efyOvFksZvyC1oyAODw5evg/pmcZPVpgfRWpHBQzXM1N1ntuQ+FepnATlDXW/XxJwNTy6OFzJPvOTYvAGcu+9y3dXsinqm1ow+5BfPyyizjx48GYhuiJ79BvVDM3GR9ihpP/fa3nMPS0Zond7tDZdM0K57NIT+Aof6kYMpETmCCEp6FpWjJ4n07J5v+pqSZthnl2h/FqrmUFYhY5Fff0/+p3cark2/GUkEc7Xq8SWSGX6ctgmZcYJtjil64jQg+gWWbXhO+XzE2spuKEsUlhqHfzHM5ksZrQPYc2WJyACHYSuDu0VqBoYYnIIQZfdX2XOlqiygcLqhmBU9kD/muwAH/P1OU43EcD39lRNxg42nY64QDHunN7DadcxcGVutg+fqvA0MegScFG5oOB7LmrY2cGusLv4Uuwo7tO50DKvtSJr4N/SegFwqOgUsH4jIeu2V+DcYkUAxmtmo2/szFBUWmV3X8+EBBuD6sDyMan76Fnh+2qlR/7yjMpApDnD7dGHKRu4fdEYA6tZ5nHNeoMtCeel6c3W+PAbrdMMwJYnXz/j9lqeVTdUJNIZArjBbq3FEGgCAsnjDJvGASzVa9ugGEzeWWY1g3a6xFJC9Ao7W2Jawo0F3VPoz0hlGEYS8UQmxrfbKfRuZWu6Z6pPBu0Tywh1WIQbFuDU8xIE9Sm8bekKGdWKVNmFjaB1Nl+eQ6Icb0w5OT03nj2UXrVPIGzrNqO1b/Z7UnCmQrY0QVvN0HSAMY0PF5wvER4CX8EE6YxrhhQjbuuaaFyPJNpPpIezTVKz8y7Kfg55a7pHK1aq/6W/rUXftCNwyqwJeu/oNiNrp2JD2EOLUcc1AYUi3Zz5+ZPTc7taRzDPRE32Wg5oaD+sVyF25uz09DxA4OBLRby8QJrVp3i5TTKMfMqbG1Ji5vlTvQIFS67D5Bx5h6Db600JKVxbu8QFFUu5Ng7GN1fP2dqeQYL6pb7d4vuGL1DZu+6seQ0Hviai4zyneE4lt2kGviVL8+bHG5l5kpevKRx9emK4j1W/V2ih+l6B1u1s9HaYEBpSQK3NaIYb9nPa0rgfayVAx6ElAPAXKUF+YGPDWQRGMQ/Xm8kbOIFB8uv55jUAdcW59FVmhSPOvMkVtbwDVbD5U6DOSkJGwiYmmO1TMoccTn/88lVOj1ce4DNqO3/Zh6+70EkIZjNADED9WqK85BDT57/84QqdCtD5ihrDj2+KDD7NXSSnWP6KnjfnRGzQUBIoYCQqioJhwrs0xGpaj6duysljo7Zn9FBinLGI4/pXFetI/INcTA+OycTOWyEINJxKGc+JIoxMyKYV7S1qsKilS0/JWz+1p7rlRWESBXvf0YRgYIPsG8EoxTGdQXNmKkkl30eW6UOBKee4sZWGfjVwrHA1zlds3FP6IE9vJEiN5tK2p0FyRplpf1glvTyw7aQ+maajpq+egBFDVkMZTx4zgxgeF2stC7hVKqpVuMUI4DFdObajiMZIB3cpyfiLFMybYkR2E19I5y2w4FriZ4U8ynfbNhCSFH7TnYa3Sp15ccxGC+sPeWQIljgE8LdxwPMXUslKalH7adL2Daen/ZQmHQ/dNNMDRlNwLDQw2ayu1yfAZRJ+YoiFVePX8oLUxDzkMcN9RyrZT+wev4KPmavarsn9SvSuVq8WlPqKqn5PJ3bgYDFlEUGDj2aSZJIajpNujoRM7yMopHuFwTCfFCJmXm0SCQGBuB/X5RmTdL7GCnsLM9bn/MCT/f37IlwMjc+URypGrK0P+IBlX6BrmM3y0+OxpTbJ3spMzsDL62ORFxVVJypeqJZGN6XQpi++rT204qYcklfwVk6NvU3kE4zd8neN2ty0uXmwZCO5QmOsERvblzW9CLiKTf2Z2ym1d+TjCdQTQd7q+jJ6zQbk7DVbXeAGpnMBXUhXmsWbMfoNSNJZgpzoBB5NIzdQszpziodBzF+XECrAyejTKXyUw1G6GqngOU12PMkORdTW6VPsEp7yRf9TM1cRzCg194XRXBT3NtkqiFeHcS4RE6YYAGNut+yHWe8P0CZVfg0T+WYppCR054QkQvnzyG1mM2muChYslw/HIhsPSuH9sQshkFBaieHh/vPHzw9n6iP9GU7I2uDAisi4sNCTP8weP3v6GNYaptWOgGLNsFTJKgHQWDf99DioUpFTiWsvNYzq5pJfKIWblEzABkx1LgLpQN2TbyWM8tPZ4V+/2589eSxO4MX+ZPb10/1nT6Ydvfrm8cEsqhQ6eWBuOl3Py16i2YnAtahdvz5pZhG5XOuMRyY6kKqfpVmyQ6I3Qv6wT0lTLeh+9/0fnj39anbw1Tf73z6ePX/8LUxzbPtzZTQsRMJE1/UHO0MtPHqH8oL+euyeu4iMqZ3hKPTzOjsTXNvqY38k9oIMzV/wECoq3/gDbijNtsCNNDZJzGB7b6fN//b5v4V5RUOp9pTitcsxoIVwnOnMuPvsEgD/yGDbqYNxtAGU+tnC1sYPdKt8Hyrrgeuoc1oU5Dzbzv5JPWQDNDSN7fJtUmTLQOtZBegOgdLDXQZ2m4JThmPVphZ0+0mL2bOLVl72Pk91AQJqcYnCk4ZqN/phHk4yzzDq4MRNf96jnK/LNuvTG8Y+absQsmuROp2mAvpUq11oI4b+PdXrgRbRidBM4h9UMgKnn5Uhpu1s/gqWP+7OkjipKoT7UnUN4to9Su79hszQ/Mp1Ch4OcGRLR6RV42qxpswuVbImUgO63R/VRbQbrrdBf8LiQcAYB+3ivVtcwQDXBh+CFqtu7Uts1wFtxRml5X+NKKriz+l4sXY+z5iobADRS+q2oukJIEwbIDiHVa9a+YquKcx5jzgqt8/3rvgsj6YVJkrNgvjVhjjgAVWMZOan2OdxpYx8aOpnw4mmFp2ioD/OmfMO1JYWcRnu8frLpiM5eJQW/PaEGdPIqvJ2OfvjUoJKXArwUwV2IJUUQlZ0L8f2yHVcRpK0QRrlpueeL8nbWPcFtndAha/hNCwsajrL4YCeJiW4LuL8/pjCw1R6oOmYrkyIvD3G+pglZVd6oED8hF+12AkNAg5GGZSgTmdOsyVFbubWpYpFXoyYC1B1vEmASvYvdYGNjRvv5rIMFrBaRLWW2BCxIU4yXCl+qD4Zza+mbi0KBHq/Ol+IHBIX7LsangenMzP6/byt9pBlNmYp2QDXbZhO5ZDMLP0Zkrkoj9cp7+kCL15md+KpO22co3cdvPPQ5tkjbWqkKnk2VEaCVyvzpIoQnW8kV2P6aYyId0W11TIrtiVwdZlG19MT3/wO1VAZJtUNYNptVXVRbdM5GsUOnjLrhtw8DeVNYp9rhGT2Vl2mFGyo3Sgijk5ibaHh1hGEzYML8Bk6EDHLKR1H0EBAg1he4m6ErR4XZCtzpVK89TXuvYqaEp6UNxyCOmKyMEriQqmBbt+014jiGeccI3zhwov7IhiUwkvC8Woj75Xjh+JMQo7Qs1outgNjr4yciPxED/pyLcClUtBggXq83ELdMlu/cBDztxpygvz194VwRuoBuqjsbJ6rvtVCvdcgjI2aIlAlVv4ody1nsdvmBT/ZKD7UD6xSY9xLbPgD6gwnV11upAq2rt92me5RyRchegKn402MEYUXh1QMG+9ZWjyAFZusqqo9ZXm6nBXVtIFvcEkE6ojXYvlVZYCBD5RMS0PCqgFcFEwxrouRn6a4z1VHIUYdxNdXqDNlpBzPQb/uCg04MCyBHj4qjc7MT3EEKq/1Y6MnBI1mhu4NjXYcIUE5kaSbAKh99GnjtzybMoVnmu+GxB2jZw9t09S/7It2wEuAaWPXiVOEpejaq4C78HNwwnZwzVesY3cYcF2t6HOep6QGkVPyJtNdj4SB/OP7oIWkjsgFdiGmaRXtlkjHwIQphOZk8Eq0pJPRp4+21jZ5zEfc/OwKR0m0C8iGytifyisruEF3trbc6wUa0IJDqxBrpZ6U4NegD4HowMpoRA+WwO+BIjsp9Keyap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWTbruI2zHxQ+AHKMQTIFxm/QCCMOiPI32FAVsOZCl/kpI4xpDmjKvtmKwJxyxUFAZ55CT/NihpAKiYMabiQG0zFDYZnrjAg1wEBKRfwF9+qZNt9VbZ37erKNS2musO5ticV9P0oI5buskqL+ChPlCybYzLGOMNk3K+63tl/hl67YB1Ai5vEEAXR6bbQlQaWj+mT6uYxod0V7Ss+rvmRGl1hOFHfEDd7qVc0sh08W3+olCa7k4F9QwpNJH2tHSW5ULOMAl5nY0jrhKo0INFWGpdNdEbLBewnU252klaixiQNDzc26HHOvraa4mTHCjoyws9UhgFeZO3wkfoo5MHZFgVvZYN1z8XCPgC7OxLrTA1aVterVYo7cdmmvK1i12kLtosXVJBDjFXKSxFRRjGiSoYjQz9pdTHEpEMZId92l0G8/hDeU9vBktPhq25XJ0WCXnDHxM9lPg8PcFhrGA8N4XCwP4FJEQlx18PE+mTPdssdYzkoC2+6GYzuexPGhmhSK9QArQlHlsPKtKg3f31yZafXd3chsdSLT6T0GnEPmLKbF+ZYgWWGOs6BjjBrn8tPkMPQKY6Z42qg7bmr1GTNAfZu6K0kFUxmTlTI83AEYywiPMIKHuMXcWPDPUTg4apfj2BsBjC6kxoTgE3gMYFVlZrJQFHI/Sq3egrjac2dAgKJF8GwZJAARFY2NlA74ft3qBIkSUUg4lA7sF5EDpio8p56mtyFk35yIBdiirMBsn2rusumWTPOUh5A8JaJH9gfgSag3tUtRfXI4AKBUHy+RK4qmJDYZjiquNJTrQljRA08LhzsX+phzocBnUQ3sGwc/ExOQuO15dW9KWZaQPDOxuoPXiQNAMRnNyE5G8O1cnVZiyA2iD6XW84c0sl9+CHHYNCnhwnAY4QZtPIruq9lF+qYZnBV0j6U0HDGM5rT2N325uixrJQEkgVt+FMm5ATeuPHJo4AYBThlWfAFhR6ylk5XXp8mDQUDdYX6N5pUR88ypkhLkYfh/yOtva5PC43HYU91XoB6jGMACw4WBs/jaEJ2bBYM+SyTicELKZkIRDb4IdwAJxsqQ48MEUe99Ck/UU4IHxr3/p9hLjTojTwXhpbztNcEHROkFAbIFxkdtCyjG9qm6SQ4n5gFsz6g3Rv0Q4p0uhZdcZ8I73G8jgSUHxOSVjCqMfoLXl9J+zU51ICf1VqmKQ8BBUmlNHmggCUREFMGoZuOKYL1OR9erze6xjkI0o0Ef14XNgN7AzUkp33p7d+PPO0pD6c3KwusE2O+z+ZulLAq8+W7ORDtHvdmG9+hgOUsvDtp/Ef05yy6dh+4NYiKfQ/zLS7BOHnRIf5z98EBWE541qGyqt6JLGQe91qsqnbpCxbsnRWaP6ByV9vBydHNvQ4hRRVDQdG8v3IeQGErmzPsP8nLNMyqezShN2xflqkIDkoMKKOpJbB0zEm90nuWtajoQmWSvICxWv9IAaTaFrQapOm3RQgCHXFscmu536nRpxPCREIO32/Tp4mQpQ1FiUxMpge7yp7I01XA+DmOC/EmhHcH+a02GFKc4iinzDKOHtKhONKajgjQGVvtqIRKXuKC+fmUwZRP7Wtvyw97wjKtaWuFY85BgRWkUXmxks4/b1DLaD/vk4qbOpR5j8qSihLJNto1YZi0F5oeUxRA1yyZjVEPkVCQQbL0xzQZR7wZEeEBiDRxj+nuKwRhasWE703rpQLK7vJD6o/IO73C4bPFRTWrIbpXaTU5qDFX+tzoNJoET5IdPSB0Dj+tv94o/YE2K4EqomLp0kWCkrJ7d8vXOrAEAICRcsFj0mvZnfXjlSwwUobM3FemJANYjmU8VctlFi4s+Nywa2WY7iNJMWzI9YarD4KR1reJp7Jg/fRHnRM2f2ate7MpJO+fh+qkWPoWuedZ5zC0gbBvHH4zZyBAbsA3DCt3XZI4CIrIVwi8ouBIvCcjxQNoPZKkWqoSBcYrnRVmFUnzxC8qJRTSvdElmBjeZ0j2XBF+hoNMZokjy7tNXv/1r9d2KgWVrDEqJsbPFMY5WtjZV91LWq/a50T1fgFWs0C/JxchgRu6fN1S4b3hBw0N8m/8z9zJnz8gy14IpA0aBkgv5TqKbG0/P07qrLDXbUkME+IXSa0XPXRziW4mfhDvBrsLnQmfc/LTHpI14Aro+BDSzIwYR+dKoE9VQwjGAzuoefBM5egbq7FKsUTNBRkswNDZEpLlRaCJH8JpcfJq6wnsKvYvY2uiMtmGLxZcK+HWsDPc/4qXwmTis8Dz7FeX3DALfXfGbG0EedMFKlZVVM6TwoXf4cYynlQK2lKDht9U3JjIS3TWarGoMcbcxFJdrN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5biwzQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa2fTf587cW0GVJan8/RKnVm50vGb1IPXq0u9Ajnexs+w6wk8z8U1Z23akWeRXC5j8UzMlbQuq0SirBvIPE8VYhgIVQBQWJjBfS5jNboJKzPEFU3ZbNt8l3qrmh3K0awmIQVjV3CuWgj8/kP5MN7LMDRtKWYTyDUDlS2ZvH+ZXD6W8bTem1nRnM4CdsGVLeBttFEQ5xDuldys+VsccUoLRNvOjn5dQaGcaUteGwM3rGoUQqM2cje/JHmDPYo7KBIrVnkEV46kUbeNynGc0KvvGiWVldhKtyXNqADVrV44pW8agogfnMGHCbGA8hk4vWtt8lEFY35NyWA/kmqubM1SGwFnQQvW+hah7JB0inidUl2mXrYVBQPBUR5NGZVOsWQ6fVxEWQM6at8IqHO1nnU/3xs2HZOXG0DK4Qn+m13XXSWBWM38rR0zbwp+12Q3/mS022YtJqkQzk1+lhQM7LyJVurPARoZCiEJzjyPAPeiKu4DeHbAJo3A0X73sb1nuT15Qqb8ZVZ9WzqzYW2O8EWyOeinBh94maajsEiOZ8NrSMPepoNKNfFwAj2dxGPEXWuIfDFvjZwFFEALnBtYsiYGz/0iJpWn5gVOAs3/eUh1Z9sc5euxG3i6xCUjHzpOojMo24zi4+BNi4Okyq/HMNs9ZHSjItH0Z2s6pbJhxLbJt/d5h6aitHGDpIhvBULraYqcnxJBkOiZRpgMeGwCSUuWcogpxuisowI2ZXc2wNnA0qbRCYEMbVD0NwQqvfFuF8uTQkvASQyaxHtsB8gZ9S6xu4ld1iOnM6UjvUayFsx9i5baQUNx7UsAD3FInE0FjJweQX/6huoMajtvBUpdrW6hrsoaJ5urjoAZJtwVt3x9uMI6OeHIBrCIehMNNmi1mMxOPTfwOJRf0s/q8ontMuuOICtmETFcTT6xMdnie6IySXSMEuY5BX9NYQX12QGV5ST8MavgxZ0gB6m8zRFwh9EmUPWPFuNmPZ2rLJK081AvC4HqXuWfEfAANw0PRVP2T7Hy9uNL5oBhWu9hqQxVsdaUvJYu+bEtKzggCpIsIusJNrFdLA7z+aeE7qjYXvIa+wsyEVlPreM4iS8BdMNAEUoUPwwxsc6ZNwu3T3qE49SJZglVG5bE24jgaNQQCrfC8LEAphpJbSDo8HngLXDQcBFgF43XTOc07bpTbHv7jK6dVrcQTbvis5q7xIVI757pVy4tQ1oW3TF02dLKnifxgdLvr13K4THk15L+u1bkTHo2M49C5pKsjyUClbEA/puOM65KlHSofpFEb4NiQDfApwkFT2f+Ljd0TWizGn5vAgud2l1zqsjXA52Os6qGl4ZgYZieEsV3wf6fi3l3WyCYvKziyQeRgaby5AAphmb7Lo0jSswJ77eaLn1eCyM3bTgXJ1i+5Khd4Es2yLOproeSnVXDPnlRzV3Ce2jNnLDg52iOGQLtHtLyFdkUtGFDU4tb+zNtSaRQFRUuZSLxWJtRgxVCl6/Yr2Yfh4EL9OCIZJ+owAA9bB8gVFJ9DWQ58oarcQCHFTU0HoAeccwg6hLS9S4Dlq3BqYUUbGR7JJBAGB6XQkIhWtILfhXFeECXEv8QoLPj/xMMOVuM6De7D1xF24m8yJz6leQbn9vsac+9JGoYvto3IdTtnp3rOU9XLD2S4otzY90QNLzbIAsbIb45b5hoymNEZOUWh1N0vh7tc4FhTFDnZ2ibDWeFwnPXSWXO+CNs2fLkOar9I14FlSetKmO5RevWHLpfcPJVTqq3iIxJMIuszalM4fBpF4vbo3H5m5HEmeIg6TI2nQigUnC+O5+COyHz15ttuqPP5vcTNWl4yCfwRobmHz8OyT3jZsWepP6E0brrZd84+2ZreR13PDF9x0uAS3qyA59NC3Jt0+3nPJCSPAiCTDGAUQR4Jv1ykaaFZI81iBF3WQ3FPWTv1GEox5uY5rHuYhhhz4/bxs19+oPHhHfjTRUTJHqf2jJoe1DoKVpw6RFjEvnuMHmE+x90wZK5hRBmBenJIhcn44n+CC21iAmBXPQOyzVMEthNcIiU2737DtKJfl8uXYfvZNpTBG/RicXdrRMiYF32MUDZcRGoFjkSvGtNq9KfMGOp/hxKQ/S+QbF3QylnUrEiyuPvUJl64J75LdrHmowgo9fDK8vODI3Vda2dj+0GREgxcRHRaH4zZGYYUxwa8g7MaExUhjLV3Jsw8CWw9ndkfi+mjba1TkvceO3RIPPFYP3c64Yem1QpwmxnIDvXgwlk+9arEYvyNQUIxi2Itxtviw19W4zLl5BZcdK0zkiywcJNdGRmi+qtzQXFES0Z/UCkwErKpqcwena1LgmVtGR7ViOmVAjWW9axNstaF+gMjmk2f20LD4P9b8oeCp0O+bgEAND0PT2mQP0uqbO+fLNUmnPQsApjKyWFNh8vornk6RylDHxOMxJM+7oqA/E++MtnZKCbDsMmNKqCH7cXTaT8sQ5WfW94ukBjDeef//smfYeLRjFtApZQ0OInzoZUjpxS2J+1jK6Dr6vm44qd0XgKEHr8y/UiUyGkfSQLfiEI+S8SaM/C/iAdGDg1LRVyTI+YnnJ0R2GLIsK9NWL758flvfp4KZk6qP+44P+T+b0Rojx7Om3T8WpzmmlGexN4eD4V6YuGqMqco2oqaIqfR9V/j6347bFjur+kG5gVcNiJ7hS8Xc9V4EPxPSp07YCQMhb/dFxE4Qw0R3fe1TvZVCFms1FUEARwylu/gDd6Sbu12O3Es9OOTcXjuuK19H5udpmSSsyuCizqc+7xJp7PGb/0inptKDhM/7NdrKIxO4zp7Nyw+kkfXhh+PwKboXdQ4EbiOeF8S2F8dfLSTdZ1PgWnuRw1KDUpP01W9ARcODIwsgxu2z0MwePueT1BPdLOQhmG/EtYTh671udU7YRkqdasDF/vUh8dZrOeJQrs9vhwDknLJ4YrE3tGaHxPKBD6qo/pr452pAC/gl4iZ8AqKC72jROcCH7Wnjotcq28TdmOpAyE7uTV2JVb4ehOvy5p+9ixCEsSH6Aiop33bBFb6KGjynRp2iYQr2u79FnYDGR51hbSmLnrxYEKcJFwzECnPEsT7R3qm78Zn4e9IhIR107KOwNOooJYOu9nBqMqmcpA901I3I8eJTTo7t2VfTyNuIDE/OoQ1DQbcJcb2svry++Q4ih3q42yGZx7EbGoGlueObkyWVvrm6NWraseYA6ViJuXqnr7Q0UAuomWwGpVVDVi6PCBcuPYbiWz/SQ4bsDng1E6qRzu1wX5ZfL6ui4VE+CH8RP6NOv//rhq28eP//jvqQWLU/RQIcqpundv7z/avkjVvGdLa/lLGSCK2mGbwK1Bl1oFZ+U5LHZ8u4CFDMh11aD9uZXJq0pWSTEC+uIFGdwhg0VzxbccjlJKnuCliEbgnyCoJBduYD87qoZjZZuk5KGxogG9NeJxS7CNNfY89L4jiU1rZC0Yucq4jpCIR6pNAMG7FvMh5H/6loE5QDUbveoneyUpRN/t4bMxIdbIvsRR2hOzHRFlnGUvy6hNIPfVJUvBp+XlQcKP10xRMj8XKcp9XQ77SJ4x0ytI9osLBJjCVf39uDAaWgBJuM12WqOiAzSXKPdgrNoP+mj0GPg+NOyR51JVAUHrthX3SR7kpFh4m3hKjuNQqFeX4R1paTiPsDTQb55TGyks2JR2jw7WDyOFGgeRleb4dmpBnotI0qyqWKqO/RxUQVXVYHHxXYmY6TnM17qNqVmDTE7KuHYsAaK+eZkuYRrBocrxF1eKVBPMuf8UNsA6AmHAxq1XXYmLBpTS3HrDIvYjKrCay6SfYQIxSgte2KyS+elU5sUV/JvNud2KSjjHfCJ2rBQeR+rWuTgXIsVgrAU06YNC+ecoHtTD8f8XYkBPL1+c7mR1kzObTYbFZfpreAJ+HZmhduam3hm8Sh7dwlXyeXsFjyZOQJ07SdmomOa8pFDFEO7ihQZ2dv2kcfKxlX9Np+KwsJYFxdy7dcbBt9xhb1ZvpK4UP8/otJALYHUe8fmlvCed4zuSbWUSWfI1GQHtLAuqtt/i0YioO76EA67N0B0S7aDd4Lym/2fBA89lwCDNZWHhCJPquSn9StMow1Eo3yB8gjDktBAkCnI3kXJBFuLF+/skN+S2He2ho4Cwe6OElowuhkA0ulCN45NX/Y+GPW9XV2fn3ZrOyp82qhlG3SmkLuTkxhwKoso3lMd+21S5ppGVDCEfKVJ8citxxalD4RDyUlLhY1e10JUH8+0pMk02CAXGrsSxAC9GOs/Vc/xIUDowXoR0zEYJzoQ3EtzCo26L24oa5vBH/VDykIjwXHgbuUdp6QsSy+b6gqRO5bVJUjm7ocM/G2sKRAqW0pGbVRVZIWgqO+CRa/X3T3te5bWcaCBiQjRdt4XcP1qgnU/2myXLOdN1Omy5mz+A9VkTLITSmL2GyaQWWABwJlQWfT734esoNE/HA515UWdVi80RSHgxU3ta05VkSV0gL8+OREckwZe/KlR+1e0vmx4Y6i5Pknmb3DrQlz73rzb2E+17NzqnkHS324GmZuGNoemDacN8E30i7huyG7DtgFgfu3k7uHl98/2D9zDg0xSzASdgolrBwY4Ykyjf8C/g+g6hxOn/K16SUnjzm9KN4ht3k3Eve2FzmOG2mXFJCBpXRVqzw6TrehJOBMwKuGWSQJGJpG06FbvtejyPbS+PBVd3IY9ukGpLUYRs7nLWvTWUM7Y5DoDnbvyisPITUMdmt+Xhc7b263Bs3kCMCe8zcDSdXG8H0q+mbg3Q4/cZ8XJ6NE0tyrFoWqpNo+ZaslEwC1DMbEbdeMYtFOrihheaV05/WS8cEWhiKZpeLB6I3CQO0jxoHugtKJFG0Mi03SWNzuhFwdPS+KmaH44Z7s8siVFh1k4jlxfNPOkXbHR44U8C1PidWf9pJ1tggdOh3rIt+spJcCj+ZvBGMLrCZV6ItuigQs1fWhi82/kJ9ogFJ09UIhFrcv1ak4iRUGIMUMIMixGitXDgi9/3tIcdK+5ypoYklHAB4hqv33y+bpIycjiCOfA0g43zEmfn5aRBx1/Gz0poQgpxfDtTbEi6GNPP414/UjrCGYZcUgOTEUBb9VNFU7uof5TekvMdaEkdoC/tONF+ff2QL/eWwXOzqIXLdMCaLt9Pe3q85Cdl2vzWM3iSChJXTbY2OPiD0E6OdrLdFalEW+rbAvEl+0kM55wkM2gFylV/ABs7pzWQnNRcjKW8dKLg1r0qVljfbJqTO5FBt4TMiK3GtuzHm8ukTiJipre+boHGMAZWQjrh0NyOXBcXEhT1iU4VrWZn26P6YzI9OKjwCJ8OKfSMIaBpyYmdKYTS/j0+wKBKf8TeZg8Qy0RFtp3DDmwPPiN97+qkiVA3ZwWBf4Ak5oEpKEPVODegN7qTEcJLFAcWKc0+ldpdJAIFdc7dBU9bw/1aSojjeSkIAvZSgmifzOQmt0d9ineWJ083Y2zRNv0C9YUvye+cNx64bKhp+PYEzblrqKg9bqYyvmDOoDonFTkOAGJrh47F9ZacUuS4T203f8B9ula9ewso3NIb1tcVHnhtpdM1NadvkO8vhamAidFwpBH89XOAys6xH3KhBOlH6CtlgXED/aZjTXI4yfePN0sPt1gb99S3Sikawtk15JBEYxEBk/0sMkTP9A94uQDN5Zv1baQCvlGbALXJf5n+LpxHabtG2/uQKjFBhbgeJp3Gl5qrodQQMFfxi9KqyYdwHd5KkI6Uck3nZYu0NcHpXaq1MzR5qIjgx3ZvoKitx1S/Y8YqznaMPz8JHjq0jp84JHpUfNl00cEFZqK5DZXIu3qjHfENMnUq5VmbMGXFXGxJxtUoj9y+qFJ60Z1YAiTahCnStFNvWzXyeSQAmJUYtru/7rJ/nBd8su5OYHPNPQf6zDmTrUgl6ck0nFvWgVN4dDpOEVQCwsVv+Kzo+HvFhAyKbSfGebHMUIQ3xMvoo9kmqToAjOOdeNq6XLeKpq8thsht1CEkKKHETFzrNkM6c0NM9+ed7x6wjcQpDWm16Eyt1ngP1ptgqpO7msn2z36xpvJ8aRNeHEGCU/qExVstY5qpvYgIHV3oRhDebPQADyd1ayaH4gCFt4XTDiprOKASA36Xrjq5XwCALAx29o62bgWBgMr0amX0LKz99099wmZH3n5DUcStzcIzDtsK3+2aSXXgqr7Zq3nppK9zBTPfcDnV85Ow7rRz7IS/vlGoG4P3G3sN+112oB6/cz8kzDaubR+YssIGPnsk9kTU/6+FrNDL7m2kb6dlzcFHQcIvuP9xGfXFm5IqJ/dQbVuzgxFwvQyUTiiaLmqopMw98aGKsZoTCv13c0jlidILtmkCbyJpl08Vs4GllhlPh1v0nvv8eLq7YJu2J28JKg7iksBsssJ3G18oPNnkMjJIlisrx4E9brTImiwJlyggTEmjeycrKSGEYX3cdTLDb68TYR5qlsMowFPGchwTy12bxcFn3Ntcbn2+J1NttOPaI3fDDgN7KJmAkC0Q2F2VtzpTORj75ogrsLC9TFxpCnKtEmPZOkK14umKMUIKVxXbcxuFbeNxpuwlpvQJBpKyLydkU4nEZc8CECUOsiAITVWZuJLmKtK1atRcypcoRvBtb7dOLOIs9dvR5dBGuAJp3z9Se5chnSyboh8snqAs4ZQJUuIsUq2QfgH25jGZs16J/7rrqhjR6tgnIwMKtd2l6/Dbdo7jgAFVpkAyK92AY1MAsSuhT2yFsBrJU6N4/XqBzSCnffnbL0wDci2XqVEfvFMd9t4m1UgjV2W4FP1GtCk01etQuHGqwOVe6clSHY737odQOfODQyMkgEOk7NZoSsWP0jajrXavS0Tfrwv/3P3XhKmZVfoX8vv81gCllXHyCaZfpmk5oced+wt4I3xL7DGL1coQ5ppNjXyAHL7RqVtGlVjgVT3cAF/7g2NUyPjYuKm7nI/ku0dgIPbCJowyJi6b6/RJ3jpatDXvYpLtvrdPhHnkkUiH035swXdv/tGpLoWPXdwmJMgt2ps4wW1lN+z/tHbmxunkTClNqKpGeLucNFF0URt03Q4kNTHRtBLPznM8YLoMMu7K8lyPKNBwLejQqzdXq4rDCKOizzIKSrZhYFd8lcQ9id6C0F3Uj8H7mKvW9gFcrJacoo0pdRvtQOuR4ycihE3ebpXO4ECDH974O7P15y5HDaG/g5411LavB0igobyNw20Y0juImlFS1QKrHr5vST3lpick1Slaqo1UDIlmmAoOIqIuUNn3t7c+A0r9nlIZzEPQjc5b131IZq7nqrodPoGxSmsc5ZRNOtjCQg0auxyx2AFbz6sar9gqc0Eor+RFSe7b4llt2D51y2Hp57QzURil7lvSC9wzq/zkEsugUFQM+ZjSibB2fE4A/iw0rGUx1gMqPp6Bdcc+Q3DD1zDguqAgOBLFG9YPv98JlBJB4aDE3eriBMIraLnHBJEA5MuN6bwpAhOfKc+/Sat7qC53C5k++bkrKX0ycPt9ltJrgq5Ohs75ehsAEK+WgMgFp7ccctPfbMQQqd7YMctXmOemrvTcTdDxhFZFtr2qkn7m9X1Gope3JbZWRSJbl8kmSxdmq9DwslUrImqMp8zvMD1xwTemEHotL0LZXyoPxPxXYgY6ZHk9CbyNtVaZ7W7Ch0QBpv2Ws7zx+9Fkc/6Nq3CftQub+J39DZqP1u9jba6GMXA4vGcrvjv5nO06nQ6St5gxDpbPZEC4eUab3JSDX7fi+a8qdU5Q3m8n5gT+WZZrHEjLspn3mQ1tXE4lFQPULRaPZxCLfUqFICHB77zRH5PsbOknrYlBfsPXariu8Lg6k2KesEqxtl1eWkGTcq8lUJTdKNDVi9FyqQvVVzFZTIDT4LjCYBJxTZSjyE5VBV5KL+BbbwrYhllm2O8SAAiRsFdbyMLLqO79q4sXjb4Z13d/DULTTY7eRy6Y8WbOqB2y+a37fpweNDpLyNziBE9iP1CvjHG7hvjZ/rD2OYQgzcBwmN4/tRZA4khb6CyZYEU0F/nzeQi7IHkcaEELzomMmari+VJqR6nTWq4kifkzdWAtyna8qJXVBV2GuITm/9EMYBuTRYTK9efRDXKedzHSmksBRMFaoblF9qRxEWIF+Z668fdtJ+YkyiZHt8pFGnba/gaxvyUlQ86bO9dRBk0GydECgUuPe6ctT/bX84jc4oT+y+CKwb6yHlU5G5w8BU7gYLDd7bOWRXCHtsxBY9faLvKPZOgevqCDM5Wk40GEQ/+z6eCe3H6p1OCvffh32pYpj31HpT60ezH5asozHn/pI47rjf95fG10GiuscfnQ02QrRnWAdoyPuAwCnkiou2P5fOvJXLBXdN7WGgWyWrzLsX2zvZQE2lnsvUgXRou9+Z7g/7eeq/yfGtV9k4R2sJoory3qbxpcqf3NmhJKQU67e5jaZIOFGX/wUXc+JFPwnyq5e7pWOnODupYMfJKpx1Wfu4sbLux8MTvMtp31+Pxm3eumJNqerGk3d9rJfdfw3gqXJm049T9IfuJVkQSwDMk9kAXKeAMzAle04tkhENcVXmwLX3IlJB4brJssvnC2IJnlvbcAsD5vuyiDMnZSTeuIeTQJgiLbDmY6xZOGzs0clxbi2kx86wF6BYhG7ncR4JhAQBKRNQnhZBYC20mCRFuVXsOFWupglTuvi9nMohpxXbVW2Z8/0ayactqL8m1j/o5Zq5YlaqmsrYNCPuN6zAIJ5cWOtXAO3bsaD+S2+dmH/ntOhn0tD5abUZjdOgtMRl38mbuhmA0QugyBYNgtV1TxC0KWGirH5ZbgNWtU9xrCKDPbZ6NUuAsRyhZWHHCQrhsmTrQms3VXBxkd5j6rvrOXOoYOlVsoFMdRM93VaMkFUo6t9Mzx6DFA1qm2kT4eNDjBSQFW9VeFWgPg22F3mES7ThzYBJp+WzeqbL3qdzK6AU0lCjUT+af918ePH3xPISKX+h5EzG3BIV3oM/HLGHRX5IQFq4UfyX3wTI1CHGVZ7pUd4mIs8NgoF0U4sYIkRUmxT+Uh1BpX8BlnnRAltiLTmHG+nrtZi49rlWT0acPlWn2TdxFK4URHGKGWL6Crij+7B0x43mJ4rHUhceAy1s8yWUmBarxjOS3i0r4mYpGXAriQhA7YbqIiLKRAARLAIkNewh3mePhbanUkyhkzk90aqsM7O1a7nYuxZBtXx16gNXxWRDFREuE8Cyt1QkwvODa3R2DkognSMspWWKDkN74gQvl8iwg/hRW58sTZYQbphwy9+ZnC+huyCxV0/ei5yFIbN4OwhQc+HhPe6aEtVrjfBwH9h2LYNQP8Y31N5qpcZLBCNCHeNZHiVi6XUnP3GXIhADSAzh3lAQ6DeqpNojmjPtR4geHvJr6krUxsT5p0xYgBiooVsp1MVDOAlZuJvOrOrQvvkeSMPXlD2h5e1q9SYBW+WkLHRvuqTC8ukzDD0xujKaUtUSARmKAjCECihXKcwLJaqLG/kgZ8imX5FoX7Jv5T+oAQ1cYKfAArHsAwMmmALAuouUEXn4ZbnQbHYqmz1C3aLMSE+MO0dX5eWRCm0bUdTYdr5I8fVF5JnPV1YIoWQK0SFef+vzEIM6I+frt7uGVqABFkX0a0RbOqBq6+WgreSJDMYUjf5ELDxSI960IxEmAap2H9/jUKgAQ46uGNK8/dG+KCw4UqbD+5xfBThflndlB70jWTgjAB6eojyAaZj9ZQ8mS9jqImu31LnK2BFqdqT+vKq3jmGl7gnh7gwGwNwl44nJDfjdoryATlVBgkG063kxdGBe4WIfW9bicj/dtwyGYRdyI0y9T4/LZaL8jbS6Z1lkNn/F5hS7lLxTm4HVq1Vpg20acYypqfdJU1IoiUDeiy/kjIcXifBL9JYPO7fRk1Xwj8pHlXXb6C0Sj+59/GCK1kZ7zP/9jAfCuL6K1Bj9aPlnuu61Y1Wks11BMdGi6cXYH2od/LCVbtEOBotN6OfaosbJtC/CKKI9dQJ/Q0aNY5SRelPjmQ39Mg48aRCAkEAG14hVXQ+gIp4m6OJeBGfnELUSxWz3aj3dybTlriKVuh4uxgK+cSSg07eJyIo3iiQszuHiLIe8xcexYOtXjrAwF7yPNIkBxE4KPs1oEVu+0oNOuu+3P2m7lNGbEls6Bkoo6Sth83U7c5xdEMnZORXQJc8FP+YbxH/I/kfwCPCJRsS0aR6xPtNt29liRY3Wmo6xKhWeSX1kPO5j/nKf9tY92xWGo95uWjd/Hld665+s1uF68deoRT93ytJoWJjukGJoHQYWD+A6Irts9nzqmk4eYkdGygQNpjf8uQItiBJqQa9YBUAQkVf/c9GJ2ffvRU/j+oID9i+CtkLyBFiMuXd9QgCf3yiqu0F78X+PiKNcmsfS11Cmv9K4YgGkstrzp/UrtK/WwaXU2ttrwl5DKfm1eX4vCQeRybCc3Y1jQr+Egn941gkexn+HgS/G7Wr56LW+UgQUpUwuYQd+nZ+zCiwIsXr0yL136HLSey2LkzQ2317MzVqMjgbO4mgHC1qlFscM2gIXeGjAvW8tZv5MBgJj1Vjnra3kJh0ut42tZJnSuxcR2eatm8icpzq9Qz6WukNNoUsXfaMI+UNp9GDEyvgq5VepZCRMW+Apshc1LtWPCWyeUymM3Z6nIbumjE/YZ8ch6PYd2ixYpKHwzz2m0qSzRkUgfXaJ5owlzN/y+EFTpejcWfReKuaXT4FvqFiOFcNMmQFQMD2QpsbxLHtEvFwFwVA0zDpXiU89CLZBhblrJy2S+tQFVUSYQ6Y+JUSuw3q3uXCCR9t7UxbxLaN4KvRb8YzvH9xgVD3Kk8OJFwWyEJ4LyGsEseKPGihUHnpW7W4qLCOJSL7Ee6h7vnmFpfnIWmySUCDMvAwldEOymBs7XgxtyLj6ZCISjtS8lk4Mh8LglCUinwa/jjYE1fevCu2HebxTOY+Mb/O75ACI7UZV+BCs9YVtaxl8cOokTy0c7O80ZxHKd9EPvc5qkElLsAFpPMeztMt7cPzn5tzxTZQvMXkZVhuVbp22Klm/VYv9YMSgrB1e4VjlzZYdcK+qC6tk2ITUrUL//PWapS6Dx5eLneJISDxIXTwStMxw3JmWEfJ+mzCTzDqilfq/qZMsTYVler079ipK+Ov7sZ0fAsxkWj14EFbcy9EX/dvdYc7dIcrXXmJgxVe3aVCLMGzmKYhDCLlJZ1+ptGQ5CSsZcqto9CFi4pxXJ0WEGP9PdSQDr6mnH8LKP3ex/dC2Me9R5OUQnXKcNOMXDRgxV2a5knxRDn2E8wqt8VDsE8lt2Z6lyl7FQnKKBEDCRPgt8J0qv3DwB3A9OMFFixUFnb7ko68+2zXOHQ2wk4oAjh6i3PUOw1vZuTz3sJ+soKjxpyWsPZT/nJPMtrMpHA8eB18a/5qqr1sYKBwMa1QKJfqImMK9joyeNeIgRkm8ybv7ET9VAC4YzXCSokfirIr9vxQCzeXAZpSU1IxKn7upcHFyxCmhjddw24E2kjruVBpxCmCqcY2iDw2BgMN1CZ/tj/oBrUA+EFrP03rpF3mEK32SSN0kKNafkq9gKRXG+Gpz46EicQBVxVs0s9jJGj+Psu78+W2AMNri6IHxPYYygY+oi0GmMl/NBZsWkN9pFMgg+BOkAcHaDWVUNjbpOZniYaXO24xXjRPmubAayWq2QL9paRTzIIDn8jn4+BSjcgKhp+yNzalOSe6xO+ljIwxGEqxQLqFFpHwGfJHCa6omWokj51YvnXz97+tWhhh3oP5WQG690x9+HegJCpZ2lbTr3Gg+P0nn2arXyAcoQgUxd+9nE6nS1CDTbCHqblRQR3AaAvrTABxrJwCJ1rzO0xmO/5ccWLtwZTmfH7+DaZ6clcysFzxcSYxDjfLVCR1TIuHyFJ2bBWmM1YAqwYWLapsDudHQmoNNqmg7hTRxiGio+gX8uy5Cd8bTyUSJuOX9a2adkgvxjjFKqi4NK/pAyraxE7tgEZdu5NBxJPlOETPkkYQXOEKLr06PqZS379Pe2p6nhfL70feyayz536YLmfCDpX2X7ZPakhHSOGtHOkfOH+WYrjnauE4MiLWhAmmCievdXbjew1PyXtrwmuU+Xiy+V5kEPYPGiQi9w9vAaYc/ZztUNIqI6N9V5emS+YXKmDzASdk8n2W3MWM5nbaLbdT8T5bErccdIoohRczLhgtapn43TOD7eYnXTAtqDBdenyVjotgViiQxxG9F0E5V9UYZyJcfPD1rPEZVdVPfL244pUZS5luYVA9lx59Li5Vyf7f3s1T0WGMl7SOtO22ATnTbb9kl0wjURt92x7n4HATXjWi3m4oDtWKQ7QWzevWXfQmc6z7UTPWWBYmgdBgs4iamyUW30xAPbI2nolaah8Vry20p+nx6NO30axh4PHshqqthXfA2plwy6gkc+ettxguTx7dlenlEveBjBAhR+mDjQBgwPcjIjpsBWf8Ws16bmvfBrrrMhEcUAcACQufHo8MJRbz35kZELc9H3FgfdmUB33M51o887seO+H2VyYENx9/7lfgbjfZbKhmWmRei6FP4kEEuvYk2ZNioM6FouMYTNQ5jx04rd+K1rN1lWGmMsHyNaCDmGKMopidz2yxDRcpHjUNqJApYFODFmIQFYNQ4U2nGobI87/ah14txw1HAHzmdkph+0A1viDgWcB7i7Hxk9ORuuAeIs70ujUJXP7G6W368n0g1VO10qQUd9f/zffmkj8o2CbR6rgEgmEzhXE0ye6tznctNmUql532+QsfPun17+G7ViQUAmCdhOOFmTeqPj6QFBv9snapCylRzx89o2wyLaK3VbLsDkXMKFWhDrHueWoXAvNM11gIOBC4EDtrN1N2di7qcIQ5B5Nfr1mGlCLabdOgNV6cQJKL/IScklfo6CigzmYiAKTV48JEV2Qua+8vthuATzcOrCLoL10QvX50BirG1LmQiQKiJIgmgUxtDu9EA08vItcmLU0PaQQHDkGqWe10DBKn5jiAmT0o1Wc6yuFW3SDIwhF78BsS2R3TWcpfdIQ/qViWube3t69mqJfK9Jo3nEO2AI26MN+fUgfb83BPlMB+Ty18BMEQDKRVUKKnPNjkKEmEoVcGlqHB2NXgbdTLWiGjee2JGuBZGBKiHNnZ6NJ12Rp3OnaQDiVUO7OiE6x0Tz8mFJhkSKmD5BLg5ItsIskr/2NA5ct+mK1Rw8L2jl2EfDXRwz3NXjwlY3DvSwAtDdjhmwZpGlTvRWBE9mkDQCX4QeDL96fPDV4yf7gz6/v3v54lCsu+vvl/sHhy+fRgkH+4czPQiShCf7Xz/+/tlhwk/mOAxXFxwtJQhx6aUcJ4bVn8QxfN1Rf220dEj0SVb6rmOWx0Kan6vPkSJ572TcjwesKHMJmrd6xxUq6qIVLI+K0JqoW/VZ4ago0ETcaFmhHYNZhMeUCGmwCvGBwUiq/ZXsfrLEZT/VVNbvE25oSG3xxAe2OBoRyaXAmi0uflyKcQgoIHPM8y/Eabvcw+O2vnt39RqMlh7kKlKoT/Dv/nr4zYvn3z0+/EaBWCpFvyqmVVCCgalGxYZPk8JSiylwtM9ABvJHCb2txKTOZVBxBAKdv9E5kUIBwps4Qs7mZL1UT7akkz5gsjZZgFAgO50vV6cb1oEsXdLebBbyxmM2gKzYi3glzsW8qYGeklevx59idl7Or0SRgEp2QxxsNU59753pjWjEd60ikgB1slPqb5SzdOWosO8hB4yMT8FiYJNKRKJiHe0ENpxpu8ro8rKnAk4WSB4eQ35SSnr0+N9+9tmnv616Znv64gCPClkD7Eep9YdhiLSx8rj4X78OY4V+KBuB9LIYbl4r4op/VeUYny8vQqgZ/aEzAinaczRhIe2vr84e/C4wczhPC1pjorr7JdDP4fnmSoazrGL8iv8FbV76KpVtJOjIlOvi6Ljk3Piweb1664GMq2IAeFWCFRqMuoH+ijKP2ORB80J/DAMCxVGxV7TURoqWsxQzLL1R/DC9bLeP7Ol8JmrVAcs9kPjfDs+1bYFPEAx+XGg68lmuc3hcIe5CiF+Wtz/yV+a781fg3UwnNddL1Vn929/Yl4YKzvVU/36+PN6imqozAvqkdAckVPlN/75Eh/3E/vR6G2VF6CdE9N3ksWQOQ9ilvpUt1trV4+UrS8eHZEE88UbYOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRmU4jXcClxT0uQuwLRMqUlfmzwJD7ORi/Rnhjem7WN6+80Vdy8UQYzsIE8jghrASYF6XEWlwHgUrSvE+G4rEwMl9rwSJHNOs7QEfoVMDa7dtQKDVS5P7kuw+QEsBAxUsCtJyzmSG8LztkE4yu5utjXcqbj8o/7j/ff/n4cP/Jh8ffH76YPX3+1cv9b/efH36wO+yH714+/fbxy7/2/7T/12p4n5HdlEYKrvKe11NJyYbMAVq0jkKaurhA/FkfIe5E7BskvufYT7RPOVeUafdxXyTXOW5jpJBFpVNZI1dz1StHIvrReSrAcg/3ogAnfBMo3da00Typ6lvEpI1fHfQfCWLZxJRsf0fwyYkpL4YRH7EBn/jz9fFSzQu8VqyFTB+IpTXjpcLlkKutYXMlpU6XZsW8+OnSjPhwrkIuDxlYZQNMmbEOL7oKDBgsXUgRdb+HVnCMkbaQUqR3ANbs5v9DzdBqHaGLtZg8u1pJnyF9BHDvuLZAclgd6Zbnay/LypRAseA80y9xEId8j7a+qrMhGekcFV4ZzRFelDkMfRNcaRLmtBmlF5jdCXXT45noJmY88qQNXPhTu/TVWYV5ID/0E5jSZ6WFP2JRINmoeuO7ARqBda2OC4Mt2FzxWF/AsnXzQxkcS2pD0rlNSps+GfRhWWqi6qQIfmgfIb91S/aip16UoFCBpaOCl14wO3DyEH4CN6r7yutmKx6XYnmNmc1P/TQCwM6jCHPviRxfh+JiL5xD3tacbfm2K58tW7Ai4+lef631PcPGFbmNMSzzmNfkELHDbwtACTAQ+a7fMezGZPpzRQmDvmVt3ur6OnWL366tSAnALA36+xOUAy1hfrzBHStOI2QFGb+YYz/HfH1TjOrCZotxImnateK/5Ue2U964iYBVxDWGrdADwDXHNEbZpVEUxpH2ac2V1bzDzhHVR5CWeANSaFuXsB6EGFXb6Sht+mX2NXfSl0cnDdMkmpcWqRTp3IMV/fhFjc350axavIa6CZLBUgc3RehamPDOBNGtmFjfy9hZ9JWmu7VN5vWMTHNaD4sHESlcw8Hcx0cmkPSuFrIsnOig/7BCa5a0QlJV+dFLv3KtbuVTE0+fBDc9JgNA3Fc+F5QTL8wnuBg+u8NnwBT2NOU/gKa0x7XixxeuUh1Y+2HkXZcVh6H0swkyX2CCUDInY/ZJnAOOs3OL7Ve4ePCLl48uODzkUsq4Yzy43eY3NvFHEQeKVAFnhK7jhVlG9qpbFriP4a62KYAlchyW8gB6MnKDmmh6HilJK/rBhdC2xMGUlwMij9LGYYV4iXY9QJN70PFWHAWmbSoaVVmGkIEt+tmdgS3mrWGe4rrzzrqvttb1Mxqij7RuHm8qP/EvtzZxziY45Ew3w7m5utDxycI7mwoBhqfXby7NGhwbwkxf9HnuUXdotd6My2KggzIq/HZGmcLw+Le/WVxARKQCBLXMAVsf5FPMofBI9o//XVW1RGm+OVkuC+f1iahWFDzt0iQ91gCEOs3QgNRmE/JIqfIZPIRKLstFBUpHkW0C9qBP8QX3e6t4faGM87U6AFD/Spn6M3d40g7GSptSG2/IyKqqsfjI2eE3xyE2I+B9r/yzPjFB6CceEoQf40/0Wv2fZfdKUC4DTcsupHOjCH9Y3Zm3kEyRsW5phW7pU0c/vt7Gha+KChddzNa4UA0d25eWcFyw/Zb4F5jkTSAvmNF6aFTPxz7NduONOYDkhElju8lX3ACPhjcFkUvir9bkGkRHiL/7ZYWJbX4sYPyblImKvS0YMUN3e3uMy85xNsz87GiK8yufQ4/p9tcmz58W7/jrqbq2SWeXzyh/APqVvjFAktgpPqRUMJYm5vbvG3krmcdW76mYsSc+dS/10fsr8Wb88q+zgz89/W721Tf7X/3poIjFi5891P/1eiLjXXLWfiqfNGU8XK2eSdHyD4KfiUswzR9yaaAzJZYEJLEni3N1jm+MbeRl0QkhY+OuvPRdgM89GDxFu+pFqRNNgXf6RwVnINXSQ1t2OTm5Xqte4EyYO3pel21meTFTZ+ZllGk2kKGa3RdnxFJHOy4MF+TLvy9KvbaM6ValwTnKJi5/haPF7UApouatMQupaUqOGLKmZeHlZdbLFT3oA974pKtJP+gfvNtIlf2fVPeHo1M1SOtu011lIhbCqUplRmAlmUWczIlPKBz0lLZKz2rk1pLl/VnAaL7cLAxHuFyjx4f+mJN3GP6U/Dp4+sfHz15+OwAULW+lFldLbWltBZ8ePv12/+Xs5f5jeaXlxFWxXFXPD8WprGJS7AbsodTZgpx1QgbXs2ZPvn7GczYew1igp9/xcw2XytDO58Y0Oru+aIqUvUB/bHtEwFIaWHiNoReMNjGbS9HB5+dhMoWEGROWMfZZVqwRQkT1HvEDeX4+eHucc5rhekr4+vPjl7PvXhwItV88V0rXiSKj/suLl08i72LODfqcZI4gUsPnytWZje/Fm8urd6igaNYex0zNw18myJ2DNO7zGJ9ZEF9tDTk3KbOHQu3MHrJ2Z/a48i2eAu4ZClSjLnCbzqTdvzSD+CtRHvDHLdtQV5Lgj1g7+UUR0QK863UVxsnLwi6LGyRSroEJDmtUPJhcGANF3q3wdwitgnVIWBLdXJZw6XtF7SpNP+rHWo1nNgtqWeV9NBREvbkmaBVboz3b//pw9of9b54+f+IcaDyPhdIC/S+P/3qA407rufdB19mDJEbxUruDq4VHnYI4JIv7QtEkAZiA0rQDqa0xg1PVIuqlYoP63hA+JdmIC4hVx5tJNCndK1pZ3KZxpPi05/uz9MDK+pIFwsBtUvwveGnKHm4pBuAwY1RitXmghzcHBcWZxE6XWOK6nFPUho7TEAYg9Tvtt5bxFyT3wkbgWqDNAkM8uyonwbZ8PvKmHmp6jxUesdToC35vswJ7hWh27PXvRSVdN63USSQuqu7Lo9M1PDlENYuoW/cQK6IQMKxSDMwttMAf32v3olNDtX2yfiUw4SKhYSDtxQoZER7CQSBf11RWfMxeY+tm3bGNV4CkmpqylbLlDmgdRMhIFerGLcePf55bpQAbjZftPZU5+xSWF6EZqGuPU03SRtccLkImlTprI4CTeAwPaIP0hO/Ujy9OD1BJxxJ6kvo1izUcCy4EpeAUp1E1KKbeqCpH6LvuQsCV91G/JqAETumPUwxeXl8c/Mez8p4wFVmqiF6FnRu0ziMHHD26OrEUiz6xGBWyeLXt+hDAze8qex/KFzE2E643VfSeiRLgn58+2X8iZVm7RdPA9RriKuHEdt4jydQd3gEWhT9NgTmRoVyrHdeMHpqjt6JjsZb4wU8MJ8YUymfzIG0rCRxSLf6OTQzi51V6tWApG9qmtgWpQmrJN3T71wPvhkn7z6WNshp00b3xokdT1qQ5Z2PYCupwnOhzv/+FHCCfKSMO4rANqckqKup31PgLslftrpcDEubzIG2VlFAm3EClh52vMpjlMpwvSedHrK/SZjl2lkY1UQXwoT629V5ZPD49Da+BAxZv2TcH7ZuMjawqYfxku5ZjYSPaHMitr4zOmfqgUnSajWwX3eN3Sq3sX+IiMh3U6Jl/bBGhNyBgCnnchk/Z3UqVLiXA5NKIyK/GETYAJKAP2IAYGKlNlZTSrK7Jw1Jswwv56MZTyUHnlRpD6ivtcr18M1+/02tGyx3hzepHeESPD8bipSbz6bn1vPV+6+0EieZH6rYwYKfrFcRNj58d7r/sHz7+wzNE/nry8sV34tLh2fffPpfPKOhXrlkTxQCLHxhdIN4+xfsf+SHJPjMtOcMUPyPy8WIjCsnNcevxGXPcttKZiZkKtBoLm4lymupNoiD5wQm2DmnjSsG22oji06SDJmhnMnrwiZ6P2U4EAlmhB5+MfLvQcUvnJedWjkv8Zq87u1sQhT0ush9CSjYZSVmv6NtQF13dPil6/ywkdUYfiZyvKS7VAAbQeRliR8kau58tDqTmOzGYSM1yRR8HyZ4gY0s/eO3Ktp7WFr16egoQdbC+0/SCJIkT61Cj0wNFr97B9DlmnS+AbRczKULkSIQcXw+TxMNLWOXNwC8MUgt0WoQN/1qeY9PwOlCUUVwlsebJHIVE+w27vVZbXjQtLx0Rd1ioqNix5k3KfL5troNIHZEEhRtVE4IWFfJu8zsGl/thATbQx4CDPfCZlb1GkfPeSH46dj6z6q3Qrzegl8xfSL0aN95c/JVf7W6qtv30vuBSbekpO9U4rb2DabLZuSdC0u+/eyKarg0LdmkatEGnh8FktXyggjPNGeht62soLbxa/qjmLsF7gFt2srNC0mEmYpAOCRDnxLlgsgHDUFG0hDmLdU3JFR/SmlMn7UXw/b4CC+csC8DYVw2rUbNufBqxdxlBjfBQhPJ7AbNRnkkJs65wc05P2wwLFc4FcLIlYcOGSBeEUdKkLnSe3V4STQWgxxQ1Ox2EqQcWScrkUZ4IJzqeIEX0UMFOo+OFseFOQelkeT8kal27PSE/MTdzY1ibIgDrTCcpr8RzquAL3dHfABJxaanebXb4uqLOpGmQO+1capirzCKAXnBXslGbwSWuogPKdFigcg+V2oTLHnMOxOWT/rLaa7gpS5vLjY9DdxubQuPrAX97gPL8jCL1sg0Qi1CXd7bk6Pp0IeJNfQ8gvOGr6/karHR7LUagnIUAekq0c8mYycZAYb7I8d8sT6ioqFZHoaQC7BwnZDK2hMrWh/qPn9JVz/KHfsFtnKlkAplfl5/N9KF7NhteyutboXEJM6MMKUkch8CG7Ec7w2GOmhlqnOmpJr+DOz2NLm9tED0XMHFRzxFqaH93ouYE85tdbR5R9g//+t1+f3j/y6r//cHT53/sw/xB7CYeFXxzWtNy6d+LKt1ViQ0He3Gqw23MQnYuPXhQRDdv3U5yVtooObBbVGs3BtvuVnc/XvJDgvrw2C3HY/7WK3jOudx21HnptsUJFdfMIkRrNpNW6d3Vktwdge97GQ8UMcM89DSlvnkBU+fJXVgwaLlpYDET7qUMLogMyredurfskMTKO1FNlRc3OuNEglyEDE3//cObvhgW998/utF7zSc3sIT1Id0Wtrp/O0Cxej4sBWr/8UH//ac3jDSNTInF/eTpwaFYDR0iwHVWtrB1pfGwIY09fL3Amxu3eTGYEotLnsPzU/V4MNSbvV817ibYEuokF5cIzm1ir34LV6pEURc0b+ZX5X2MaFWh4O7dAGrt0AFqB7lOYJWaIp3IUGVnIR3TU+OoDmkZB+2uUi2iqdeoMJmJXaS7QGuqbfb+b9Q54tUKf11GlaB+9Vp0v1+9brlqNWVrQCXbUtFocz9l4tZtFCCxxLdg5gs76XJOoqnJvfLrUVlA9GWCMJ1YXRsL8fqo3dxsSiWBrjsqn7CzQ1o3VdylGzxEwxDqCfwVfKvAi1whU7uMaUkgbpq3m3wR1SlfbJfXxE6321YKIbCWLvx2gR8GwtcRja3v7qEiN2p04+Z2CaRfwhCla+ty3z6nSA8D2napT8YtJTC7yUGuKiOOMc+anK8uf7DYMmvUJYDcJJRBmrd7oMnPydoG082AXi9FUnkBdtpjicc7SOBaTL5I0Rz662KULZJKK+b46gw3dqaFvTbp4iDLMZliwxVNXYC7LfA7VOI2BkXnu775rcuKRh75grD37EEKOek6DpdZA3KF/iSp8p2A8zfVb4VMckjEj9HuiaV/D86MnU+FK5pcJTpRj0kPM5dFtS6W5Jn3D9AqBCpcyRBBIgEzfkCHhZi1yvLwGdhkNfyRSms4xzVCQqn/4DFTY3AwjKyqt+AYCFv0n5/u/wUaJaFsIdbUylAh+d5GuCJu3xks+kCokiuFUGu+xu2/84lciByew2kck3OaiuAAaE5GowfyiBW9jgfoUP8WCn6zIP1c3GmD66LQYkCcwIrK/1T9CJEyGYHyAcOQvaevT/mZnMPmYUwzfP/QeF10uuUAMI4xANPEsluwvTxo7czdXAiUxtp2iUVJ/vaGDBxuIlrEXQM4HD71IDv2YNwBgVG6urJ50UtymTbo5w1S6hGXDkkDz2MKykOElDc98BxHhT6j2zEVXcVIDw0qWQ1CDzKvrqIEaOI56gFucVVBywt4XBEtxfXlWjbZLVX0bm1ifFVTvJbB0l/qIG0ALly6C23pMPs7wJnLuH6kqQjFQWhZ1Mrr+7qLdYXhMf0o9Yjk4cqCyAaZluS+HMfYYpjOsyFPN68G+OA1lTX8px4/rGb1TK8CHgiY6JIdKokptu6c4QQKfU1zXrV0xDZHDxqeNzyAWGsfgo6vlEZSKtDqJYGVWgn00CYoPCPJ5OY5CLq+G4vxhsZKELos9GaKUmN1NSF/VSuMkHAk08iT4PA7hxJKFswf419wiXe5fgDqne8gqHUrNt3gvKtYWC1d9dn2P9UZYLZLZ8BlhHyQvhsKB8h7r+JAVIy77sxB3JH/4QFzAWf8tB6r1gJ8Al165x33npFWrhw1hkJ1h6qUEysclnen1//8nLg76UJff0nq4djLiQdENZl8vv1UJu3kijJ7UhZFc+ri5oCqHYT3OwQhdFINYLrzOYygGy4J+aAZMi1ZVRLvx11iBsoYW18/NOZSS0L1NIxsw6nMm0/eyG1Yz2giP6NiOXKiFEMHSeCwwzcF751z1O+HtbsbrUEvqHLUEExDvJ0PMgtO82kOitSTTyr4dIa9NYDY56NpNMPRTscs93my0zLIEfEJO077M/Y++XxPRjWf8sm42pdP9bgIZOxeKMeT/H4bollT4xiSo9v6rJNj3SgAiM1E9CFedJPMsYB7tLmJfOGUO7cwtUPZgjqjpQfaaE4cVM6Iw7dVuhRwVyEWO9rI5yNcVVmr4SnUrFGiF+EuqBlyKut5gBuDI+gVxkWRYTro0+uRJfggpq976eg1XSSRee50vKRlTJOrza1VgflOL06ctIDZ6rBpV/rAuaY3E9xW/bwRjbs8jnoYPWtmgLsHooFTB/CMWdh1NNyXFcbkzs6w4mvdsN0xljbD5NYByN1k6ZA6rEhu0zGUcW/zfvbuNvNzgnctA/7dOiQReqCnRRRR+5CN8vt0UIPrmEsOZbaFcGxTA8TgdDtV560RS3OpNuf9sc0N/8To8pM7Mb644WHA2KiCSk6WzeUcSuFp6owhYaOKPb6ZS5LdH5ObaFNvorIKw+CLjm/sscs9FuAVt2tNjzKfZS3CZpoO8VTOHdXwHr3rbNtuWfL1oP8fUgbAB/BNO1PHkzRe3LrjVe5ES18uFU/fPro9+ykxqNA2jtB10YEq7ghALBdH6qMxK6U+FpE26NORDg7ZymKcIw96SKzpfA5KAH1EJfV2FDkczWNPg5oKXYNkzif+A/1JEQX7eCKAT2Viw5gyr0lkE2d9p4xB9HBK97PFbFZU8lllTeAVQ8WjdDyHoWIavI7KLF5dr0UjL6G997sDqa/bEML2k6FEEHHj3S13Uam9eFk1fXfcclpiQDsck2bvAOrY5QqxQFwAPaDsXv1sYdVkXvO97CgKgIFa/vTtpYbImVlomVLgWqwGuK+5QHUuMEdEqGeeW2feIlWiOP9QOdFreqdL0ttmZ9heapHuXKeTAQAbFOgbWAtKhVxBGTDdbYAqJzj6TW+gbf2TLfRadB71chqkb9hmCVEcRVxihL3z24fj59MzpcikLjHN6AwaOnrIA5liKqEPsG1N+6DaJWPIGtEZ+ZHhylJEDOGYo3cnqTFtbD2SBPmArWd0Il/OcRluLE29ZKox6MCLl4hTvtta/HXYo8seJgclHS1qeF3HPypYmNQbEJzIghXq+JQ1GFZ3mNSMM2aUwtI1P5HDU4vh6w9WPLFBBkfa2kOcCaMpUrhwOfk0Zh40h1vncz7ZMUoiXoHvn/AQEKJKzlR1e9AyDyKT44tzBOVsW0DdBt12asu7XAghcBt2YIibUUHSXUlqOaxGnj9JhCeWrkeJmHniG8eg77qqkO14mUS2b9msJnn81bMcwJF0/O15eUTziYPsX62uhe04rZ0u+IvHXJXFwa5Z2vWFDlaapkLuNMUCRqWpyq7r0xlryZgDjYGi4jU3QC+ux/meIgdGiQWZtF4AZo6JVfZOyHTDe3HaEtWAN3yqufOLkGUcL67eLhYXKXJkmCWx6yEH5fCa45Hh8zB1vuXRSQ+PKvpBTlHOpVcMGAvuXi1DojB6gGAkX1w6vbz1rOOtmAGR1gOun0wtc9niGPRi4SY5GLwNo9ptet7I96UTcxM8xHx5tsbQS4epSdxeP2OQoAZuESVscV0IsWe6RNSbwsg0CbriCw0CgMoGPBkXH3nf3VQ1SEcyovsw6KZzcFMinS3gKmijiM30mNAg6LPT03Pn7bKZ0pg/q7Wmsl2iqbPDQzXJRneFhUyOQHplLlBnUi9ZEloeFeyBk25Ue4inydfSZvxNc9wbOTTFN7rMt+AAKHPjyviZsXcftG5BOGF4LrJRFNYOcHukR0/G+zOjKX5an0LZCLYWEh7BdfxuGjtC7WW3uaxIMDZfzwefT5wOiO/N4mNd0xiBPDyQjvP1JW8Nt7/Rh6LSYLIDG6YhV+OpiMOjDO0iHAdFwEvQbl3eaa0qPUo6SVKYWxIFbeFEqsnok4cPLdJzvG6USXsrcg6Tk4etPCDGpXOWbvLxJcDUrrMVFDJIHK8LXR+5dhfgLHMLQfKVeBdvQJSTSEOebHBdnxTPH3+7X0DhBxh26n937YPiYk5kIiWMUsLvUJgftk+WxYH4BRQV8GupubmqHeSxQ+UZXsmq0UgZL8QfzLucav5BVYuNnC2uZK0K81dNSWhU0hIxjMmjEUwQWnZLDFOvK3grwUnpJkhOAMnhwLt2Y9NClFnx6bXleOu1GfdwPGL+wjYz8rFIm7nuCzX+cOlon19YOc5MQUCRLYj87YPtHS/eibBoeyv+5hE21ghESADDvR0Mem9jMiawYIsUEqMrYjwbXFHZD5p05XLN1iiwqVBUryzvKPqtyTLOBhmj51k+mipgDbhWld/rgWC3q60uvVN3/e4cS4oo6tgGhaR4gv6z9m2ZOsxhAn0DoEwVccU/iHas3rVYQLOENqfnsSiACBcS5k71JX0hDBmySuyiVDwpEq2oftJzhm0NkPhB+fZpYGTe16p+sjNCvS0YoMpP3QRuBtTkow8dlNAEy79pCCLYxiiJbq5IFziYT7nl57x9B1PfOv8KxdXO4TTuOUVt4zT8uU4+bXoS4zOtD7BkQNJpsm0ehItQL+KXzY0jgq2E7CEWtk+EapDk+oXollK8X6UlWvji+PEiua1hcp5RmzW/i0XZjxp3Os/5RC5rpBkIrjtWTC80njjiQbFskceCqW47r8YNGQJdC22LAk2OVV8z6hJL4mitddwT5HWG5e5tbPf5USRRkmLmSRQWE55NHxxH9rRk8714+/pdYRwomtzW5ijxS8YmAIZqEUjx5cAzOSrNAVldUOCUzeB//oBEDF4eaT/T0ODkjEYRmqQlF3EDOSDllK4aITq86FZrkxxqGV2KL93FEPBwFfoo2AOUBuKn2ihQSQS9uq01xPllE4RaNeRJikw8IapUfjRhXlFUUxtYnwW6mrM5kI1bNBtaW4/yBzY+CrmoMmS8aCdO0Hv7H5iZ3YQF2DvRFc+8eR9cT6bV4LiJGZlVtxe+dTfTYl2bGdfR3fc0wszoAj2t7hkh1dofH8oO+SLIg1ITAS0UxW+wqoA1mRok0p3GvLyIK2gcgC3XfYCOLZaoOJQOJ3oUR7FHenPMgQuHPK+dzgXOBt8rOB3iHSOLSxDvF62u31A9CqmehxJ6r30zxgsRFN3UuhpopvNtcXMN13EsqgKxRsEkelh292A9N/kgEtvDRaKmMolbndOFBN97nQDCvVlhnuyJ68VsU02pl9fwm0WrXzcbDW7t7tu6Fa4zWD6iMRRkRUBiGMZ/WnVOJgJxnpIr3U3qUaEp22jnBjNNFu5mukO2bceDdDPCR326bdmK4hs7cE3KNDx1mbMXvbm4yC9xrYwoTlUaTQdrYFBP9wFnczL51OVYvqjiUFacWNp0Fd9C1Zk7zFj6zQnJGkmx5CJ7i6M6tsASlKM00QOQLlYkgkl8G3umQPTnGoDKNxVO3InRbkqfDPkh6IB982ts+mZQNIT+g990m5PS10JM/8KqF0kQMQWO/kX4xNWIGl+DK5u7PquDZtYvP7E7Zm/HdMekaJ8Heko2PJrvRn7vIxTFfvkubudkUP8WzyHsB9Xh0gns1QasxL7nnWfpfP7lJQkrL4ktJd8BcCeJW6f+0e5sVaipzitaWascfzaC49JchOHRQ1OADFJG3Agn2OCwNNMCANN+titcgGzNVRAOPl77ncWlMfeCE5dKPOKQQtsd4vhB2eFr5c07FeviVC7RLtyMueOc2zzWaN424kr379h/YNyGCpDs6Mqv/QXC6a0V0ZpBYE6yG76dq2KPtec7AoTYJvPRWvGEJ5Zbfc0BVOoujgXTLJ8oiRaB7c2c2hNHYGr7zy6YOGDdAmPdz2jnMutU1imjxigNORekbE9Jcimj8RYdiVXOKnaBiOx5apbTysauurobygmQ8Ze8IP2w6KRCjNYWmgCXfBw7hni1hTsl7Jg3xRz0I9VnIsvFMj9/dRkea9i6XADOKxvQA8zt7pd0DjvgTOJiiLCNaKurK2H9abN1FuywBcj58gesTpe5pygNBJNXMyV/0AV+9DuN31X1P+cvEqk5Y/xS2HToleg1dN4NOVKD7myfh4AIgvIn7lM+xGc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzxL5ErpBmKccxkh2jz3mSWnvXB1RqIboQRDSK0GuUdwCHLRaRTD30rTdswEnUyos2BZ4sx35wP0M/nLX1UtjCFMSttX1erDqaQ+c7s5WUcRhvfLAduo2e/DNt8C68JCP90bjNpRZu5+4WZ05+1ANFtGpCpiHO+NbKRehvL0qTC1rH1sfPR4+n3y07N7SdxjNiGLK+X9VaqHinYYcfVkGsUDsOe66s8tFTTEKWocDaCu3Q+JkOzYwG5W9q0dNtaAV/wP0RsJHVTuqt3XrmtQ2A6vVd33wNu44nzQQNlbWStsS7qRK55aTLVZM9aWTbKOrxiB/ydWO/dKA7um72M6jqvGFXO6Zy4Udy6INgbT4+3Tcb/ciPGLetm6xi1uxIGrbnc4tDoWmDMXJo7xnO3bhxKggMgOyYXL5obS4YchMO+cdw8kfKexi2/Dw/PI2Qx3px8ecM3fp407gyEm1MBMCLLDcc3K4uDZOOC/R4GIUReclG1oM6t+u52sFpd94fUsg4OlmuK0k2wNwMWJyuPodGyApNoArQ/0mY6x+g/upIL0R1K/AzvZE6NGf3nILL8SpvewT4RLXJpAfncGDlZv2Am8e4GhBnhIVH+d81blbr2P4rwv1qdzt/l1x8UBlTTe+C6VOsR1paxwC9hQbVgm64ckKkSvsnfCSNRiCNXb7HeLX8pi/FRt3t+g9XixFALocOcuTETzSTj1KNyJL9ARcveZjEX/trbSXAA8ac2VkrsLWPF8QBKPkzd1HCmDrTwt1GSFetueUUn/PFoh7EYj50c+eiUZeiHbQjR9ghNBsKz3lKbgWUr530CDgK4a2LE3UbHeYg1R7lJc5Zqpbm7dGH7epqSj+2cLQGB7ny2yNnknWtoHOa08bOWGbdObpZxPbSNc7jZIYtV7Sdeflf0G4dUw36e7eEsnR6xhDlqyteYHrNW2x9n8uAH2TMNuTFYyLdoZbK5/Mbl6ZmuhPFrBBojHKsZOQDMkkxfyQskzFQ3g+bUB4bbOclt4tX8ju/typTfnSEjqV0o9Qtz84DbdZH3J1IRmVkCZCHYHhK6yxJji6y0lcfvfhoLRg1ZT5uXazZWh8PMeR30y1aJURO4OGebrJLYW3+EOGZVFsHYSZCVKQoztGx/fjaqzsZC10BRs0TpxQItP6fSmrphZjIr1zMJaUSgRVFNu5lP0WzJKyj+JqzWfUUH1bGXeL3g/VSe4KcdPAvlbUZ2P1pkXLc37cXijwnWjRbiwmUrOMHwczKCKFP9CHYI2NiD/OW2lRimyaBY3aUTrhxAv0q9djlo+LL9+x8S8pqAN1N46QQUF8qQRkmHZi/83eDIdnlJcF453JI48+H/E7XX+ZVVgv/UrXHTqa5Ng4ud4qV7WHT44JV4V6+uXsO76zP1LK1M0veyxPDjUF549O8z+/ESP2wlN1QkEu0ImHxviXfmW4tatHar2PCKkgmbnMAoyptOZR6Ve+Ae+YSzXggXKvZEZk4D5ygfaUyX/yrsSuLoTFjKb7WDvDNkAPB83NjE4QHEWnf3Hu5Moz/uiLbuRaxX5g0Ft07P9lunzqVoLJViUblBJW35Z7dvD3KbHXhlKnCgdidOeDT+uhglQ+wBHLt9u0fQyOj4oKTKc5zIKZ7RHGwLeTmtg1PnD22RZ4Es9NLpKZ7xmwu4KAb/iN6MrSNZEBE2dKAMdLrXBBHdtiR6sb/dhhKXDSn8J5VsNlW8YyuSb47G4VrBypqMgQEy4NDHGsOOx98ggELR/Q1XKHqH3n2HE4smOIvqrSXENfTqQIn+Q+n0UlxKnS7n8Dj+SL7NL5R8fnKTxkrLz2iKsXQocU+Ga09J1XbGD3Ohl24c6rlYbcLgjmFBP8a5JM39waG1DndhaD4WnxEP/Es89J8YlfqX4YN/Y5TqXzbJtslyiIlNu24Z1687/Og5ei5Oug0QVtZXKtBK4cSAun1RJZLQ7kIKXlnPrXLO3K1bTuxsrCjqTJzJqallpvbpJTKXMjE3RaEFBjPz0DWQ/cZGFbn+UalmKOZLl1NEZAppNmIlfEJRNExYGPcH00wqY3WBdgamDRxXWHyZkEQsf//+xPeP5uLLiB1O2GjGJ2V8AOj82uc05Xu+abnYUMa4mw/5dW4KHZ1Tguz6XX/MTSdSzVBgWTxC3dxYlCZp4K8QLtSB6FfTNwfaEclJZ7ghOiCYqsmcOHAY27wxhimT6Hs3uib6LaL8dhk+Jmg8TMpwoHOCg4cxyQbZAQe+rB7fh5CzXs3EkIlH4yeVe3mo63NLY5tW2yrCCRKkIhFC2HHqDJzYgCJJ3JHs/HcRngdQ5WSRb5N6yTTRHPt08nLVKBjlvEyrEVVh6z6lppInUHXBPrOmWkeR8BkPFBe70Aj8PgJt/q5Q5o36X9qUSPYNMvglTlKc3VP1AZQn4RXU52MksxKT0YKF1yULBLjcr1IvVgDJjCojHDvv8upI1cwTBRy+dUOQzy9Qxb4QT2lD3H0rnEJPEjkoHeXkaNj89YHhQBRAqEnGyNbcR8ap3qTxIANg+1Y8lj73ruSH3Sm1fZ4h2FZbQixrsTQCtlwhG35DhBaUfQOgWLqtqDrGAdRCN90BhUkem9xGFfdkpak4RvDhWfKLmkb4+cjWndEKe8MKPpO3esT8j7AupUo8AKhsCdnIsoIigIJegKYBqV82oAP+FvjHWahumenSVNcZy4u4L61w/6MLJjOkkFzRX9Ve2pFrKdqiN6DT4z/K+4krS9n/eH6s1uOQY5+N5xA2q5v61DviQ9LdDceX6xQpLVgbUp7k2GAy/ueLlyHwpEU3ipvPX9hSsNTaw2MQAGBPajSjY/4fwxcvgYLsVyypjW6dAt7D5qjg29Bo7YBiTAKmXYhrOt0bnUChtAuPnz9p9KGXTnIsqXwi2qLiUUxWaCDjf8bsGVIU+XCnM0kU4p+KWGAuLGKVuBYdfTJtTiZvLBxmrsW+OvOjAnCHJ4I+Qck2/qgTUr5F2wM8mR1UKJZQfyCemht2xQ3dEyhEdb8fc0hah4KYkCtIJ0PxZrG4skF0IvE3oEVIs72qidgrZa3l30WBiURA7fkCzTPOkXHeWdHzUzfOwJr9jfHWAdO33mJRxFTwAmnzrwievmihWuI9r924Hsomv2/OyS7lWG2bkMQJFApzj9yrYN4cER9uP9cwgqGCl5dZxfFu7qVsZ3OFSZ/NHnFLBGkBa48wwf97NsM48PvVlX0vmLAICecscI4CoD8TtMCN9d4IydZifTdih4yJFptW7Jv0AfsQiea8N7pB5sy457U+n8/XKr4s9iZ/25ven4zK6qj49RQfeybCdHriu2ei0zq09WhUireatZBisRaSr9/J1eTD6epan8IuRZyz1Mvmh6vlG0F4/uYS3qFKEchUX/Y1sf93mWofjt5+VJVH5dHpR0dV9WV5NDmaVl8qfQyNrN29otRKxR6jaLOce3z59Vjrf/5FIXWp+W1CBEg/mSjzADW1n1YMCfxTi34lv9n18svPf330tgp/+tVRWU6O3g73ph9VR1WR4tVaeyQ1x3+rPuifozL81S06/JLzplKYKPfrvmZ86Evih+cvDvvV5G9lNa3uV0fS/PhfPhxVH7xE3riMPn7qGw5WShlmPdIePBqFxCoknsrCfK0XS+Q+QqC/UaTY48m9eGpw2lltn3kdbwhBIG4s2Wb56sJuub6FAlj/i3H/IS9z+v8hcXlhddiURIpbnooscnn1Ln7qWG1cJMhfmHhbxIPweMQu8RQt4+eIjMO8vlo6g/nCvPPMz7G7Sa+uL6RAf4y2hR2Vtbi6WJ6Uqj9zdr6aX5UNF0tv58ursKc/NIE9VneLtXPsbvJiI44UZ55SurFzhhV1mTOUlOBAl0oc8yV8AYRym3P1qvhw+JldPY7lubQUebbKlSKJt0/0jz+e/O3j6f3fy3SU3wV21rpChXeTJVAtvoTLccK1wUxFHGjh9fxHXaZd3up6fQYokDJaNBD0xXeHT188PwBN4QWS7ziKjZeCnzsUIYyQfHqMO489CG1/iwrnGd7B0A4fVuNg/WUxUpKE6KHmzX61GWo1XR3n+sOcc7huY2irGNVNuYajVpCv16sNjhnN0elov+UNHfX0nLneXM/PcYy50ErzPvvNp58ghNI7Jnz66cPfFjegQtbhQaDFRgaKhEyIxg+nmrG4yekTfszQ2S9H4w/3Pn1SlZO/9f9V9lGdLEG/QvuUDOc3Lw4OWwZKy7UkS89/XJ4sFAcjpNDUaZl3TbNJVsxwjANS0QRT9XfWmO5sFh1MjSV93qA+hySdd9+9eNnWHZRFMgYMADCOGYDvD/Zf5gBQNm2evu9GYTCGryTg1WX5CKwtUoxfk8L21CE70+K0uQjT/c92PtvubPX2x10Luadg6bEjnYQIz1Wahp15hDRXkOYmt6y0QyjJLuVlQ4aXxDwQgnjJzbuNyDdmAcezpRxIX7988W3/8pXuoVdyOsxCiQCDQHQNL04jKHL+KAdULi5Xws0bBO2U+H5UizdUmekGWlbEZqr/YJ1199n72t2D3/8+JM2ur5enuxRDqa6efPXi+VePD8vf/15ndpDR7vX3BlJdh9dQx9xwCRJUjS90PLv2iUlgIZa+raOk1K5MDRG7J9G2RxvZ068XTRfL27yK5k5FBb8K6Ws47429gQpD6Eckp2/SOrBGRcFT/8oJlel4Wado94OlGYr6hmNluKYo7svkVrFFErcn2+CNhFLFqfdr3sEsBYVy0ZXV4VqJL4V5upaeWMq0bsKT8kt1jLdPPptg7aizJU8Y39IXMD8u07R6bCvvj6Wj96hkHTOyTpv2s1mvYlb0dkTj/vMQssNXGVOECejkSrGTnl1fCPu5ch7yfH09OxHhgN7n5HCUXeSCsQuhA6xnqL7Ny/FSMruqojXJNCDU07X+FrcCvKmYq7ejzf2x/Dc5mpRTOXLl0jW9jyXu5V881y3h62dPvzqUkkelFNNCR3WxDYrxEN8OluVns+WXctrrIpNb6uaDs0UfZHDwozo6Rp2qJxwhqK3d914rZ1luhAF6cCmORMXL6eaDvkb618XqFOFur8/lwwMsfMDV+Uv+KWd6jfzySAan+riomuE9NJxENQJZ5b9zXFjq6E7vo5fMs+UrHXBhYmh/pjVCutZQOFBJkR+zkLwpqxsFrSXJuYUgLR50bwKln9B3Y5iIhcjVPi6cZ3w7P/+BWYAZQE1G7SplyKREoAG++Pje5mMxmURZCHXzCFVooOZobbzKQmjIddgNF3UCir6tc2dH3KDSOGDoSQa6oA6d0G/GBe/42tYGdczBrYfJQSKfgvkBfVYcA34hOvD9vk/5EyYAWsQEwFoyeS/2Ejuq3iaPo5wSMj3PRCajG8a6kJlVDBpsVhVkm0yV4sjYCGwPQpgAmRwVe9Ojv30JcUcOrke/SnltQ+Hov6wWZBkXr0SN/6fyoaVh5ckJ+qD/OzHXH6Wp01hZKosOJRKAaT479P72+3rzEhxBUIxYvKR6SLIQH/RUec73XQWWrcHWvY0/MSdRAPhHOSDGUn6ZQEILhralab9uhduWouCxZm0hdkyHvkFK1ftRiLpNWhGK/Sjm1MSnTTZ4BTfX+uwtLHqP3+HNniTKlELR6Zj+7/UH95MldiqGCrNHvLg0ytwoCLZzu3mRQuL5EjqIrrFngNcY4tgi//XyymKgAILqj0IhQOtZ62Zyhbi3puCKhMQrqBt2cM0JmLou94p8VmJQ49Ubq99hjBWnSfHfNFAAym5yAHxVtoCflNAUGhKmUhWS95li9yiQ46bykL3O5MZta2+9+ZPO5pE38TpTm1MU753L1qmVwJw8AhD51JL6/+RLLeWR6AXDUbXrzWVSMr0a2c+r1Q+Li+XfO4Vmw/97Lc6s69BF3z/bP6iZluah/b+ENQjXxgeEM5IUYHN0LL9UiPpAGAb8/NvRZhR+j77UhKEyElw2DPyIGefHO1Y4VqgEVVivLl5h9XgMQyuJqefVsJRUxjbGnwSm6ZKcLy98f/LmZdS1SpidUAkWILb74BtbD2cgS/gzc3rXkGA6cPaBGBoyXUJxnhIlYGCBSg7+KqJJFWsGuQE8yGCTCX7Lg1NLrVVIp+SLfStkpWzmrzQB9W88hKz+oHPrusEKSvzwwTzSti3qRXcT/sIRDxEHNCe8tNpQS5VJOSRPp6vQyw5n5PVms2qgLyqANks1udlQO+X4mqRppsuAmSxVkUgVLUz10/jw31NOh4Y/oWQhrqr3+vfwYU8v0kxUp1heYWNCndWxxj0bqRPaz7GzfzH8PKz0L0b9zwW1L4omMEm0p4kG1FfLHwPUEAxFocr/R3B8+Hp55MS2ac0n05hJ48iuj8GEUW9fi4Ston43tY1jaD/KUBTcmE6Iyt8CS7Jjg/7BO7kW/MSPGsSh/kBi1dCus584pALvUltBkOlJH1uJJK08oG4vo+tNffXi22/3nx/KLgmpPPfI7v9x4/u/Qu/8hidTVoroThkO8h6DzNfhuI5Xp0syQhwE8Kqg/O2PFLDDkFKvzlfHIs6tg/drMXOgrEgN5YXhdKOs9eLix6UsuRAG48n/efz8jy9mL188e/bi+8PZwXf7XxU4sBzDLVUOv3n54vs/fuPK4fHBm188HJrRPhKIZ8Cf7+8/OZgVFY7EQKSJOWMYrqN3AykDYxfBFxQR/Uq9BS5Omz0Gc1A5jy8loj3GH19M7kbZ9cRiPxRTfxKCxA8QKb95u9y4kZbBLB2o1bEXiArJDQAeJHP+blNGkLzJQvOI2NSKz98Zf6vzTah6KhNmeHZ+vXldVnWa3KDqtB42ZCEZUNQ4QesfFmsY9iok+ZOlF0cXRSUERby0Yr45WS4Le5wCNGmdUPFnojfT9VIm4aMBEuSCIWtKIxI19fXn0ubyyr5enWxfUtsMmK4vBvEjnjaKwT5fhYB8PjUwDs3J9+zFV386oPgIVcCztS4ZOy0c4tZwGB7tkKOLb/EF90qwRHNVD9jz2go0Cuj8MGoCHwu3t/R2caztyJ+h/De7WpyfB0ZCLkbLMDvAnRbH1z8DOsOY9BweU4YAV1Y1eJHGLc/e5fBDeitG1xcIZnJXnNYLgQllTPs5JKTWVjQezCLvuEXD1Zk0DGW0Dj7hs20m/PdFiVIONnxPCrA3NDUvzubL4FHqYXxhR3Vb76ytK2v8sGMV93SGzXSdoByrAg52Clk2QxGBKQMhpUkNPtGk7zUqgbJ8ezpNS+gVzkro72b99YKxhZRZsIInwsUjMqBQC6bC9rHpei5yWf7mlpioOL5cV+Bby3iGZCFD3Ynh0+cHh4+fPdt/Mnv83XcHPQMn+ddBi2P7qz9UxC/mwgMNdHLqrW+AVdRRd2iS/ciyaOGWY4P4AQwwtlpU4mOmbGk4xjpr6dBbJf0tdZQa3IV0aDwWoWv94sjhd7Jt2ZWdTCYK3nZAq/9wtIsYqvarfqHDNsPOk8ERJeX5ZtTxJLiZIJuKcfit+BHsjT8fv5cjkN71cSf3NpT19y/J9w+pnweyWi+UdnieaG10ZB47cixzv7zgf61kW78kP0xqkKsxjUuwDkMrMAurDnOBvGEXin2WYjPGBbUTN0iYBjUiVV3dGEZO/uFdgFSmv2pAnO5juX0D1814IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufn52/k7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLc+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbets8+nvkyNsTx0VwGacL+ZyhcwPxG3nbqiHFcPfw2O9e7VNIIc8YXs8LJEPwRrwgeBDvq8vNiFUsc3O1nmpVUB17+2E+yIB5xQBea2BcfjjDx91FM4LohIIYVicvFbvJK0dZM3wBpyiZbKYHVEjJBBke8tS6pYQwI1NxNtEx/xFJofbrlv2M+ZYa+wNvr6YiMlYptjjMHog+zvWLO4g6mcY96BHvQRjjfm+Wcz0CcQibmGhsi1eNoZr4bY3+jKQLH/K9wfZko+CWGRc4HsyfCOrXFhtd0MXoMh3+KEpMv2LkS8FFbdR3U4GUXB5lzzfaUsYNHioCgrjZSrYQJFp+0kHTrio7sQ/25GuO6rgYuw0k0vgWPmohfw53PIndb2IfiEbh7hqQoGW3BNnc/hS0WNceBLJi1gZSdM+SaKhcbWana7KuB1lSLomgmGg5em7wxbTm8X6lXQHOdUttJbrdnIg+x6dVvAt+mefrQAIYX0R1FhUY4GMcMIkYF+IG6HxRREeSQVe+ESRIrU64CRbnqVlYv0WpxsyQbfG6d3rMSK4iGTA2TSm3uVa1hUEFl2T0hvRAmgEjStmDpqqad1MgoOhkNbgYEGQlx8KQGRTwtbXrVhOKRNZvrdyyv1aDIdq5M6hcRqTdDExNWNSEFoxvalnDW+HmoxXMP6O6zo0K4lEDIpVLWBhElAXMIamhu87v9bbqRUcWJequvykINsTaGsfM1WMKRnsM0hmtUCGGPbtnLThpzNH2jsCsyRA65xvXkomERugoAANOGBYLwoSt24amp9tG0gN76XFyCGaChuaBICftyvdGOLgYzD022YdOtNYCZD5FFkISLtKOWWtldsJ64UigDp9WlDVd0tBq25Kr3/eMNYcqvsaXctZH1cFZkjvnD5OanDqHrelQQdmw/dXIkEoq1CAW18BzbcikkcUPb54gFbhZ/sSYzlfYQxnPJ0SS09Jzl8Jae/ALq7l0NDdlo2CarEhM9Mno/mVAybCANx2J+m1XkVyVoSin/zGTdWB7eKef6pEZheBhW6X4ZLrMgSXEOiESzlVTBTK7HGXd6HPk8eHj//w+GB/Jo8Rh/svD0wHqbnIVhfn78AAwbXicvND1y28ySVHRAmvvEvlRaV2y/md2iKEhg/3Dw5TsX/x7dOXL8VyVZpyx6ZXEL0Y9PyuzwPQCMd7g3WG9zfNBpJWyblyybHnBMvkROJC1gMwekGPuBwlvM/+CfRLosMQFWPNE80wLgjvN+GNdAzA7b4+rRDCytvw61+uU+qP2vpC2Wn6nszepMcbz7XYIt6UAejugeXTdR1dUGVNXmC3DHPnrN6MUT/d8NiaIovc/udQzTB1OuYLhCAoKKSg/7wIlq58LuZonyEMNVD3R3y8HRcjQ33ChCmY5FeegcmGJLr35jEvJcKPG38F1hacghDKj3q5HHnrtpFJXbfcN17Pz89ymWuvx/fmzfDsVB+dfUScR/A3aGgP6PDEzEj09qnZfEyBj4PoBasy8Uw8PeJBdZixzIXuhLzjPAax3HCY3HJbH9RZ0o640N1cJZkBEi/+FuA6ngHGVoAQy8Up7YwdBqqwX6yrCnuTQqmN80d/DM8XZ20tk1+a2jd3i6LrAu83eJVxLiB25jXEziYFRuUspyzwih+NPfJtIWAgYM7Ke7RceSHSUjimAaAByUvoMutEiDuKFNRBwzTTB1XMntPrN5cbWXBG6GIEHG6q2+Us28FQLEDtmY0JOKrJ6FNRolH4v1pf4520/Y10ubr9jVSG7ErI8ca+N6/PFz/VH9fHciuTfWrTou319+WlrpadLCR3fBKhtUNXcRGlWkm59IrTSNm5ZScKq3y2UZckuHM/+uQhN6jtLJJOSgp6ri9qUY/Vo0sKkzPp8AOQ1PJVw+ozGYeZ/lId/U3ZGT4W879+NrxVJGQ/dxILSZIggiIiIRbHsz/qSuZ7Rs7hPNDFGiliW1uxMXv+gGmdhkwF6PPhP0LElQEG9bPpSEg3eyM72DqZ6YCa6QpgOcvlSeDj4cafngb9lpf1cQQQeGFTa9NvyBQckCjgVXaicU7fhZ/XFjeumVA8OCj03xP5N6bydKD4tikp/Vlv966OlFGUE9Wpo/uOzkoGN4JMc7WRRiX/7HQmMfhxr3FNRMU/ziuLVG8SD8r+nmzLcvGGy5cKW5YwPFxoCTHR/1q+gtHUlSUpgKjZUzm367yhpl+syqrW9dCu2PVUKugf1/XQ0gOkQd1DwQmGix+Y8XCgKQf7+3+aHewfVsjfLHQ3EIZuieFgSbX4ce5E06LFD/HNbSxCKNTKIhDirtwBGs0GGEPJ9lzbis//WMJTk0fh+Th6OUp1BPjSZKkoRX9eluZyEkU/AeYbZpkVBvHO4IsbxhilY9O5/bnTft60M3meX8HDxU2mcLi1D1w4lYpaB83L/6ApTJKBXK1/2Nh7TS2CrWXagi1+RAK2PssIyf77er55rXAEkGwUUD1RWEEXJYeGFGZqGqDgGwKMj5iyCDMIlNIHXinLWtKOybqtt6CNS8DDVX5jYg7SLOzKSEGHtQ8gCn4Z6mFwDJSOCUFZkjAxK9qvmQi1l/dSKzbgxKrG5zCpRtHYJs5t2N2U5/rqXLVKy1DWDvdiGq4dFurEZgzqKXT8KA2nusN8rUWuZsYsWfOmHxz4cBqXQbF4kNWyFMdMVi2fgWNhHMgIpBpTOhRl2DDOUkW1oxhgNERFQNSabGaG0aGSx0VDot7JLbLAKFS8qTAvUkl5d2UWGDXKKxSvIJW9jn5ByNo3wZrX5vd0ELIv3129BiNjXOYwpLgkiwVdk3IUJiXTdSSCkNVSZFOShPdF0OKWn5Iw4ZegrT2XFJx2tvlBKNxkoG4Iz/S0uSkx1RaDpNtP5nCoRhxDpCq7IuSqtrBaMgaumvUwX72cefrTSR9vo1H1UE+fs96VyZNZVeWtsG8gBH5qaRUl67aVYPUpyrNvqZQ5B0tsu5B9vQi76yRfhrwBX17ah+0Q0/ZNGGV8C1bI4eas0fm1Dflpgu+8nVoe6UngH+zTfE0GkDkGTETZ/BxAHZOox041Kbl6oDgWUkgLmphacSatcG5wq8OstTIzadMOhEE/o6Lh6ZvmtDK2GXqiyvs05fjGPtDn5ACDNAAZB6ncXoAFaElg7e/+evjNi+ffP//D919/vf9y/4kyw48K7uslRlywUnDY/KwvYU7jgW8G1KxfxjZLQejABG3Q9Lll4AeetmIfgVgPvS7+SOub60t147GR7lvz1ozWbzwfATO+HJaNvFCD8MW7EBaBz3Ye/MmCQ1nWgUcioCk30t+J6WSsjtk+yhAKUQiJo60j1oOffNqYpbP2tEer2ryyF2q+QwCcy0ltdqLqrC6gnqGU8ZkUYi7y4IHNxvG9jZqMeD8gRQj+hINMs8W54qbWSpd5cz6TKXy6sRGrRo5J8fHx8uLjzev64sUyWDhmmSnEF9FyaWXN5hl40BrVQLNVWyJcG3T4iwWhXtYxifED60F+4c2k/VrKs1IDJgHsLhdjeG4adTzwST7xkiL8ddNoxO4SwNjX8Vj/MayBJ35W0F2any3GjRZDKsSbaoK9hM+k5Wr4h3di+v70RVmldj2U+gz/a3mJ+yHraIf89oT1jl+87ancqtjIj5PrzdXqjRrPXL5zx2N5WSCpPIcUiq/3MQGqyr0nFR+roOrje6cfn53Kv5iNK9h+XS5PdRT9gk2MNQ9P72UFQLcsmYkMsxa3/e+7x4ffFNXUltCUGyXHo81CYBws1L36mBN3s7gMFqET/ZKlRTwEpcz8vOH7UNvkXO7c8rRSmyCEW+bDwHCyjnbVN+x8Y3Vp4FAVFMu2dYtmx/LfoB/kLOOo1sHhE6GI39UVMHsQnw2E5T1AE0AEGVzPOmH18EfuEK8oCQPi3r3yEUWdyVzNVx6J9KHNzKgsHjywN7ox9p4HgXnVgRoXsNCP5chx+WZxc2zCwln7mmv44l0Lr10sFfcP6dLtSisKu6J0O8YzUZ+WxSiN12Rs0xijQn8TPFKxjRZ7/mSTv9yaNtEejkGcdNJMNJjC/CUzAJj4+Lu6qlf57ul3+7fOCykvjaAxm7ImZrm+OnvwO8Xa3DqABWVZ1/Xz21jTKmnvPTbXsKW+h/etd7r/ivTo5mbPjkFpUgcD8ablQVZihjtN5C1RRkz4hMDaQtktREHryxjoEwmqqyUl5hHMK7/DJAhVtc1NtAnoLtUycFVVYyDwJg/EWvbhaNop03TmnUcbuSiwT848de0FFOe1y2etci6i7e0uAgYE2vluO/hukhMWXZhAm2a6s+iXu0tzuyIwKu5MfaJiU52dqbq5Yjg1KsZXLB1rEPAWYqFQuEAX05xgccdQlP0KGZNWkzEoz3gDWylN+yXS+qa6bfPP6AOctpPHCbyV1yUhjbs2iWNkK3wrPa28vTO2UzUmq9Vw0v5ytOWlwEnbtSnqXm6IOD01lSTF7wZVB+Y5U7fM9EELWe2bKbK69lPNrHo0tdzsvq+G4xWVStq1Lq/CfrSAoO81rpLRO7iWjRx0ttAPIQLWW4o8nJr/BJyRwECaoehaG1J2EWXwg++85rU2Prz3oifUvSp5rg3Q9NFGKxI2Ju5OL7DASmv7A2znow9+x+NS/0Re9cs+BPtqi5URnX+i4mrkIkGgrdbLVzN9xSqgXOPhOVAnrNA1BMDCNSAUn4n44tuX3gERNsbexGQsg5B0NlOL2tlM2X26QY/K6MAQueZbmx7ZaFr+1jUejfyGmpcPoFAIpDBxsFCMN2s3srOIPkKfVspjO3lfAAKoDyBU2hgZtEi05NZqNzVsJWd+One9tWCo3EqCopromcTzoqeRUIii42YvU9ONWN1cGhfiBvMklyol1jWVy1JNtTNENhRyAS3AMEE5fjd87QlCUbp7+aNcxetjxpmrQ0f+zFtTHEgQU4BnfRo4vdbwv5322vqGePj0+R8PZt++eCLeOoKaU/Rk4MLlAX6iDfz0KYMvDNsYTTM/yJ7HiRw65NTXh0lAbxCobcnFlOXUF8dFAICfrF/dcUzNMXn2bAEJZKJXCJgcBlbrGoYBC6QvLCGtyNcVCcQ6nPL+MiS7hct2EKqhvsOPzXUeHd3F+3nm7zgUrYbr4N1EvdzR2Z3AS93wNYjxo8p66bIBKlyiQSOklw2q4aYDfwTv4ywBXrxvV6tZL3KFGvovn5/fql7zS+rTYO2klsW9HtwDRNoyvzVlGWyfUiYSwgWH+tieS7up1Nm0euTWo7UjCYIGgZDpLI4kRev6ArrFQmK+klpyoRUyuBa3NHF7GHSlefVXf3eb8b//6wf1eife89A4igP80HwtoCZmdvFxmkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngt5999ulvq167R0Fvh+gfF0cPDVnAsqXpsWSl0f/16+F9Pq9RiwLQMF7uEkwzbmH1BiCC35lC7dqds87WhctjQm6tOn4q02++VrHM63Wp/YNSr3zL6Dx+8F+zqf778MH/nk3vj8WJ51EhbrqK6f2j4sNeCB7xQRI2MoIyjgN6/+z1cXjoyeSz5MP1j+Hv6fzytYSBeP1OpF1IkMP3YjmXAm83r5Yf9GKp3uI/6LsUwHyYzN9OJatgxHFFcGMeUNJHHfeHyJAN8C9WFTKPtRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhT0yRC7CvhQq/zgXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kgbrOPZns0CgUtlZrPMgsogDFis4xJ9QJutoI+5P9ffFj+Gn/DbaIJyxpt7XKBNHBxX8rw3oLEzgPXmhzhYEHk8cNIU+xB7ej45LhcgJoLu5AkFZOrL8BM/81kfdAzmiLOTeLjvHVhEV1B8sPjx4oOJF3Uem9+E988vSO9Tddt64tqKENe0WGUd4HITAXUxh6VlO/wMTRTGQHNM9EPhvH/71Xz/8+4ejYzk4L46O5cfp6uhYndkVoUB5NPwQtLArobJE+Tg6uD8XPdwfhRvSggcfhKPQnAdHb+/PPzxYyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk6OkLUpH7jZmm7tW9qRcD4aMO5Q4IbPU2+HqiOAu40MYJSYo7eH3+IzK+qGCRRV0Grw0rXr95Xc6d2qNNYPOZerbptP/nbev52RrTg6lj3Or44aclvv392+PTZ0+f7wK+JnoKs6blX7JGYliLrGimGQrz4E40tf2jODStQGsZSvpf4/NXXPqmiHuIUol5uVKJ5AUMLAYjnFnfCywjomxOhTLKlrHFsbV4fHdvbT8tBPNy85ouyA2lsFlhB3fRL8EZZDTm0hBAJK1fAgU3FGS3IA4VeeIjEyizCc+PxPPw95V/++SH8+XtA1DzqTsI40fXtx7A6h5ghnhb2dsnGpNqFdKIslyi1DPRLLUwAv4peD4hnNVCTEWYjfNFrmXAhlu6rRYlC+kzQKDa/ajaqIFk5XUm6n5zAMTBqT5bTikwf5AQKyh1UtjGBo57bLUVwow14LEdJk1uodI3IXsyTD8eLpAIRbaBpwcRJPZHv+gygHZNt3u7Eo3Ob7jFk6zhmM2Vnnvz70cVUhzvlUuvHmz5+yHYBkbg0MMa1RoEx/JyyUZVMsk9AIs1QEqE1pGi+pugR/f+Ee4ldjBxIUcKWMUmqQmEk+fo5OiqqvCUcAibLkdkPXHtJOY2wLrtZ2NEGoVo1CmsZSz6NyDL58K+ffyGU8RA+R3LwH1Ufck4P5AsQlUyGB/+SvbVmXPcxnjJ2NnwkvqrHH05OjzY89R5UDhnTItsmkNnYGNTTMEdyhx2ix1MG+CokzqL0SEI7DD6fSCN5sBV+syHABv+T9JG90hH2tePs1n8x31nSxvAIDOHGxjV1uBQeVt2E4BYvFVbC+x+fv5Nyeomee9hm881uTi5yWvjxyEHZuvBw3aAYxQJ10b5Q8/Xk/mEhyCirAQ+9vtXkl0JZQ4N/LyuNDac3Q79duuzYg0mHhvg4C4i5n3peHvloy9GIBo1XjCMtHl9EUXqMP5PRg0+nxocPP/azG8eEIKjHCAmAQNRq6DBj5ZgxGfFgbNwGcd+aP/j7bCobtnCL8Wd1X6cKgVd5zBLmpC/ffBEuBn4JwwcvYoJvG6SYLuXR4w+T4WxakTyTvw2nGSYYXrurMt1WBqighTj6zWL+yqemoCzkQVNg9ll6W7zAs1IqyQGjNlMZilWINR97rVY8LeEn3W2iNLibAaQ9E8XK8xP6b5z2SKpYMzk21JlQZBF02DbvwjVyMnoIOzf9nQhPvJqmQBCDPLtDGgBp1xo2PiFTn3BYXLUA53TXcs4qRNMs5hdIw46HD+j5oiyeWKIhC79mAaDPB7McDuJhl5zG+Lqkmxi3mW4P6zJTWgL/TI90wOgmgwEiumA3sVmMXesh/dfjduTZokD/eZJvCPbHsR41fuDy56IwLWzSailiUmxHxMwce7eNoraFQYypY46fqZhgC3R3j1JoeDdXUvkCbmxe25HnGmckGjGkiS6XYb1vxDvZ6XZXyPvP/1zEPDSqebRGfw+LVRdRqPI1E167tSQLFGNcN+KDkYBSjh6MBU+piDL+XukWirk3b+rYbRbnZx+zi0WbBBTckF2IiOCxY+jbSGROxWKQfWL2awUzz51GgQ3ViGtDiWYIEtOPk3iPza/BAaubXKsupamPng157Lsv8iA52sV5Ro+sVe7tCJMLM8CKxOIXHsCzhoTf5H2J6WHUA3dF6HL7plAfxnkrbO6Z4N2vQCjienYy7iJqfYNB1SItt9xEzJhfP6ZBsitUwfW6ltBKffuA2dz1RlMQdCnOh4BX6YWtyU8mtJE1Zjx4u3TfziUETjF4BBwf/HUMdJuu1oF4ChtlKjuthUYZK4vAlG8Wd9yjSf7AHb6SWUj/Pja7hn85+ONT9V8rUbcea9DSgYc/YBGB87hRyDafqSP8UVN2MQyj+jAVXRgKdjSBMx5Gi5Teb+rNPcghKH9QAlSVPtIJXJ2zcesCBjMRpUx5ETg1o78XmAgQxeiEmFKrqmtjvk0q2/XAgVXJUs3FxeREl8sh37+PBMnT36FlnHvn81d4F3nwQKOZvT5drj+4cugH4WwfSFI1Gfen5dGBxG/q8flSKrnq8V+eMHDnRhNO3sLPdIfIUVuM7j5YFSB+45lj9LcP/erktI8QKv/OWKpY/HYpsteJ5UZQTKNuBRwDA1OhvKPdWVBwBn9rIT3Jw458MQ40mbND0vkLqQpSkiYEGJNCZ4zzwI+mKB/zKbZ3AxTVDLd6PdZSP8vd8S+mdgZiSS7+QqNPW871ZVqt0jGTjbCYzMYtphPBNZd9DubTR6rrvMImlChHC+mbVwQ2NBkBi26kOeR9KiprL37Ufx9CZxfN6VbQ2jfoSgjQrl2U44cD1dFFMqa4zMS3Og85abPJHtKrSP/F9gJ3/4a/scM3+S1Q5bf8K7+Bo3zhr70AgbFwi+xUMVIsJf3KRx7MVkys/geW7HZdw1QdEumKlqcD1alpES4vYiXCJ/t/fv79s2f/gPYhh312sXg720iOtDhWY33NyswbXBeuueW6qpvRg3rioAqc76mMQmVPpkCZqDjoQWatxRQ8DIX3f7pcitNItB9+jnrWhKUM5etSEtQcvJDdGYNk0jPTol8GKabwHOCZZZbdO+3DLipBR6WwF7Ls3sXXHp15PyzPzy9flaFXYrUyoLbI8ODpH//09Nkz6b7TrMmshx1DUGrZRXq1BugdFD97yZOe6UKXyMVezzD/jbez0GZT3ZOpGIg2dc3ifQGYvJVGHhe0ZDUBt0xDS5SJxQjpbIkFmh466YcLfYTgXbd5j4KjBCxQXxmmiFVxybqaIkiS6akqYvFz4LSXooUJI5VKwKH2KYFif2nTsVXfPguVwMoH9JNciCR0UWGIpwT1JRnJ5QU4bDfqkF5LC8MQdFUHvCNLoxtCl1BuPqqyfS2/LdrQ773JIX+GnXsd7I8u54rjOV2B4coIVGYB9EzwWy5gh6WbQWhW/O0KabQGH9W5L1rbCKQoR1TzqgWZnSB9fYGL/vzcVqBGkpRqsr5FP0QjKCuJFYJdmwyytmh+k91HnTIKUgo1NEzYejWbJb7qoJqhpRi0EKNcA51ovdzFlPMSbBJysuWFzP6LE95XB03Uffo0wG8dinayjxquHn3sjXZfawW9r+qYSCfwPcQXdUYIC5AFIBeyqOIwKYqsZvQGLjrrUWIoaL6T426mfzXVvNsgV+YlMCriaM5AxxqQZHrK19ku+9jiUn94bmKyp0UHqDBUx2lXDGaMZZel2rvMqBnINp6L6GvE66It6bXuIbNZHTjKbpcgEHs+F0sqeufB5AsYaAIkC3jOw+79tRdv5mq1W7L7D8Tvlb/KbGuiE3pe5aMAOIwIwErfQlmbLWFu4Hj21eznXL9ZXP9un8ptW8U2R4OxCRvUha34d+uVRs870DRAObNKf95/efD0xfP+5/3yU733eg/cyc389DSgItjHkIZ1BleJfgdk0fqgj8yZuQJSiHKwObANoMSJvX5Loh608zfHp3P1+j3gxiLp83chmMUogVtmhegj6f9L23UuN+4b8fusp4CVJrhP8inFo4Gptcw5itSRkNtVXb/0XL8ZPHz2t0sQlM1Yaf8mixCx2I5dYAlGASV6htAcmb7oAGEIzdEgI4BqYsI9GnFvZx3hwSs+HCbW5aa62i31sfIgGTal25f+oIbikx7Z/GqNUPzXx+0/7HLkqUpu+01q+vhGnkLuNfIEGI8dmowMp0tuNjOcO2dV2fja5aU3SIFkYAmFZIfWSL3cqswfrSgs63zh6mvzkK4DXWXFakaWC7nMquGExeTljK7suMPH7v+nw2TnlD0MZ1VN+bzEKIB+uGvKypsLV+SzJzeAryyI4AtPtQ5QrBYlA7oDfmwa8gIEqcBtAALYeTIJw/4t2wZJNOB3DMTAHN/hr5dkGH9uhUsIX7GnuP4Y8LF+BZfELT9wcDlXv42TyDb5ttPjm+0jwDUKL/l6TiXVjP0s8MVpPg/NwhWFnTZU56548nrK0P874DM6c6vC47YnE0iHg88gFoRFqedIUvjqL38Pnz9yDriWKCa12ieTJ9YynMl/N/qg0oGWAfXaBkvUCl2TVOOyOCwCs2JHl8QEktWbExWwLDB0OuDdaUFJg9sTG6BkPGpVFtcbuqHOKwGHw1bosdRI+YZJWk1ds5eEz2O5G0vAE2t+161Pm9128zrVL4IUgIxv490X4tJZVPHVfvrevU+T7jZFwcbERAD2i0QVg1iStK83IAlKE4tIRNYGs5pgS534mB3iF1oZZau6ptIX1/ZfsHDAeO10WpWmx940Xk9A2nQf47VX58f1MtEV9ap7J+Wbv3/qq4bWcmj7PjaJ5XUbr+UrVjGes4yYOVy6/b6t8ZA5Lf7Bdsrtpc4EGlgNvST04CAWb2SuhAc7JXNZ595TaVxjmkdFt3INEH1cGIn+FQ/b4ay6l4bvqV9CKb4NoiXAxnDsjmEkkfO+nLG702EbuUc2JoazMobyELPpRDtIAD7B76k4Gr0SQeYkfY+FZ9/wrPqOvMUYtI2FZDSi6F0LZxQ8Sn0iMknaPIIiliCLIPrVXKslJo6Qlw3VPsyoIL5aUD2ncJn78zCrQgZvDN+TCN4HDJ7gqpoy1xAYe0dyiHTQDG3TzQV9Z74atRVaUgOsfMCVAfk+B9EhHQAsXE4ZWtTrhEY0BF3wUdByzyc++ERvXeMUlFewC9VpxlN+xHp2RPjYmiPzlkOuzxMJYsRRPR0kQeAnlCafvvxFVBCUpOE0zfnL+rv+lqoMpP348DhteX558/quCcdzKpG58d7kNyVF18LUSqPNqhjuMdkIwZykr3xzBAd9+V9M+r+3U0g+2ei4Id8LbxrDSmnyxYJmufPU103t3eNHolDB61OK2BJ7vekH4Lx7U2RovcLhrrh//js1VWn/+5lTiYpDg38RtV5huziN9p7+gxTbJJWKNTco2mrYG6yzt47nfyCwYuS/Gf5r9C+LPzxqt34ha43rP29LDmJWEGcgBFewSFD1HEf1YVHXZRk1jZE4vckvZDu2OXc1mbq6HGgex2W3iMWkVTVp3jd6aObJ+O+czrz7+AZHhLKLRI4jKUU3dkJH0eObABDRwa9Y0pA210U/DeOx3RsHnjLsr0aQNnDWZ1diQI0Z5bDXMrZTOx61enOiN+Rnhj9hRnZKV3njG4kQRp8+4137ukOE5Q+u0dCHc0RHW+0Ms7paBl+vygxX4Ah+rEl0lv+e1dScB5x91Pfltx04J1Zv1n+SvApIDSQUETSbQIAtQomqlTdts7Q9mfCA7ZfxyHRJx0bK0Us2cGvjnWea86y5DcIyp+zo45sUmbVUmSnYOuGPWxEZX4KVZ65oKFRnZ+HYWvv4mX1quRraTIWrUkycMkiwD30Wzku6kd/QzFzkdBnwERM5dQhq+p3RQ+Kdhmgkn+KIqjY1LQuXkQTznhZLrgE1TBxjC6U1dhcjmPEgJOXcT43YdCOp5Wtf5/M51a2rS7i19qDAOjcpumfNYKeEQerUamy/77Iq8ux6qOt25OtVQdLTVwM9hzBFjy1jtQZj7rB9IPofRlbtAdheUH1aNUB1+F7VbHgFkeLWETTpw/ocu1X1Hqc0z9kevavZQKvFIveByllwpxU3YLv71LHhN+6ClhWMuKaCXIOMlJauJpgcMGX34ArDVw0W4EQRXNm4zPMV3MWIzRCYdD6L+6md2sHusM/xVGuQn2Mjl69Cw0nswgErCm7F3qPObxxG6DputsJV4THGy4A1k9HoH18+vEouKmKgdBPTNmec0XZRPSRxeMktipOMJrWjs/usWrDWW3FUScV22pxP3ad+9nUhdDmCygzJuWs4tjVPd4UvBWVeZ1gdhl3pippAV2z4npiZ4taUmOeat3Y0sdzdgkJ1WVLNclQ08wZ/YfAZhbJinM4ZGxAqpURK24y8y/5Z25V/x3Hj6P3Zf0VNzdFVSvvcu3e0foole7zPUedJyin1yFEkZ5TTz5077f998fHjVyBZR/vIXFY1iwQBkAWCIAD+TTKajNHgRr5Hgb05ayLNMDsA/cQ0tRm2dKU2LvIntZcR2rB9KbMsAdMctWig2aSLwMnyaO/RAdAkp1KTX1j+cqPKhha3rUYkSUxZ/UBqurxFVAJHTAgc2FiY8mHjRfJ+R2NSZ7kprBgKbJYKpm1aXqFcuf0++ssxSEVHYTz8w2JtwbGdpKlFjf1/6Fqp7Xo8WroaX9z63Nj1Ql/Hoxs6IeVOZWPbWBFCbzaC1GWNCeLeVvQL/RH7V6K/S3uXyI1McWvStLELtU+J2KidqySVoCI5Co+TLct3MVEZTqvdbbt92eniXghiVybleZXDW7kVzOoAFvx52PQu8y3GPrj3xAu3ipUMfC3TWM8oVprDtvO8wFxvnA9EeoT2ZDex6tOkr6KOkknCzLBJVmaeCEzQN4R1OtJ0fRiaIBxiEUjLHb8KeJ06xgQ9ZaiyZttTKaRizbWfQZmSISbeAqgUwdV0R6ZanDzGGl4tH27vqhhk9iSdZ5W+xwRKWDQxqCbgwphyDZYeYGxjie3Cqt9/CMWpEv/+tDWBaO4FDTNzOaI1wDm8S3NCKMjtBytWxsYHe/sHCOka5bDD5PbnVZkILQqTLWAHvc6U59Z+27dShWjhyhxVK/PyM46i+HD50d7jk/a+kCmZ+g0THhYyD1YMcqtjjNf9rfZ9/iJOv5fBOIcKPC9tB8crYzltbKiMCvgb3X2aqTFEvYxB6dmEgJGlgCL+9RfjNOX5YH85st6zuk6FQBM38lGjpSK7CdMIquM+H2/txJnRJuJB/cqizDeni/+4s+JksP+EA2Mq+lOWhiGt25XyQbvy3uHek08+jcq5TBMyVUh33V9yx0EnmusrcxHM1ZG5fD1hB780LzwdVtzh/3TpESyfIBk+b9Wu1mvObX0/BhhwksT3VoKI8kVoRqsnPY7xm1MGXvTAyMaH/cO6jeZphPjNrKRN40UBKUyCC8MJV61bf8IPokVqFFFQtDB/4n1n3SXMrBpFyv/U0YRK/FLvPGYJIScVygmaQWlJ9godyGXYsFRIaL/DGS+fQcg7PgkAzPi3sNYrjGCKxggSC3QLbmBYO9fnrUbjTJUkaLpd4ySl3rndmaT7kcO28Tr54OjQdjSbdJWnoQxNCpmadwXMbHamlGmksSBGYRq+KkLrN5f9vwSjx8ype04nSmuLHPAxbyGxMDh8qcSLvnIBND1FPU1Ac//aVJsoJvDhminnAb7gYFCoHu8bGx6ffAKmmD+3qXsqwb7cdotVOPT3HURAz8YFIj7r5GzPEq4EdY8NBtlQqNNt6/Rn0pHtQhEaNkEqgtABsMKo7aSvOOMKOE9wXO9G1ThoMIr6m3G9uNk7wf47bsPbyhUgaT+Cki2IN7apBgRbb10x7rVT+hIJhHjXB4y5KfXXrKnppN88fHwYTB1tLZy3Kz3b0XF9pqhZ6iCGM75u4+127VUIlp9nb3wmzRrYjyQOOx3ZDoZ/ITc03rlxxj4iU8fdfpqCKPkU/kqP1vDT79F5lsxgMQRMn1TJS6KpVzrJ5Y435YCP9cj2y4yOtp21QxSfT8W89TEcRqS0DE1jMs3+vq0phzHgxjRNoC4eGiXOo44//+EFxsNkirQSaYTTziPpNzY5FFXmKaKp7sw4zbXLUuRtN8sk60rDU3W0dEWZMPWBDq2rft9Gl+Yh2DOD3I4OJJn5aNrNwrkxaX2RSwWRLtX71n2etlt7SvaqR7nlbDd4vIqBY6Ib+VDZpHafHk5QiL5yMZz0oXJg0XnadQhyqsm7ap1pnRMFXuLwmFVpXoLg1chqrezNNiHtizXASOkJbZMEY7E4HmHEF+wtWZLiWUNumCwx8UWZT4leM0sPaHfqGa7y9e9/FFGBVs0U47CCOAxh7Hokr4ccW5AiEbpAqPTmkENH4Xz1z3a38lsRfTfyNv4a3goFxR4j94OQgqxR9dcuPqpk01Jb7q+4EQhQDcjoG7LagHz3tSVriKf6z2yd/AwxPWC4emeJ63Uwc5vPDeNRGiuueZ5TfXsLe83Pb313DWc5XAFjHth4fs4i5gaybvHjyn9UD4+W71mo8rd2CND8eb1YhG951YbT82p5tA9dy/Tp6tvkQpkaHf+fHddVz78wty2LKqs+t0WB3RtiFnNg12OHF823t3gj+pODhyeV2lCGXVsb4Iofhi2aEgQ7SFvoLt919Q80+sct+501cfiO03NUfU6c2ISaSrV3uG/l1v4rZsGbPZ8NdNnFpJl/E+XTJQCSk2Xnk+2u0O4qbUe0rM82OcH47Psk4wuGc0cfVZwhTRh5y2vF+wuLfIGcK6tV+xIOlEboF0iyuL42Q1IM1J4jwBc6LvOM+ifMP0r5CpeaxtCjjSc4boXmDA3AZBT4U6uFOCb4iakMli+2vtMSgm4kwrMyrwkmoBE5LJxoByzEgKZzJQxJ8vNkh6RXYRjoUaoRh3leMW+lPSBDmUm17GLdAD9E3LXVTvXvES90iI0NdyaQP4KCTsgagZVJsGgJBrNl7NZbxoKtLUmBddm1ZIEaJtYVDalOsMh6Vm/LDmjCRw9klWNGzgkv7cIMFioTAHaynWJPS3jrAKwqR2nu3bHyMLQ/dOgABqepJDGHnUNKBUF3JBg1rIpG1IiDG9bR0d4nTRSFpndC5FCUUb7ZV4nwsesLC9CqPrLT6QPU0rf45zUkAkpsblW79uMTE4U421Ufa3Qyl6En9vvnfiR702AfEuBadTx/dWVcmleh/Fn64ll4A5I6eS5ZLhDzSo346FTNgbMo850PSUNVBKBBsD2bWVCxiLhRcdRBDb5cXtgY+QxfXbJ2JZRgNKwDaxqh1HFnsbBWWCeWR45l+ZYstF4Y1uwfpslHzDYzA+lqhiEpR2TnEem4q3cH427GdZijwthXDHoxQhkmBJl9YhUnqrUm0lRZ2UpORtaoSPpexYxijZE0DAG8ekeXXyRV2Ktne9Sh6rURQD5ZLZJplOeNUkqT/S+B+TerE5UoYFoAEt+At7g2zCJwjwglzFIdlxfDgqod1Fakp3yuNVizOtwCem5DidP1W+aRSd1hs6lmt2b4k1YIrUOFOVdvKLL4BA4rtcWQaDu8trDZbz5rzBsMNWaz6sB88LymOjHnJDx2wEvYfPPcIg/X1f9Wd2z+swSOAyxiB2khesKXChXy3Naec9xwcc6XTeBFi35jV97BYnFx/QW+6x2ngqkpmtkFuH0OR/BZq3psL7kgxUx6SdiyPLfw/WoNfWRNxUiUxncSIXxZfM7UV6SJctFdhIeKlzIvzNv2a15/HYX/wpKT2TfBIlMArIQ6wWmmQ6xYAXPBKuAPCuIqs7B+FJhNXYEv48rH93gXC/gW0sReGVsaPLZqYx+wFYNxKHkZBRTmI/slCUSb5/N0xh+SUMHbQ4TgMMLg/Ys8en8p3ZGnXHSfhp9PV5unT9t3nkaP3ddy2fXVsDBX3bBYuG9spnUeSnGh1NEXD8J0Aga9P3ph+1nZ8d+WH+lsjH+P4Tf24IMP3suO13TmxvMzuv7V6LL0/5vw/Osfuy3f/8RP9aK32vvmgmUuY8v3Tx6/Z6ZgnjYmjnLIcb88sn+jNyZvIjj42DaZcOTbPDRwMH8boOWDg/0PjoyuR4+ODh5ZWyPcDClmx5VDoJnn5I23eWCI76El3QQ/MBayXzqKbt7/4F3lz0qcxgxROH8tjwzR45PNiSGyOfjQONWWSD+06Em8tufNsd38CN8w4F46slmhk+MYs1qfOtIgbzZHkgSV6EasYBZFP+NAaU327iMT4MY6xglnmzOcrAinqq3N+qury2K+vsJEHJp7rzftSCZnFhmg6aXpHZev0783yFCr8ItuzCqNmIxw8fybz82Ad7HzxTleOb+3T9GUy87anKHi57nMd6UT/SZ1kW+eLG1M9zcfHMYHx5EOo0bjg4N246Nijutnjbw9jc3GeVD5aHlksuQ9jkccHFJpsRHndp5hXqsbOpSKZISf0sNTLBVHN0kFMSkWZLHMw179lqWqSvFt+u6cwPB9ex0+J7n2hygXbhyTuAb0HxGX1ywdAmzvwvDxma0w9Wy2CdnMr+wXmtvVHLHILmZY2D/1Jlj+nqLy06ebp/XLGzTmFREVZjHb3D7b2VgC6auDlYHYnNmCYfeAxLtnzn6+92+rFv+GReTso7PLkM75PooQP0Ko57g58xczs+fgo7uBu17Wmz/WslH5Wb9WR2jeVxbh+zwmtlTeFB3qy1JlFf1lvPMY3DDYqSOKQY6BQGYko6ODqa8p0Ns7ddfAvSlu3rWNf+njlfIsMMzO1NsA/tpokytFQNv9IgyUzJS5x4A1jtFu9l40s+Ru6rsQ7/t3WyBhYSMrYsQEK0NElBN3MDPimLfaiMLrU8wX56p7LmQI4KWlPfoJ57CrcTYAbnKtziAvSAk8RjIWBB7cHSPLB/Cm8QIoDQ6qpkzSQDeWoMfw3g++/WJYQFWv8mXxan+NtfgzztT+YZI4ZhmVQLIZTHZh7pE921sAQznoWLGFgVlglhWUn005C/jes3k05k9j4N1Tx287WMf88nO80qUnlijNVORLXrLg6FSpdRvpn/B/Gw20z29al3+sw8JM4atF14bIopDWIDwBSe9EdhfiJu8kY8pfxf30mxWH+h5KPkSedMut9uCQfJdYLfPi4XyPLzQL5XrUl0PJib8LJKteyCM/3delHG7mVwKulBecCLRYlcILsshFGAky/qI9v4Aklz8IFY3uYATAwrAbVYoAtdRkbfDTp247OGC84sQ5S8+kLfRKto90RPcS/fSR9JOO2c8zm4iqUeDilf58GYxPDaaQKsPr7K4QoGmPyTYt+dELhT/iC+VO39jhrzGlgVt8hWGZxQW0dfTSBncXxuPuAgU226nuRTuDI+tNJFPRDZHBEKXhmPyavEXixqSo2IwOSGYz9ZXW068v8cfSFuEPbSZ4srnyxRWedNyPsu/wLzqI5V/zGlmlXWWnwaZtHXFqKjnzqR+fd1iN+UWjzTxCOzVIK7rmJwUxbFU56fiDDElqoZFeQkJBJo2wgMiqcU0TTe393OGAR2YwHycro6Ga6S3arUN+3WYL2f2mmgx6FYeVP7SkDMfnLvxboPAoJk9YPLiGmwD5g9wPbXJINNHVNcjZfhDL0MrWg55/v/2TTgAlLRNRLKhZzqjar3Phe2e7v1kla519+M3ZpVkvgBPzUPEAt8PwFCaZwjdiNR8C2wqhukOymAKOjlcp0TFsgIw94c9A9db9zwe/Y4+G+sVwm5oIN954+E5X5cBllx3Z93mOSwyK0SLS48R67dPFf92RM8wovPQCAG0ap3Nq6KNRDgcqCISQ+7cwjLyLHh/yPFFHpV+Nb1vLvD0T8UyOG2Sbk1XshUe8Z210gm3PfTDrNK6j3e5hkvSpUI+GsR5NGq1pDEDsbitbQhrcqc1xaDad38T9N74zs/t5t0isJ2frW07WcrgjCZ1BiWOOnGAa97HR7oZ74KbP/QPj1nuPD8N2vbq/W92f3W+SAHqLOJ3mTfqlcF3oLXqFNML6Vn78zyzlLlNaRH24iF08h3OLIQxr6mAeC8MQDQmOJ0lvBU/m22jglP1WhlKaTZ8s9/aj1UqmihyPpDPmm+Xb/N7tdCb/eQ1um17H2tudz0e9/ISCVj/VS+/bT3Pvooza/64Hh3StdrsnwSXK22NXh2NOJ0JZJ9bPf44ElN9gMU/LgM/XEY9DWsGwv3mKVRqpxYZ5DGAyUbZKvKreurSse7EAf98OtkmZvIH5ugwf4PWQddp/GZ9FTgID0oxjpedXPrKJM78Ll990flVbSsqr703L9VMwAvCxe2nsUiE16PIz8BWsmFaTyTIG0nhsUjYpqce0aB6ZhiWZP17b/sWJZEUn8ZUIePRk+S5SM8QMDcCf/y6PkJCwM0NXMvMqscHvQwIz7b4VEemSDaRSP2rDqUSTRcJUSQtKZ9xpMtwtJf3keCzRNMgnY3egQoiNyQIDRwHeKVURYh6NqG7cbZeBPbvUcAIEd8V1kaqTSnxoA/7fbGfQGDleLPg8gbZAzikC+gEVfvGkQQRgkRIo8fjxOnfrIRcUlcQqZTSPoV7fR+hhVX1rh8Nr0Z/jjbynx2Gg96Gr2OHN2cVrUNAOzE67rMCOmgdnp0JTtINdiCaUiRMo1XNOo1Lggx5rTLoGJnsp0qenuU/xCeFeTOW+2J2O/pL4nprdFNrylHeRHT3hlV1HRUDXhXmaxLI/JJDZNxUKL6+HIsulhksvNFwv+zIkVfEznJAzaFoO0KIw101fXmdIztFjXXaXUsrRFFVOrwnhhxfg5KtlbcLvPAfTJkmNFA/0vE542aqmuULkSZha58uNyqm2Hwlz+tYVr0h1ardQ+p1Wo/Er083diF+uWjmt/XPa6f2I9RRNkpeD4BPoAh1zviAE9FjZrLb0gU6e/bCOCZF4fn12QVZ3EOL5NHwDrItKh7HBx2Kzd2L13uXhZhbIjaqNndJu0ozPoBnsd9rsu06Fx9Kg2MAJrQncJ8ZOB2o+QsWOUSe20+Dl3V+sPOJwE47Pz7toua3by2l0izt45Y4zAfJNiNqCQynIMYiemOENIXM7hLtnuhvswF6ei847G/4d3Ywiv260yJy51bTq7Pt4FoDQ2t6w3e5uLMc6xked1whuPTvDsXoKAq90UJMd//5WN/UCV9/Xrf29eZepG1AdHuw+tsJ7zqaRdq5YIpxma4b/+5Gik+3NgWXJtyohEYIds6A4YmYHOnJBuxiRbmdLOt4pQuJx9fxInLbfgmj3ZiXAOlCrMo7ulfaI8UQUrqXxBNg39GM7etajYGaE143xxTJdGT0Sqqy2dzwZ27x9kSQ65dq4fWMgBMqAUipoWty9ZAA72X4HQWphdZ8Yj0n1z5X8jzTd7I6T+FAsfsb571SkoMp8Z5+KjgKLxP3GMUozyjMBWoGjeDYBmM1Ku8kg39JhzeinvmbnSp9/VfOei3Ldn8DF+fv2SEhpHEZiYjL1YpO3o1LOckcEN9n8eFVOg+1oyJI1OqWVLFXqABWN7hdeKT1dWcCq8cdInPcNHY8XGqpyEfgt+WVP+JrTDuq2YIl5VI/xA4Kr+S3skeoFEEBGfmZEqoMBpw49aEvLBem3Gqbiq8uixXH98q34O3zzxa13LNtRtLgHfdqmBzMf2g9mOZqeFFs5gEiS3bBvPMdjkRjJKvywNs1kF/vh7N2/4V13DrGbvftXbqnr9vS/F6u3ZAq8BT21IhjkvzDunhHkrVnBcd0dnoEhoCnrsC5E6GsQVaYv3e6uKOK4vNjpzgRXDaAlxHr8EILZbsM8aF9NvAAyZtwoI23RnMtqW/IuY5q1c4bURMKBZlebs06JALvRbp113VFlSh2vnC2yMLO945YAFQEYXZAn4FuXV7ACa2oOBbABpujz7qRIAihdF3xpjk4WxYaYYdCvGB36tY1NtzKzyKaTyjFPae9GoKE7iJKlvfTNLVf28lTBQ5MaqYugE5UnDhPS6Xpw6Blm25Ba/Ylt0Z5UxzBy41MbVX+mD4qm+6tCcuaP9j45lnNz6/lUSnNFisKb46BNmsbNPZibeix0/437K+WCZor6dMv160uD4XmAhs20aJiYGymN5vI2tWr7h5JDH/xIqDQw1sOpmdxRD46ZFbtTvZIkd4K8TJcsn/tJv3mkoV6emy356ADu86kbfeWbgsEtwca97OOHAzNG506Bp2weWUG6akzv+Sc/64mZJTzH9FYGPJbLR7Yt0pjl2ZF93KKVHzcY0XzeO2Cg2ANCxqeKLON0Z46k9AhlPIETPNoYFpBIziqFUizrSPA/kCJKIV3VUAtjkxJOZWRY56OY4W5YS23XP1iRVBeeTif6GYXHe6ZfDB96eGrui1EIFAz9dgeHYV5ONE0nJLbD51DFJ+dVIaDa+1rsRvfbAjupCqpSIqbwkzcqysLGcepvuZ7ZX7vA1aGxYiKwWODl6oPuoCqX8jzngOyGf9W5Bt2+ED13HQwfs5S1UG2CBWhcUJ1V1lmVzqF2R3qZ+5HUbl2X6JeZD9OPa2qebF8C2VD9EdvFq9HA4m0kDAmZaZSn+z4NwnCVdgY9b7i7hkqcLoyc7lfyuYARQFRTqkaBcmZWCdimyFrcxIVdwvjV1ffrZjhNX5FcDtQVc1uLjXQH9GQWU3nnAA1GIU2wH75NuOFHyNDc+vrDEftelaOfJXsEVAXZFEwdTX6sVa8gYVCqcYPYZS8+LSMptpyL+5gMZ4veOsDpmky8OXaROfIxgvm9hQQ+FwjnWfeksaY44VgPj5ZxqciZi/jsF9Y4i7Kx5cxYsHOWJ/2kWV3Vd0NpenE0fvsl9bFixKbkV+qn9639bshFmN87K//5qInfQ8YshCleFy+63cRSJEMdjCLCKxnpFbOQGMF615+iXbwbFTN2zbjy32qki1hU+HNlVymjlj3+W7/ov1DEJAOx5B5K1t+Y30cs6y6S+P5Xe+U/ecU7fla/Gr31SzEQWNDJHNTkudRcfxfXcaPYwE1T3V42/COLopuACv3Z9a90j5tvhKM1bZOauB8fWdT23kPT1wfvpjLT0AuYEoCkPmGSM6S8vVam+xsKjComyOmCnXZfvk0ulvCDjN1f9NXAveMJcZSld5DlszwpTfmesLF9DXGL7YcbSgcUyziUuKT2D8D3Pnqzu2k2VjI2vEBgmCwaHNdXLyxurdbN/QEHMLRe+O8vrr7FiaSjdfELkdX97iinmtUTphe/dJKUbTj41oIPmfBkUbLyIXnE/wPd+PQ6")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
-var r=n(7516)
-const o=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
-const i=8
-function podLabels(e,t,n,s){const{policies:i=[],others:a}=s
-const c=Object.entries(e).filter(([e])=>!o.test(e)&&!(e in t))
-const l=Object.fromEntries(c)
-const u=keysToChange(l,t,s)
-const d=Object.fromEntries(c.filter(([e])=>!u.includes(e)))
-const f=s.selectors.filter(({selector:e})=>(0,r.cK)(without(e,u),{...d,...t}))
-const p=(0,r.Ty)(i,n,a)
-const h=variants(l,u).map(e=>{const n={...e,...t}
-const s=f.filter(({selector:e})=>(0,r.cK)(e,n))
-return{labels:e,matched:s,lost:p(n)}})
+var r=n(9340)
+var o=n(3565)
+var i=n(4016)
+var a=n(8422)
+function whySkipped(e,t){const n=e.command??[]
+const s=[...n,...e.args??[]]
+if(o.tB.test(s.join(" ")))return"it runs or awaits the migration itself"
+if(t==="all")return
+const i=n.length===0?"the image's entrypoint":hiddenIn(s)
+const a=(0,r.SE)(e)?"it would run the same code during the migration":i&&`${i} may run the migration`
+return a&&`${a} (a Job in "migrate-manifest" keeps it)`}const c=/^(|ba|da|a|k|z)sh$/
+const l=/^(python|pypy)[\d.]*$/
+const u=/^(manage\.py|django-admin(\.py)?)$/
+const d=/^(make|just|invoke|honcho|supervisord)$/
+const f=/^(if|then|elif|else|do|while|until|!|\{|time|exec|command|nohup|\w+=.*)$/s
+const p=/^(env|tini|dumb-init|docker-init|catatonit|timeout|nice|xargs|su|sudo|gosu|su-exec|setpriv|runuser|poetry|uv|pipenv|pdm|hatch|doppler|dockerize|ddtrace-run|opentelemetry-instrument|newrelic-admin|eval|source|\.)$/
+function hiddenIn(e){const t=e.findIndex(e=>!f.test(e))
+const[n="",...s]=t===-1?[]:e.slice(t)
+const r=(0,i.E)(n)
+if(u.test(r))return
+if(c.test(r)||l.test(r))return hiddenOfInterpreter(n,s)
+if(d.test(r))return[n,...s].join(" ")
+if(p.test(r)){const e=s.findIndex(e=>isFile(e)||c.test((0,i.E)(e))||l.test((0,i.E)(e)))
+return e===-1?void 0:hiddenIn(s.slice(e))}const o=/^\/(usr\/)?s?bin\/[^/]+$/.test(n)
+return n.includes("$")||isFile(n)&&!o?n:void 0}function hiddenOfInterpreter(e,t){const n=t.findIndex((e,n)=>!e.startsWith("-")&&!/^-(\w*o|W|X)$/.test(t[n-1]??""))
+const[s="",r=""]=[t[n-1],t[n]]
+if(c.test((0,i.E)(e))&&/^-\w*c$/.test(s))return hiddenInText(r)
+if(l.test((0,i.E)(e))){if(/^-\w*c$/.test(s)||u.test((0,i.E)(r)))return
+if(s==="-m"&&r==="django")return}return[e,...t.slice(0,n+1)].join(" ")}function hiddenInText(e){return e.replaceAll(/\\\n|["')]|\d?[<>]+&?\s*[\w./-]+/g," ").split(/[;&|\n(`]+/).map(e=>hiddenIn((0,a.aL)(e))).find(e=>e!==void 0)}function isFile(e){return/\/|\.(sh|py)$/.test(e)&&!/^-|^\w+=|^\w+:\/\//.test(e)}var h=n(7516)
+const m=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
+const g=8
+function podLabels(e,t,n,s){const{policies:r=[],others:o}=s
+const i=Object.entries(e).filter(([e])=>!m.test(e)&&!(e in t))
+const a=Object.fromEntries(i)
+const c=keysToChange(a,t,s)
+const l=Object.fromEntries(i.filter(([e])=>!c.includes(e)))
+const u=s.selectors.filter(({selector:e})=>(0,h.cK)(without(e,c),{...l,...t}))
+const d=(0,h.Ty)(r,n,o)
+const f=variants(a,c).map(e=>{const n={...e,...t}
+const s=u.filter(({selector:e})=>(0,h.cK)(e,n))
+return{labels:e,matched:s,lost:d(n)}})
 const unready=({matched:e})=>e.filter(({takesUnready:e})=>e===true).length
-const m=least(h,e=>[unready(e),e.lost.length,e.matched.length])
-const g=least(h,e=>[e.matched.length,e.lost.length])
-return{...m,changed:u.filter(e=>m.labels[e]!==l[e]),wanted:m.matched.length>g.matched.length?g.lost:[]}}function keysToChange(e,t,{selectors:n,others:s}){const o={...e,...t}
-const i=new Set(n.flatMap(({selector:e})=>(0,r.cK)(e,o)?keysOf(e):[]))
+const p=least(f,e=>[unready(e),e.lost.length,e.matched.length])
+const g=least(f,e=>[e.matched.length,e.lost.length])
+return{...p,changed:c.filter(e=>p.labels[e]!==a[e]),wanted:p.matched.length>g.matched.length?g.lost:[]}}function keysToChange(e,t,{selectors:n,others:s}){const r={...e,...t}
+const o=new Set(n.flatMap(({selector:e})=>(0,h.cK)(e,r)?keysOf(e):[]))
 const sharers=t=>s.filter(n=>n[t]===e[t]).length
-return Object.keys(e).filter(e=>i.has(e)).sort((e,t)=>sharers(e)-sharers(t)||(e<t?-1:1))}function keysOf({matchLabels:e={},matchExpressions:t=[]}){return[...Object.keys(e),...t.map(({key:e})=>e)]}function without({matchLabels:e={},matchExpressions:t=[]},n){return{matchLabels:Object.fromEntries(Object.entries(e).filter(([e])=>!n.includes(e))),matchExpressions:t.filter(({key:e})=>!n.includes(e))}}function variants(e,t){const n=t.slice(0,i)
+return Object.keys(e).filter(e=>o.has(e)).sort((e,t)=>sharers(e)-sharers(t)||(e<t?-1:1))}function keysOf({matchLabels:e={},matchExpressions:t=[]}){return[...Object.keys(e),...t.map(({key:e})=>e)]}function without({matchLabels:e={},matchExpressions:t=[]},n){return{matchLabels:Object.fromEntries(Object.entries(e).filter(([e])=>!n.includes(e))),matchExpressions:t.filter(({key:e})=>!n.includes(e))}}function variants(e,t){const n=t.slice(0,g)
 const s=Array.from({length:2**n.length},(e,t)=>n.filter((e,n)=>(t>>n)%2===1)).sort((e,t)=>e.length-t.length)
 if(t.length>n.length)s.push([...t])
 return s.flatMap(t=>{const n=Object.entries(e).filter(([e])=>!t.includes(e))
@@ -3873,24 +3894,24 @@ const r=Object.fromEntries(n)
 return t.length===0?[r]:[Object.fromEntries([...n,...s]),r]})}function renamedValue(e,t=""){const n=t===""?"migrate":`${t}-migrate`
 return n.length>63?[]:[[e,n]]}function least(e,t){const n=e.map(e=>({one:e,by:t(e)}))
 return n.reduce((e,t)=>{const n=t.by.findIndex((t,n)=>t!==e.by[n])
-return n>=0&&(t.by[n]??0)<(e.by[n]??0)?t:e}).one}const a="django-rollout/sha"
-function shaOf({metadata:e}){return e?.annotations?.[a]}function runOf({metadata:e}){return e?.annotations?.[s.VF]}const c=60
+return n>=0&&(t.by[n]??0)<(e.by[n]??0)?t:e}).one}const w="django-rollout/sha"
+function shaOf({metadata:e}){return e?.annotations?.[w]}function runOf({metadata:e}){return e?.annotations?.[s.VF]}const v=60
 function jobName(e,t,n,s="migrate"){const r=`-${s}-${dns(t).slice(0,7)}-${dns(String(n))}`
 return`${dns(e).slice(0,63-r.length).replace(/-+$/,"")||"app"}${r}`}function migrationJob(e){const{template:t,container:n}=e
 const r=t.spec
 const o=r?.containers.find(e=>e.name===n)
 if(!r||!o)return{is:"impossible",problem:`the template has no container ${n}`}
 const i=migrationLabels(e.app)
-const l=marksOf(e)
-const u=podLabels(t.metadata?.labels??{},i,l.labels,e.near)
-const d=u.matched.find(({takesUnready:e})=>e)
-if(d){const e=`the selector of ${d.of} would match the migration's pod (its labels: ${listed({...u.labels,...i})})`
-return{is:"impossible",problem:e}}const f=labelNotes(u,t.metadata?.labels??{},e.near)
-const p=u.matched.length>0
-const h={}
-const m=markedPod(podOf(r,e,o,f),l,h)
-const g={...annotationsOf(t.metadata??{},e.sha),...h}
-return{is:"made",notes:f,isCounted:p,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{[a]:e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(p?c:3600),template:{metadata:{labels:{...injectorsOf(l),...u.labels,...i},annotations:g},spec:m}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
+const a=marksOf(e)
+const c=podLabels(t.metadata?.labels??{},i,a.labels,e.near)
+const l=c.matched.find(({takesUnready:e})=>e)
+if(l){const e=`the selector of ${l.of} would match the migration's pod (its labels: ${listed({...c.labels,...i})})`
+return{is:"impossible",problem:e}}const u=labelNotes(c,t.metadata?.labels??{},e.near)
+const d=c.matched.length>0
+const f={}
+const p=markedPod(podOf(r,e,o,u),a,f)
+const h={...annotationsOf(t.metadata??{},e.sha),...f}
+return{is:"made",notes:u,isCounted:d,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{[w]:e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(d?v:3600),template:{metadata:{labels:{...injectorsOf(a),...c.labels,...i},annotations:h},spec:p}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
 return{...migrationLabels(e),...n&&{"django-rollout/job":"command"}}}function planLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout","django-rollout/job":"plan","django-rollout/plan":e}}function migrationLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout",[s._$]:e,"django-rollout/job":"migrate"}}function labelNotes({changed:e,matched:t,lost:n,wanted:s},r,{policies:o}){const policy=e=>e.map(e=>`networkpolicy/${e}`).join(", ")
 const by=e=>e.map(e=>`${e}=${r[e]??""}`).join(", ")
 return[...o||e.length===0?[]:[`the account may not list NetworkPolicies: those that know the web by ${by(e)} do not let the migration's pod pass`],...n.length===0?[]:[`${policy(n)} does not let the migration's pod pass as the web: its labels must differ`],...t.length===0?[]:[`${t.map(({of:e})=>e).join(", ")} selects the migration's pod too${s.length>0?`, by labels that ${policy(s)} requires`:""}: the pod is never Ready, and is removed when it has ended`]]}function podOf(e,t,n,s){const{topologySpreadConstraints:r,schedulingGates:o,activeDeadlineSeconds:i,nodeName:a,subdomain:c,ephemeralContainers:l,affinity:u,containers:d,initContainers:f=[],volumes:p=[],...h}=e
@@ -3911,7 +3932,8 @@ const changed=e=>n.filter(([t])=>t.startsWith("limits.")===e).map(([e,t])=>[e.re
 const s={...e.limits,...Object.fromEntries(changed(true))}
 const r={...e.requests,...Object.fromEntries(changed(false))}
 return{resources:{...e,limits:s,requests:r}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
-if(/\bmigrate\b/.test([...e.command??[],...e.args??[]].join(" "))){n.push(`init container ${e.name} is skipped: it runs or awaits the migration itself`)
+const s=whySkipped(e,t.inits??"visible")
+if(s!==void 0){n.push(`init container ${e.name} is skipped: ${s}`)
 return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
 return[]}const{livenessProbe:s,readinessProbe:r,ports:o,...i}=e
 return[{...i,...o?{ports:o.map(({hostPort:e,...t})=>t)}:{},restartPolicy:"Always"}]}function claimed(e,t,n){const s=e.flatMap(e=>[...(e.volumeMounts??[]).map(e=>e.name),...(e.volumeDevices??[]).map(e=>e.name)])
@@ -3946,15 +3968,49 @@ return n===void 0?e:{name:e.name,value:n.replaceAll("$","$$$$")}}function markOf
 if(n===void 0)return
 const r=n==="labels"?t.labels:t.annotations
 if(s!==void 0)return r[s]??""
-return Object.entries(r).sort(([e],[t])=>e<t?-1:1).map(([e,t])=>`${e}=${JSON.stringify(t)}`).join("\n")}const l=["name","emptyDir","ephemeral","configMap","secret","projected","downwardAPI","image"]
-function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.keys(e).some(e=>!l.includes(e))&&n[e.persistentVolumeClaim?.claimName??""]?.is!=="out-of-reach")
+return Object.entries(r).sort(([e],[t])=>e<t?-1:1).map(([e,t])=>`${e}=${JSON.stringify(t)}`).join("\n")}const b=["name","emptyDir","ephemeral","configMap","secret","projected","downwardAPI","image"]
+function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.keys(e).some(e=>!b.includes(e))&&n[e.persistentVolumeClaim?.claimName??""]?.is!=="out-of-reach")
 const r=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
-return r.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const u={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
+return r.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const y={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
 function annotationsOf({annotations:e={}},t){const n=Object.entries(e).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
-return{"proxy.istio.io/config":'{"holdApplicationUntilProxyStarts": true}',...Object.fromEntries(n),...u,[a]:t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
+return{"proxy.istio.io/config":'{"holdApplicationUntilProxyStarts": true}',...Object.fromEntries(n),...y,[w]:t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
 function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},8422:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
+return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},4016:(e,t,n)=>{n.d(t,{E:()=>base,v:()=>launchOf})
+var s=n(7414)
+const r=["tini","dumb-init","docker-init","catatonit","exec"]
+function launchOf(e,t){const{command:n,args:r}=e
+const o=n??t?.entrypoint??[]
+const i=r??(n===void 0?t?.cmd??[]:[])
+const a=[...o,...i]
+const c=initsOf(a)
+const l=shellOf(a.slice(c))
+if(l)return{words:a,starter:l}
+const u=a.findIndex((e,t)=>t>=c&&(0,s.gf)(e))
+const d=a.slice(c,u===-1?o.length:u)
+const f=starterOf(d,a.length>c+d.length)
+if(f)return{words:a,starter:f}
+return{words:a,...d.length>1&&isFile(d[0])&&{skipped:d.join(" ")}}}function shellOf(e){const[t="",n="",r=""]=e
+if(!/^(|ba|da|a|k|z)sh$/.test(base(t))||!/^-\w*c$/.test(n))return
+const o=r.split(/&&|[;\n]/).map(e=>e.trim())
+if(o.some(isTorn))return
+const i=o.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
+const a=o.slice(0,i===-1?o.length:i)
+const c=a.filter(e=>e.startsWith("export "))
+const l=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(o[a.length]??"")
+const u=l&&(0,s.gf)(l[2]??"")?[`export ${(l[1]??"").trim()}`]:[]
+const d=[...c,...u]
+if(d.length===0)return
+return{words:[t,n,`${d.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!r.includes(base(e[0]??"")))return 0
+const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
+return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
+if(n===void 0)return
+const r=s.length===0&&isFile(n)
+if(!t)return r?{words:e,isScript:r}:void 0
+const o=e.at(-1)
+if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
+return r?{words:e,isScript:r}:void 0}function isFile(e=""){return e.includes("/")||e.endsWith(".sh")}function base(e){return e.split("/").at(-1)??e}},8422:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
 function isPlain(e){const t=words(e)
 const n=t.indexOf("migrate")
 const o=t.slice(n+1)
@@ -3994,7 +4050,7 @@ const p=(0,o.c3)(e["unknown"],unknownOf)
 const h=(0,o.c3)(e["held"]??[],e=>(0,s.bQ)((0,o.KH)(t)?t:"",e))
 const m=e["applied"]
 if(!(0,o.KH)(t)||!(0,o.KH)(n)||!(0,o.KH)(i)||typeof c!=="boolean"||!(0,o.u4)(m)||!(0,o.VP)(m)||u===void 0||d===void 0||f===void 0||p===void 0||h===void 0)return
-return{database:t,identity:u,vendor:n,vendorName:i,...(0,o.KH)(a)?{version:a}:{},transactionalDdl:c,pending:d,squashed:f,applied:m,unknown:p,held:h,unheld:(0,o.c3)(e["unheld"]??[],unheldOf)??[],absent:(0,o.c3)(e["absent"]??[],o.b6)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...l===true&&{isPooled:true},...foundOf(e["found"]),...schemasOf(e["schemas"]),...untoldOf(e["untold"]),...usageOf(e)}}function foundOf(e){const t=(0,o.c3)(e,o.b6)??[]
+return{database:t,identity:u,vendor:n,vendorName:i,...(0,o.KH)(a)?{version:a}:{},transactionalDdl:c,pending:d,squashed:f,applied:m,unknown:p,held:h,unheld:(0,o.c3)(e["unheld"]??[],unheldOf)??[],absent:(0,o.c3)(e["absent"]??[],o.b6)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),endedBridges:(0,s.sJ)(e["ended"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...l===true&&{isPooled:true},...foundOf(e["found"]),...schemasOf(e["schemas"]),...untoldOf(e["untold"]),...usageOf(e)}}function foundOf(e){const t=(0,o.c3)(e,o.b6)??[]
 return t.length>0?{found:t}:{}}function schemasOf(e){const t=(0,o.c3)(e,e=>{const[t,n]=Array.isArray(e)?e:[]
 return(0,o.KH)(t)&&typeof n==="number"?{name:t,count:n}:void 0})
 return t&&t.length>0?{schemas:t}:{}}function withoutOwn(e,t){const n=e.databases.map(({found:e=[],...n})=>{const s=e.filter(e=>!t.has(e))
@@ -5564,7 +5620,8 @@ return u?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,u,n):{kind:o,apiV
 var s=n(2459)
 var r=n(5074)
 var o=n(5998)
-var i=n(730)
+var i=n(9340)
+var a=n(730)
 function podSymptoms(e,t=[]){if(e.metadata?.deletionTimestamp||(0,s.cw)(e))return[]
 const n=partsOf(e)
 const r=n.flatMap(n=>partSymptom(e,n,t)??[])
@@ -5575,15 +5632,15 @@ return i?[...r,i]:r}function endsOf(e){return partsOf(e).map(t=>{const n=lastEnd
 return{container:t.spec.name,count:n?.number??t.status.restartCount,failed:n!==void 0&&(n.code!==0||shouldKeepRunning(e,t))}})}function partsOf(e){const t=[...e.status?.initContainerStatuses??[],...e.status?.containerStatuses??[]]
 const part=(e,n)=>{const s=t.find(({name:t})=>t===e.name)
 return s?[{spec:e,status:s,init:n}]:[]}
-return[...(e.spec?.initContainers??[]).flatMap(e=>part(e,!isSidecar(e))),...(e.spec?.containers??[]).flatMap(e=>part(e,false))]}function isSidecar(e){return e.restartPolicy==="Always"}function partSymptom(e,t,n){const{status:s,spec:o}=t
-const make=(n,s,i)=>({reason:n,key:`${e.metadata?.uid??""}/${o.name}/${n}`,message:(0,r.dh)(s,o.image),...e.metadata?.name!==void 0&&{pod:e.metadata.name},...e.metadata?.uid!==void 0&&{podUid:e.metadata.uid},container:o.name,oneOfMany:(e.spec?.containers.length??1)>1||t.init||isSidecar(o),...o.image!==void 0&&{image:o.image},...e.spec?.imagePullSecrets&&{pullSecrets:e.spec.imagePullSecrets.flatMap(({name:e})=>e??[])},...i&&{exit:i},...i?.probe!==void 0&&probeTargetOf(o,i.probe),...n==="ConfigMissing"&&{missing:missingOf(e,s)}})
-const i=s.state?.waiting
-const a=i?.message??""
-switch(i?.reason){case"ErrImageNeverPull":case"InvalidImageName":return make("ImageNotFound",a||i.reason)
-case"ErrImagePull":case"ImagePullBackOff":case"ImageInspectError":case"RegistryUnavailable":case"SignatureValidationFailed":{const e=(0,r.b)(a,o.image,n)||i.reason
-return make((0,r.Ge)(e,o.image)?"ImageNotFound":"ImagePull",e)}case"CreateContainerConfigError":if(/failed to sync \w+ cache/.test(a))return
-return make(/runAsNonRoot/i.test(a)?"CannotStart":"ConfigMissing",a)
-case"CreateContainerError":case"RunContainerError":case"StartError":case"PostStartHookError":case"PreCreateHookError":case"PreStartHookError":return make((0,r.A5)(a)?"Sandbox":"CannotStart",a||i.reason)
+return[...(e.spec?.initContainers??[]).flatMap(e=>part(e,!(0,i.SE)(e))),...(e.spec?.containers??[]).flatMap(e=>part(e,false))]}function partSymptom(e,t,n){const{status:s,spec:o}=t
+const make=(n,s,a)=>({reason:n,key:`${e.metadata?.uid??""}/${o.name}/${n}`,message:(0,r.dh)(s,o.image),...e.metadata?.name!==void 0&&{pod:e.metadata.name},...e.metadata?.uid!==void 0&&{podUid:e.metadata.uid},container:o.name,oneOfMany:(e.spec?.containers.length??1)>1||t.init||(0,i.SE)(o),...o.image!==void 0&&{image:o.image},...e.spec?.imagePullSecrets&&{pullSecrets:e.spec.imagePullSecrets.flatMap(({name:e})=>e??[])},...a&&{exit:a},...a?.probe!==void 0&&probeTargetOf(o,a.probe),...n==="ConfigMissing"&&{missing:missingOf(e,s)}})
+const a=s.state?.waiting
+const c=a?.message??""
+switch(a?.reason){case"ErrImageNeverPull":case"InvalidImageName":return make("ImageNotFound",c||a.reason)
+case"ErrImagePull":case"ImagePullBackOff":case"ImageInspectError":case"RegistryUnavailable":case"SignatureValidationFailed":{const e=(0,r.b)(c,o.image,n)||a.reason
+return make((0,r.Ge)(e,o.image)?"ImageNotFound":"ImagePull",e)}case"CreateContainerConfigError":if(/failed to sync \w+ cache/.test(c))return
+return make(/runAsNonRoot/i.test(c)?"CannotStart":"ConfigMissing",c)
+case"CreateContainerError":case"RunContainerError":case"StartError":case"PostStartHookError":case"PreCreateHookError":case"PreStartHookError":return make((0,r.A5)(c)?"Sandbox":"CannotStart",c||a.reason)
 default:return exitSymptom(t,shouldKeepRunning(e,t),n,make)}}function shouldKeepRunning(e,{init:t}){return!t&&(e.spec?.restartPolicy??"Always")==="Always"}function exitSymptom(e,t,n,s){const o=lastEndOf(e)
 if(!o)return
 const{status:i,spec:a}=e
@@ -5601,17 +5658,17 @@ return{state:r,code:r.exitCode,number:Math.max(1,o)}}function killedFor(e,t,n){i
 const r=(0,s.Rf)(n,["Killing"])?.message??""
 if(!r.includes(`Container ${e.name} failed `))return{}
 const o=/failed (liveness|startup) probe/.exec(r)?.[1]
-return o===void 0?{}:{probe:probeWords(n,e.name,o)??(0,i.TN)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
+return o===void 0?{}:{probe:probeWords(n,e.name,o)??(0,a.TN)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
 const o=s.at(-1)?.message
 return o===void 0?void 0:(0,r.Zb)(o)}function probeTargetOf(e,t){const n={Readiness:e.readinessProbe,Liveness:e.livenessProbe,Startup:e.startupProbe}
 const s=/^(Readiness|Liveness|Startup) probe/.exec(t)?.[1]
-const{httpGet:r,tcpSocket:o,exec:a}=(s?n[s]:e.readinessProbe)??{}
+const{httpGet:r,tcpSocket:o,exec:i}=(s?n[s]:e.readinessProbe)??{}
 const portOf=t=>`port ${e.ports?.find(({name:e})=>e===t)?.containerPort??t}`
 if(r)return{probeTarget:`GET ${(r.path??"/").replace(/\?.*/,"")} on ${portOf(r.port)}`}
 if(o)return{probeTarget:portOf(o.port)}
-const c=a?.command?.[0]
-return c===void 0?{}:{probeTarget:(0,i.TN)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
-return{reason:t,key:`${s??""}//${t}`,message:(0,i.TN)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
+const c=i?.command?.[0]
+return c===void 0?{}:{probeTarget:(0,a.TN)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
+return{reason:t,key:`${s??""}//${t}`,message:(0,a.TN)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
 if(n?.status!=="False"||n.reason!=="Unschedulable")return
 const r=n.message??"no node fits"
 if(/persistentvolumeclaim "[^"]*" not found/.test(r))return podSymptom(e,"Volume",r)
@@ -5621,14 +5678,14 @@ if(!o)return podSymptom(e,"Unschedulable",r)
 const i=o.reason==="NotTriggerScaleUp"
 return podSymptom(e,i?"NoScaleUp":"ScalingUp",`${r} ${o.message??""}`)}function mounting(e,t,n){const isHeld=e=>e==="ContainerCreating"||e==="PodInitializing"
 if(!t.some(({status:e})=>isHeld(e.state?.waiting?.reason)))return
-const r=(0,s.Rf)(n,[...a,...c])
+const r=(0,s.Rf)(n,[...c,...l])
 const o=r?.message??""
 switch(r?.reason){case"FailedMount":if(/failed to sync \w+ cache/.test(o))return
 return/(configmap|secret) "[^"]*" not found|references non-existent/.test(o)?{...podSymptom(e,"ConfigMissing",o),missing:missingOf(e,o)}:podSymptom(e,"Volume",o)
 case"FailedAttachVolume":return podSymptom(e,o.includes("Multi-Attach")?"MultiAttach":"Volume",o)
 case"FailedCreatePodSandBox":case"NetworkNotReady":return podSymptom(e,"Sandbox",o)
-default:return}}function missingOf({spec:e},t){return{...(0,r.y4)(t),reads:(0,o._0)(e)}}const a=["FailedMount","FailedAttachVolume","FailedCreatePodSandBox","NetworkNotReady"]
-const c=["SuccessfulAttachVolume","Pulling","Pulled","Created","Started"]
+default:return}}function missingOf({spec:e},t){return{...(0,r.y4)(t),reads:(0,o._0)(e)}}const c=["FailedMount","FailedAttachVolume","FailedCreatePodSandBox","NetworkNotReady"]
+const l=["SuccessfulAttachVolume","Pulling","Pulled","Created","Started"]
 function notReady(e,t,n){const r=t.filter(({init:e})=>!e)
 const o=r.filter(({status:e})=>e.state?.running)
 const i=o.length===r.length&&o.length>=(e.spec?.containers.length??1)
@@ -6180,7 +6237,7 @@ return n==="batch/v1"&&s==="Job"&&!(0,o.pi)(e)&&e.spec?.suspend!==true&&(0,o.Mz)
 if((0,i.t8)(e))(0,c.Gq)(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
 if(u.includes(e.kind??"")&&!(0,a.GW)(e,n))(0,a.qY)(e)
 const r=e.metadata?.namespace
-if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,Hr:()=>withoutManagedFields,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nO:()=>alike,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
+if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,Hr:()=>withoutManagedFields,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,SE:()=>isSidecar,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nO:()=>alike,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
 var s=n(3165)
 const r=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const o=["apps/v1","batch/v1"]
@@ -6195,7 +6252,7 @@ const s={...n?.spec,template:t}
 return{...e,spec:{...e.spec,jobTemplate:{...n,spec:s}}}}const i="kubernetes.io/change-cause"
 function withAnnotation(e,t,n){const{[t]:s,...r}=e.metadata?.annotations??{}
 const o=n===void 0?r:{...r,[t]:n}
-return{...e,metadata:{...e.metadata,annotations:o}}}function usesOf(e,t){const pick=(e,n)=>e.flatMap(({name:e,image:s})=>s&&t(s)?[{name:e,init:n,image:s}]:[])
+return{...e,metadata:{...e.metadata,annotations:o}}}function isSidecar(e){return e.restartPolicy==="Always"}function usesOf(e,t){const pick=(e,n)=>e.flatMap(({name:e,image:s})=>s&&t(s)?[{name:e,init:n,image:s}]:[])
 return[...pick(e.spec?.initContainers??[],true),...pick(e.spec?.containers??[],false)]}function usesOfRepository(e,t){return usesOf(templateOf(e),e=>(0,s.iI)(e,t))}function withImage(e,t,n){const s=usesOf(e,t)
 return withImages(e,Object.fromEntries(s.map(({name:e})=>[e,n])))}function withImages(e,t){if(!e.spec)return e
 const put=e=>{const n=t[e.name]
@@ -6454,8 +6511,7 @@ return e.port===void 0||hasPort(e.port,s,n==="live"?t.becomes:t.live)}function h
 if(typeof t==="string")return r.some(({name:e})=>e===t)
 const declares=e=>e.some(({containerPort:e})=>e===t)
 return r.length===0||declares(r)||!declares(o)}function portsOf(e){const{containers:t=[],initContainers:n=[]}=e?.spec??{}
-const s=n.filter(e=>e.restartPolicy==="Always")
-return[...t,...s].flatMap(({ports:e=[]})=>e)}function labelsOf(e){return e?.metadata?.labels??{}}function aspectsOfService(e){const{selector:t,ports:n=[],type:s}=e.spec??{}
+return[...t,...n.filter(s.SE)].flatMap(({ports:e=[]})=>e)}function labelsOf(e){return e?.metadata?.labels??{}}function aspectsOfService(e){const{selector:t,ports:n=[],type:s}=e.spec??{}
 const r=Object.entries(t??{})
 if(r.length===0||s==="ExternalName")return new Map
 const labels=e=>r.every(([t,n])=>e[t]===n)
@@ -7158,7 +7214,7 @@ function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonW
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
 case"narrows":return`${s} shortens or converts ${n}`
-case"unread":return`what ${s} drops is not known: ${n}`}}},7853:(e,t,n)=>{n.d(t,{QW:()=>stillHeldWarning,Tj:()=>nullWarnings,_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
+case"unread":return`what ${s} drops is not known: ${n}`}}},7853:(e,t,n)=>{n.d(t,{B_:()=>notAppliedWarning,QW:()=>stillHeldWarning,Tj:()=>nullWarnings,_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
 var s=n(4565)
 function heldSentence({name:e,rule:t,object:n,versions:o,after:i,operations:a},c,l){const u=o.flatMap(e=>c[e]??[]).map(e=>(0,s.sh)(e))
 const d=i!==void 0?`it depends on ${i}`:n===void 0?"an earlier release held it back":`${u.join(" and ")} ${stillDoes(t,n)}`
@@ -7168,8 +7224,9 @@ return`${e} (${a.join(", ")}) is held back: ${d}. ${p}`}function stillDoes(e,t){
 if(e==="narrowed")return`may still write more into ${t} than fits then`
 if(e==="fk-added")return`may still write values into ${t} that refer to no row`
 return`still needs ${t} as it is`}const r={off:"",next:"The next release applies it",after:"It is applied when the rollout is done",manual:'Only the command "migrate" applies it'}
-function unheldWarnings(e){return e.flatMap(({unheld:e})=>e.map(({app:e,name:t,why:n})=>`${e}.${t} is applied now, although it was held back: ${n}`))}function stillHeldWarning(e,t=e){if(t.length===0)return
-return`${t.join(", ")}: still held back; the next release applies ${t.length===1?"it":"them"}`}const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
+function unheldWarnings(e){return e.flatMap(({unheld:e})=>e.map(({app:e,name:t,why:n})=>`${e}.${t} is applied now, although it was held back: ${n}`))}function stillHeldWarning(e,t){if(e.length===0)return
+const n=t==="manual"?'only the command "migrate"':"the next release of another image"
+return`${e.join(", ")}: still held back; ${n} applies ${e.length===1?"it":"them"}`}function notAppliedWarning(e,t){return e.length===0?`what was held back was not applied, and the next release of another image does it: ${t}`:`what was held back was not all applied, and the next release of another image does the rest: ${t}`}const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
 function bridgeSentence({kind:e,table:t,column:n}){return`${t}.${n}: ${o[e]}`}function nullWarnings(e){return e.flatMap(({bridges:e})=>e.filter(({kind:e})=>e==="null-allowed").map(({table:e,column:t})=>`rows that the new version writes have NULL in ${e}.${t}: code of the running version that reads them may not expect it`))}function madeBridgeSentence(e){const{table:t,column:n,isEnded:s,failed:r}=e
 if(r!==void 0)return`${t}.${n}: its default stays in the database until the next release (${r})`
 return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
@@ -8226,7 +8283,7 @@ const m=Math.max(60,Math.ceil(10*s/1e3/h))
 const g=(0,i.Bc)(t,c,{startupProbe:{...handlerOf(l),periodSeconds:h,failureThreshold:m}})
 return[(0,o.$e)("probes",p,(0,i.BW)(t,g,a))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var a=n(157)
 var c=n(5374)
-var l=n(5407)
+var l=n(4317)
 var u=n(4592)
 var d=n(2109)
 var f=n(7340)
@@ -8631,7 +8688,7 @@ return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},6993:(e,t,n)=>{n.d(t
 var s=n(202)
 var r=n(4565)
 var o=n(8109)
-var i=n(1534)
+var i=n(7607)
 const a=1e4
 async function endOfBroken({platform:e,cluster:t,settings:n,app:c,signal:l},u,d,f){const p=(0,r.ub)(d)
 if(p.some(({direction:e})=>e==="new"))return false
@@ -8766,12 +8823,12 @@ a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
 c=(0,b.b)(e)
 if(!(0,p.dg)(e))break
-await s.clock.sleep(y,o).catch(()=>{})}return c}}},1534:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
+await s.clock.sleep(y,o).catch(()=>{})}return c}}},7607:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
 var s=n(4989)
 var r=n(6304)
 var o=n(9902)
 n(9084)
-var i=n(5407)
+var i=n(4317)
 function claimUses(e){const t=e.flatMap(e=>{const t=useOf(e)
 return t?[[e.name,t]]:[]})
 const n=t.flatMap(([,e])=>e.is==="on-node"?[e.node]:[])
@@ -8785,50 +8842,19 @@ const r=e.every(e=>e==="ReadWriteOnce")
 if(!r||n.size!==1||s===void 0)return
 return t.every(e=>e.isLost||e.node===void 0)?outOfReach(`is mounted on the node ${s}, which does not answer`):{is:"on-node",node:s}}const outOfReach=e=>({is:"out-of-reach",why:e})
 var a=n(3565)
-var c=n(7414)
-const l=["tini","dumb-init","docker-init","catatonit","exec"]
-function launchOf(e,t){const{command:n,args:s}=e
-const r=n??t?.entrypoint??[]
-const o=s??(n===void 0?t?.cmd??[]:[])
-const i=[...r,...o]
-const a=initsOf(i)
-const l=shellOf(i.slice(a))
-if(l)return{words:i,starter:l}
-const u=i.findIndex((e,t)=>t>=a&&(0,c.gf)(e))
-const d=i.slice(a,u===-1?r.length:u)
-const f=starterOf(d,i.length>a+d.length)
-if(f)return{words:i,starter:f}
-return{words:i,...d.length>1&&isFile(d[0])&&{skipped:d.join(" ")}}}function shellOf(e){const[t="",n="",s=""]=e
-if(!/^(|ba|da|a|k|z)sh$/.test(base(t))||!/^-\w*c$/.test(n))return
-const r=s.split(/&&|[;\n]/).map(e=>e.trim())
-if(r.some(isTorn))return
-const o=r.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
-const i=r.slice(0,o===-1?r.length:o)
-const a=i.filter(e=>e.startsWith("export "))
-const l=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[i.length]??"")
-const u=l&&(0,c.gf)(l[2]??"")?[`export ${(l[1]??"").trim()}`]:[]
-const d=[...a,...u]
-if(d.length===0)return
-return{words:[t,n,`${d.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
-return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!l.includes(base(e[0]??"")))return 0
-const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
-return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
-if(n===void 0)return
-const r=s.length===0&&isFile(n)
-if(!t)return r?{words:e,isScript:r}:void 0
-const o=e.at(-1)
-if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function isFile(e=""){return e.includes("/")||e.endsWith(".sh")}function base(e){return e.split("/").at(-1)??e}var u=n(2350)
-var d=n(2459)
-var f=n(202)
-var p=n(1407)
-var h=n(3006)
-var m=n(1856)
-var g=n(7516)
-var w=n(4339)
-var v=n(4592)
-var b=n(3165)
-var y=n(9340)
+var c=n(4016)
+var l=n(2350)
+var u=n(2459)
+var d=n(202)
+var f=n(1407)
+var p=n(3006)
+var h=n(1856)
+var m=n(7516)
+var g=n(4339)
+var w=n(4592)
+var v=n(3165)
+var b=n(9340)
+var y=n(355)
 var k=n(9025)
 var O=n(3825)
 var E=n(2628)
@@ -8839,17 +8865,17 @@ var $=n(3905)
 const P=15
 const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
-const{platform:p,settings:m,app:g,signal:b,cluster:y}=e
-const k=c??l??u??d
-const E=k?.command??m["migrate-command"]
-const T=k?.timeoutMs??m["migrate-timeout"]
-const S=k?void 0:await(0,A.H)(e)
-const $=S?withLabelsOf(t.web,S):t.web
-const[{launch:j,claims:R,common:N,starts:I},L,M]=await Promise.all([commonOf(e,{checked:s,web:$,image:a}),S&&commonOf(e,t),(0,h.jh)(p.clock,b,()=>(0,O.bL)(y,g,m.image))])
-const F=runningVersions(e,s,a,M)
-const D=(0,i.mp)({...N,...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(E,j.starter,n),env:(0,r.B8)({marker:n,migrate:E,waitSeconds:P,volumes:(0,i.wx)($.template,$.container,R),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:M,starts:I,words:(L??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(T/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(D.is==="impossible")return(0,v.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
-return{job:D.job,container:$.container,isCounted:D.isCounted,from:S?m["migrate-manifest"]??"":(0,w.T)($.workload),own:new Set(M.history.flatMap(({migrations:e})=>e)),notes:[...D.notes,...k?[]:notCompared(s,F)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const{platform:h,settings:m,app:v,signal:b,cluster:k}=e
+const E=c??l??u??d
+const T=E?.command??m["migrate-command"]
+const S=E?.timeoutMs??m["migrate-timeout"]
+const $=E?void 0:await(0,A.H)(e)
+const j=$?withLabelsOf(t.web,$):t.web
+const[{launch:R,claims:N,common:I,starts:L},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
+const D=runningVersions(e,s,a,F)
+const U=(0,i.mp)({...I,...$&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(U.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
+return{job:U.job,container:j.container,isCounted:U.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...U.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -8862,19 +8888,21 @@ return t===void 0?{}:{ended:t}}function beginningOf({words:e,starter:t,skipped:n
 if(n!==void 0)return{passed:{script:n,why:"it needs a word that says what to start"}}
 return s?{passed:{why:"the registry does not say what the image starts"}}:{}}function withLabelsOf(e,{template:t,...n}){const s={...e.template.metadata?.labels,...t.metadata?.labels}
 return{...e,...n,template:{...t,metadata:{...t.metadata,labels:s}}}}async function makeCommandJob(e,t,n,s){const{launch:r,common:a}=await commonOf(e,t)
-const c=(0,i.mp)({...a,command:(0,o.hP)(n,r.starter,s),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
+const c=(0,i.mp)({...a,command:(0,o.hP)(n,r.starter,s),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true,inits:"all"})
 if(c.is==="made")return{...c,...beginningOf(r)}
-return(0,v.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:o,source:i,app:c,holder:l,signal:u,cluster:d}=e
+return(0,w.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:o,source:i,app:c,holder:l,signal:u,cluster:d}=e
 const f=podsToStart(t)
-const p=[...f,{name:"",spec:n.template.spec}]
-const m=commandWhereNeeded(e,p,s)
-const[g,w,v,y,k]=await Promise.all([launchOfWeb(n,m),m,(0,h.jh)(r.clock,u,()=>claimsOf(e,t,n)),listed(d,"networking.k8s.io/v1","networkpolicies"),listed(d,"policy/v1","poddisruptionbudgets")])
+const h=[...f,{name:"",spec:n.template.spec}]
+const m=commandWhereNeeded(e,h,s)
+const[g,w,b,y,k]=await Promise.all([launchOfWeb(n,m),m,(0,p.jh)(r.clock,u,()=>claimsOf(e,t,n)),listed(d,"networking.k8s.io/v1","networkpolicies"),listed(d,"policy/v1","poddisruptionbudgets")])
 const O=podsOfWeb(t,n)
 const E=marksOfPods(O.web)
-const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,$.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(k??[])],...y&&{policies:y},others:O.others},claims:v,live:E}
+const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,$.d)(s),resources:o["migrate-resources"],near:{selectors:[...selectorsOf(t),...selectorsOfBudgets(k??[])],...y&&{policies:y},others:O.others},claims:b,live:E}
 const S=w===void 0&&leavesToImage(f,o.image)
-const A={...(0,a.jb)(f,e=>(0,b.iI)(e,o.image),w),...S&&{refused:"the registry does not say what the image starts"},...migratesBeside(o)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
-return{launch:g,claims:v,common:T,starts:A}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,f.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
+const A=[...o["before-rollout"],...o["after-rollout"]]
+const isOurs=e=>(0,v.iI)(e,o.image)
+const P={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
+return{launch:g,claims:b,common:T,starts:P}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
 const c=o.get(e)??s?.get(e)?.needs
 const l=(0,k.qZ)(i,e)
 return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
@@ -8882,30 +8910,29 @@ return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared(
 return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({template:e,container:t},n){const s=e.spec?.containers.find(({name:e})=>e===t)
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
-return{...launchOf(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,j,t,t=>(0,u.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
-return})}function migratesBeside(e){const t=[...e["before-rollout"],...e["after-rollout"]]
-return t.some(e=>a.tB.test(e))}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
-return n.some(({image:e="",command:n})=>n===void 0&&(0,b.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,w.T)(e),spec:(0,y.kW)(t).spec}]:[]))
+return{...(0,c.v)(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
+return(0,S.wj)(e.clock,j,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return})}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
+return n.some(({image:e="",command:n})=>n===void 0&&(0,v.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,g.T)(e),spec:(0,b.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,T.Gg)(e),spec:e.spec?.template.spec}))
 return[...n,...s]}async function claimsOf({cluster:e,app:t},{live:n},{template:s}){const r=(s.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const o=isOfMigration(t)
 const i=[...n.clusterState().pods.values()].filter(e=>!o(e))
 const a=await Promise.all(r.map(async t=>{const n=i.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
 if(n.length===0)return[]
-const s=`${(0,m.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const r=await e.find(s).catch(e=>{if(e instanceof p.h&&e.status===403)return
+const s=`${(0,h.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
+const r=await e.find(s).catch(e=>{if(e instanceof f.h&&e.status===403)return
 throw e})
 const o=r?.spec?.accessModes??["ReadWriteOnce"]
-const a=n.map(e=>({node:e.spec?.nodeName,isLost:(0,d.TD)(e)}))
+const a=n.map(e=>({node:e.spec?.nodeName,isLost:(0,u.TD)(e)}))
 return[{name:t,modes:o,users:a}]}))
-return claimUses(a.flat())}async function listed(e,t,n){const s=(0,m.rJ)(t,e.namespace,n)
-try{return(await e.find(s))?.items??[]}catch(e){if(e instanceof p.h&&e.status===403)return
-throw e}}function podsOfWeb({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,w.T)(e)===(0,w.T)(n))
+return claimUses(a.flat())}async function listed(e,t,n){const s=(0,h.rJ)(t,e.namespace,n)
+try{return(await e.find(s))?.items??[]}catch(e){if(e instanceof f.h&&e.status===403)return
+throw e}}function podsOfWeb({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,g.T)(e)===(0,g.T)(n))
 const r=s?.live?.spec?.selector
 const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>{const{labels:n={},annotations:s={}}=e??{}
 return t?.phase==="Running"&&n["django-rollout/job"]===void 0?[{labels:n,annotations:s}]:[]})
-const isWebs=({labels:e})=>r!==void 0&&(0,g.cK)(r,e)
+const isWebs=({labels:e})=>r!==void 0&&(0,m.cK)(r,e)
 return{web:o.filter(isWebs),others:o.filter(e=>!isWebs(e)).map(({labels:e})=>e)}}function marksOfPods(e){const common=t=>Object.fromEntries(Object.entries(e[0]?.[t]??{}).filter(([n,s])=>e.every(e=>e[t][n]===s)))
 return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
 const i=n.flatMap(({manifest:e})=>e?[e]:[])
@@ -8918,18 +8945,18 @@ return[{of:s,selector:{matchLabels:t},...n&&{takesUnready:true}}]})
 const l=new Map([...a,...c].map(e=>[JSON.stringify(e),e]))
 return[...l.values()]}function selectorsOfBudgets(e){return e.flatMap(e=>{const{selector:t}=e.spec??{}
 return t?[{of:(0,T.Gg)({...e,kind:"PodDisruptionBudget"}),selector:t}]:[]})}function kindOf({metadata:e}){const t=e?.labels?.["django-rollout/job"]
-return t==="plan"||t==="command"?t:"migrate"}async function createJob({platform:e,app:t,source:n,signal:s,cluster:r},o,a,c){const l=(0,m.rJ)("batch/v1",r.namespace,"jobs")
+return t==="plan"||t==="command"?t:"migrate"}async function createJob({platform:e,app:t,source:n,signal:s,cluster:r},o,a,c){const l=(0,h.rJ)("batch/v1",r.namespace,"jobs")
 const u=(0,i.ye)(a)??n.sha??n.tag
 for(let n=1;;n++){s.throwIfAborted()
 const d=(0,i.dZ)(t,u,n,kindOf(a))
 if(o.clusterState().jobs.has(d))continue
 c(d)
-const f={...a,metadata:{...a.metadata,name:d}}
+const h={...a,metadata:{...a.metadata,name:d}}
 let m=false
-try{return await(0,h.jh)(e.clock,s,async()=>{const e=m?await r.find(`${l}/${d}`):void 0
+try{return await(0,p.jh)(e.clock,s,async()=>{const e=m?await r.find(`${l}/${d}`):void 0
 if(e)return e
 m=true
-return r.post(l,f)})}catch(e){if(!(e instanceof p.h&&e.status===409))throw e
+return r.post(l,h)})}catch(e){if(!(e instanceof f.h&&e.status===409))throw e
 c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
 var s=n(8422)
 var r=n(4578)
@@ -8965,6 +8992,7 @@ verified
 reversed
 looks=false
 gaveUp
+bridges=[]
 tried=[]
 judged
 found
@@ -9000,7 +9028,8 @@ this.stageLog.quote(t)}this.locking((0,r.ez)(e,this.marker))
 const n=(0,r.bQ)(e,this.marker)
 if(n){this.tried.push(n)
 this.stageLog.say(`unsafe: ${(0,d.m3)(n,this.judged?.versions??[])}`)}const s=(0,r.eA)(e,this.marker)
-if(s)this.stageLog.say((0,l._y)(s))}locking(e){if(e===void 0)return
+if(s){this.bridges.push(s)
+this.stageLog.say((0,l._y)(s))}}locking(e){if(e===void 0)return
 if(e.is==="ready"){this.looks=true
 return}if(e.is==="over")this.gaveUp=e
 this.stageLog.say((0,u.qy)(e))}progress(){return this.begun?this.migrated:{applied:[]}}}function planCause(e,t,n){const s=faultCause(t,n)
@@ -9147,17 +9176,18 @@ const n=t.length===0?[]:[`${t.join(", ")} may run again`]
 const s=e.some(e=>e.earlier)?["an earlier failure has left what was there before this release"]:[]
 const r=[...s,...n]
 return r.length===0?"":`if ${r.join(", and ")}, `}function reversalOf(e){return e.toReversed().flatMap(({sql:e})=>e)}var p=n(4565)
-var h=n(202)
-var m=n(7020)
-var g=n(3825)
-var w=n(8109)
-var v=n(2468)
-var b=n(3242)
-var y=n(2088)
-var k=n(8858)
-var O=n(1534)
-var E=n(7823)
-const T=3e4
+var h=n(355)
+var m=n(202)
+var g=n(7020)
+var w=n(3825)
+var v=n(8109)
+var b=n(2468)
+var y=n(3242)
+var k=n(2088)
+var O=n(8858)
+var E=n(7607)
+var T=n(7823)
+const S=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #Mt=`rollout-${crypto.randomUUID()}`
@@ -9169,54 +9199,59 @@ input
 #qt
 #Wt=false
 #we=false
-#Bt=new AbortController
+#Bt=false
+#Ht=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Ft=new E.k7(this.#Mt,e=>this.#Ht((0,E.U_)(e,this.#Vt())))}async plan(e){this.#Ft.to(e)
+this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
 const t=await this.#O(e)
-const n=await Promise.race([this.#Ft.plan,this.#Jt(t)])
+const n=await Promise.race([this.#Ft.plan,this.#Kt(t)])
 this.#Ft.hold()
-const s=this.#Kt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
+const s=this.#zt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
 this.#Ut=s
 const{settings:o}=this.context
-if(!this.#Kt&&!this.input.isAgain)(0,E.uH)(e,s,o.sql,o.contract)
+if(!this.#zt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#we=(0,o.VS)(this.#Ft.lines)!==void 0
-throw new d.HR(this.#zt(t.verdict.cause))}(0,d.fJ)(this.#Yt("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Qt()}this.#we=t?.unread===void 0
-if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Bt=true
+if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#qt=await this.#Xt()}this.#we=t?.unread===void 0
+if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
-const s=n?this.#Zt().filter(e=>!n.includes(e)):[]
+const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,m.LS)(this.applied().length,"migration")} ${r}`)}#zt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
 const r=this.#Ut?.judged
-if(s.length>0&&r?.policy==="block")return(0,E.Gt)(e,{...r,findings:s},t,(0,y.YT)(this.context))
-return withLeft((0,E.Ob)(e,t,n),this.#en??[])}get#en(){const{verified:e}=this.#Ft
-return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Ut??{}
+if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
+return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
+return e===void 0||"why"in e?void 0:e}get#zt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Ut??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
-return this.#we&&e?this.#Ft.progress().applied:void 0}#Zt(){if(this.#Kt)return[]
-return(this.#Ut?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#en
+return this.#we&&e?this.#Ft.progress().applied:void 0}#en(){if(this.#zt)return[]
+return(this.#Ut?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
 const{judged:t}=this.#Ut??{}
-return!t||!e||this.#tn()?void 0:(0,i.RA)(t,e)}#tn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
 const{judged:n}=this.#Ut??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
-return[...s,...this.#nn(e)]}#nn(e){const{verified:t}=this.#Ft
+return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Ft
 const{judged:n}=this.#Ut??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,p.AB)(e?t.map(withoutNew):t,n)}schema(){const e=this.applied()
+return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#zt)return{}
+const e=this.#Ft.bridges
+const t={isDone:this.#Bt,applied:this.applied(),made:e}
+return(0,h.Q)(this.#Ut,this.#Dt?.before,t)}schema(){const e=this.applied()
 const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Wt}
 if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
 if(this.#Ut&&r.length+e.length===0)return
-const o=this.#en??[]
-const i=!this.#tn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
+const o=this.#tn??[]
+const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Bt.abort(new Error("the migration is closed"))
+this.#Ht.abort(new Error("the migration is closed"))
 this.#Ft.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
@@ -9224,37 +9259,37 @@ const r=s&&this.#_t?.hasContainerEnded===true
 const o=this.#Dt?.container??""
 if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#O(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,O.qZ)(t,n,this.#Mt)
+const r=await(0,E.qZ)(t,n,this.#Mt)
 this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,O._S)(t,s,r.job,e=>{this.#Gt=e})
-e.say(`${(0,v.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Bt.signal])
+const o=await(0,E._S)(t,s,r.job,e=>{this.#Gt=e})
+e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
+const i=AbortSignal.any([t.signal,this.#Ht.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#_t=new k.S(t.with({signal:i}),s,c,this.#Ft)
-return this.#_t}async#Jt(e){const t=this.#Ft
+this.#_t=new O.S(t.with({signal:i}),s,c,this.#Ft)
+return this.#_t}async#Kt(e){const t=this.#Ft
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
-if(n.unread===void 0)throw new d.HR((0,E.hY)(this.#Ht(e),this.#sn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Yt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#sn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-k.T)}]})}#Ht(e){return(0,E.el)(e,(0,E.QD)(this.#Ft,this.#Dt),this.#rn())}async#Qt(){if(this.input.reverses||!(0,s.$i)(this.#rn()))return
+if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
 const{databases:e}=await this.#Ft.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#sn(){return this.#Kt?.name??"the new version"}#rn(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Yt(e,{verdict:t},n){this.#Wt=true
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Wt=true
 const s=this.#Gt??""
 const r=this.#Dt?.container??""
-return(0,E.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Vt(){const{cluster:e,app:t}=this.context
+return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
 const r=this.#Dt?.script
-return{command:this.#rn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,g.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+return{command:this.#on(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,w.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
-const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,h.y)(e)&&!s.has(e.split(" ")[0]??""))
+const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,m.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,l.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,c.jh)(e.clock,t.life,()=>t.remove(r))
-await(0,b.wj)(e.clock,T,t.life,r=>(0,w.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+await(0,y.wj)(e.clock,S,t.life,r=>(0,v.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},2598:(e,t,n)=>{n.d(t,{S:()=>withReported})
 var s=n(9340)
 var r=n(3165)
@@ -9265,7 +9300,7 @@ var c=n(811)
 var l=n(3825)
 var u=n(6633)
 var d=n(9501)
-var f=n(1534)
+var f=n(7607)
 var p=n(2580)
 const h=3
 const m=3e4
@@ -9451,7 +9486,7 @@ const N=warningsOf([...(0,s.RA)(m.client,m.version),...A.namespace,...A.workload
 for(const t of N)(0,c.FF)(e,t)
 const I=v.is==="there"?v.uid:void 0
 return{live:T,targets:$,others:P,jobs:y,resources:E,services:j,...I!==void 0&&{namespaceUid:I},...R&&{web:R}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
-var s=n(5407)
+var s=n(4317)
 var r=n(5950)
 var o=n(9869)
 var i=n(8911)
@@ -9554,25 +9589,25 @@ input
 listener
 #De
 #He
-#on
-#in=new Map
-#an=[]
-#cn=Promise.resolve()
+#in
+#an=new Map
+#cn=[]
+#ln=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#on={...s,pods:new Map(s.pods)}
+this.#in={...s,pods:new Map(s.pods)}
 this.#De=e.platform.clock.now()
 this.#He=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#ln("first",this.context)
+await this.#un("first",this.context)
 const l=await this.#Me(i)
 return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Me(a)}},verify:e=>this.#Et(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#De,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
-this.listener.started(this.#un())
-return this.#cn.catch(()=>{})})}#un(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#an.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
+this.listener.started(this.#dn())
+return this.#ln.catch(()=>{})})}#dn(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#cn.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
 return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Me(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
@@ -9586,21 +9621,21 @@ await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
 const i=new Map(r.filter(a.gv).map(e=>[(0,c.T)((0,a.hY)(e)),e]))
-return Promise.all(e.map(e=>this.#dn(e,i.get((0,c.T)(e.id)))))}async#dn(e,t){const{id:n,path:s,live:r}=e
+return Promise.all(e.map(e=>this.#fn(e,i.get((0,c.T)(e.id)))))}async#fn(e,t){const{id:n,path:s,live:r}=e
 const o=t??await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#in.set((0,c.T)(n),i)
+this.#an.set((0,c.T)(n),i)
 const a=this.input.starts[(0,c.T)(n)]
-const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#on)
-this.#an.push(l)
-return l}#ln(e,t){const{checked:n,beside:s}=this.input
+const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#in)
+this.#cn.push(l)
+return l}#un(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
 return(0,y.L5)(t,n,r,this.listener.wrote)}async#Et(e){const{checked:t,image:n}=this.input
 const s=t.live.clusterState()
-await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#an,image:n})
-this.#cn=this.#ln("last",e)
-await this.#cn
-const r=t.web&&this.#in.get((0,c.T)(t.web.workload))?.[t.web.container]
+await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#cn,image:n})
+this.#ln=this.#un("last",e)
+await this.#ln
+const r=t.web&&this.#an.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,r??(0,O.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
@@ -9985,7 +10020,23 @@ const l=c.filter(r.gv).find(e=>(0,s.TN)(e)===i)
 return{...n,running:(0,a.o$)(l,e.uses),...l&&{live:l}}})}function refuseBeingDeleted(e,t){const n=(0,i.Gg)(t)
 const s=t.metadata?.finalizers??[]
 const a=s.length===0?"":`, and waits for ${s.join(", ")}`
-const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
+const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},355:(e,t,n)=>{n.d(t,{Q:()=>contractOf,R:()=>openContract})
+var s=n(3565)
+var r=n(9025)
+const o={held:[],bridges:[]}
+const i={isDone:false,applied:[],made:[]}
+function openContract(e){return{held:(0,r.Ei)(e),bridges:(0,r.n3)(e)}}function contractOf(e,t=o,{isDone:n,applied:r,made:a}=i){if(!e||e.judged?.blocked===true)return{}
+const{databases:c}=e
+const l=n||!e.runs
+const[u]=c
+const d=(u?.absent??[]).filter(e=>c.every(t=>t.absent.includes(e)))
+const f=c.flatMap(e=>e.pending.map(({app:e,name:t})=>`${e}.${t}`))
+const isLeft=e=>f.filter(t=>t===e).length>Number(r.includes(e))
+const p=c.flatMap(e=>[...e.earlierBridges,...e.endedBridges,...e.bridges])
+const h=t.bridges.filter(e=>!p.some(t=>(0,s.yf)(e,t)))
+const isEnded=({isEnded:e,failed:t})=>e&&t===void 0
+const m=a.filter(isEnded)
+return{held:[...c.flatMap(({held:e})=>e.map(({name:e})=>e)),...d,...l?[]:t.held.filter(isLeft)],bridges:[...l?[]:h,...p].filter(e=>!m.some(t=>(0,s.yf)(e,t)))}}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
 function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},702:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
 var s=n(7398)
 var r=n(9025)
@@ -10002,6 +10053,7 @@ return e.map(e=>{if(e.run===n||!(0,r.FM)(e))return e
 const{fit:o,...i}=e
 const a=o&&fitAfter(o,e,t,s)
 return{...i,...a&&{fit:a}}})}function fitAfter(e,{needs:t=""},n,s){if(n.is==="unknown")return
+if(n.is==="begun")return{...e,changed:true}
 const{databases:r,applied:o}=n
 const a=r.map(({database:e,earlier:n})=>({database:e,own:n[t]}))
 const c=a.filter(e=>e.own!==void 0)
@@ -10029,61 +10081,61 @@ const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
 return s}class RenewedLease{#Qe="held"
-#fn
-#pn=new AbortController
-#hn=0
-#mn
-#gn=new AbortController
-#wn=Promise.withResolvers()
-#vn
-#bn=new AbortController
-#Bt=new AbortController
-#yn
-constructor(e,t){this.#yn=e
-this.#fn=t}get lost(){return this.#bn.signal}begin(e){this.#kn(e)
-this.#vn=this.#On().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#pn
-if(!e.aborted&&this.#yn.clock.now()<this.#hn)return e
-await this.#wn.promise}}async release(){if(this.#ke())return
+#pn
+#hn=new AbortController
+#mn=0
+#gn
+#wn=new AbortController
+#vn=Promise.withResolvers()
+#bn
+#yn=new AbortController
+#Ht=new AbortController
+#kn
+constructor(e,t){this.#kn=e
+this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
+this.#bn=this.#En().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#hn
+if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
+await this.#vn.promise}}async release(){if(this.#ke())return
 this.#Qe="released"
-this.#Bt.abort()
-await this.#vn
-const{cluster:e,path:t}=this.#yn
-await e.put(t,{...this.#fn,spec:{...this.#fn.spec,holderIdentity:""}})}#ke(){return this.#Qe==="lost"||this.#Qe==="released"}#kn(e){this.#Qe="held"
-this.#mn=void 0
-this.#hn=e+this.#yn.lastsMs*.9
-if(this.#pn.signal.aborted)this.#pn=new AbortController
-this.#wn.resolve(void 0)
-this.#wn=Promise.withResolvers()
-this.#gn.abort()
-this.#gn=new AbortController
-const t=AbortSignal.any([this.#gn.signal,this.#Bt.signal])
-this.#En(e,t).catch(()=>{})}#Tn(){if(this.#ke())return
+this.#Ht.abort()
+await this.#bn
+const{cluster:e,path:t}=this.#kn
+await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#ke(){return this.#Qe==="lost"||this.#Qe==="released"}#On(e){this.#Qe="held"
+this.#gn=void 0
+this.#mn=e+this.#kn.lastsMs*.9
+if(this.#hn.signal.aborted)this.#hn=new AbortController
+this.#vn.resolve(void 0)
+this.#vn=Promise.withResolvers()
+this.#wn.abort()
+this.#wn=new AbortController
+const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
+this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#ke())return
 this.#Qe="uncertain"
-this.#pn.abort(new r.sr)}#Sn(e){if(this.#ke())return
+this.#hn.abort(new r.sr)}#An(e){if(this.#ke())return
 this.#Qe="lost"
-this.#Bt.abort()
-this.#pn.abort(e)
-this.#bn.abort(e)
-this.#wn.resolve(void 0)}async#En(e,t){const{clock:n}=this.#yn
+this.#Ht.abort()
+this.#hn.abort(e)
+this.#yn.abort(e)
+this.#vn.resolve(void 0)}async#Tn(e,t){const{clock:n}=this.#kn
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#hn)
-this.#Tn()
-if(isDenied(this.#mn))this.#Sn(lostBy(this.#mn))
+await until(this.#mn)
+this.#Sn()
+if(isDenied(this.#gn))this.#An(lostBy(this.#gn))
 await until(e+r.E_)
-this.#Sn(lostBy(this.#mn))}async#On(){const{clock:e,lastsMs:t}=this.#yn
-for(let n=t/3;;){await e.sleep(n,this.#Bt.signal)
-n=await this.#An()?t/3:i}}async#An(){const{cluster:e,clock:t,path:n}=this.#yn
+this.#An(lostBy(this.#gn))}async#En(){const{clock:e,lastsMs:t}=this.#kn
+for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
+n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
-try{this.#fn=await e.put(n,{...this.#fn,spec:{...this.#fn.spec,renewTime:microTime(r)}})
-if(!this.#ke())this.#kn(r)
-return true}catch(e){this.#mn=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#$n()
-else if(this.#Qe==="uncertain"&&isDenied(e))this.#Sn(lostBy(e))
-return false}}async#$n(){const{cluster:e,path:t,holderId:n}=this.#yn
+try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
+if(!this.#ke())this.#On(r)
+return true}catch(e){this.#gn=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#xn()
+else if(this.#Qe==="uncertain"&&isDenied(e))this.#An(lostBy(e))
+return false}}async#xn(){const{cluster:e,path:t,holderId:n}=this.#kn
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#fn=s
-else this.#Sn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#mn=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#pn=s
+else this.#An(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#gn=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")

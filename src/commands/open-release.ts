@@ -16,8 +16,6 @@ import type { Locked } from './lock.js'
 import type { Run } from './run.js'
 import type { GivenUp } from './run-state.js'
 
-export { contractOf } from '../state/contract.js'
-
 /** The input of a release. */
 export interface ReleaseInput extends Pick<ReleaseStart, 'command' | 'jobs'> {
   readonly image: Image

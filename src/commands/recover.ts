@@ -7,8 +7,9 @@ import type { KubeObject } from '../kubernetes/objects.js'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import type { Cause } from '../failure/failure.js'
 import type { Report } from '../report/report.js'
+import { contractOf, openContract } from '../state/contract.js'
 import { readHistory } from '../state/history-store.js'
-import { hasGoneLive } from '../state/history.js'
+import { hasGoneLive, type History } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord, readRecord, withPaths, type KeptRecord } from '../state/record.js'
 import type { Restored } from '../undo/restore.js'
@@ -25,7 +26,6 @@ import {
 } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
 import { plannedOf } from './migrate.js'
-import { contractOf } from './open-release.js'
 import { reported, type Run, type Start } from './run.js'
 import { NotRecovered, type Outcome } from './run-state.js'
 
@@ -126,7 +126,7 @@ export async function recoverRecord(
     const { restored, reversed, backup } = await recover(
       context,
       live,
-      plan ? withPlan(record, plan) : record,
+      plan ? withPlan(record, plan, history) : record,
       migrated,
     )
     if (context.command === 'recover') {
@@ -164,13 +164,14 @@ function hasPlan({ contract, schema }: KeptRecord): boolean {
 }
 
 /** Adds what the run would have kept next. */
-function withPlan(record: KeptRecord, plan: Plan): KeptRecord {
+function withPlan(record: KeptRecord, plan: Plan, history: History): KeptRecord {
   const { schema } = record
   return {
     ...record,
-    contract: contractOf(plan),
-    ...(schema?.is === 'back' && !schema.migrations && {
-      schema: { ...schema, migrations: plan.judged?.blocked === true ? [] : plannedOf(plan) },
-    }),
+    contract: record.contract ?? contractOf(plan, openContract(history)),
+    ...(schema?.is === 'back' &&
+      !schema.migrations && {
+        schema: { ...schema, migrations: plan.judged?.blocked === true ? [] : plannedOf(plan) },
+      }),
   }
 }
