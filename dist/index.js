@@ -904,7 +904,7 @@ var c=n(5623)
 var l=n(298)
 var u=n(8566)
 var d=n(8614)
-var f=n(779)
+var f=n(4935)
 var p=n(6833)
 var h=n(6469)
 var m=n(8061)
@@ -960,21 +960,7 @@ if(!u)return[]
 const d=(0,r.kW)(u)
 const f=a.filter(({init:e})=>!e).map(({name:e})=>e)
 const p={workload:n,template:d,containers:f}
-return[{target:e,id:(0,i.T)(n),object:u,containers:(d.spec?.containers??[]).filter(({name:e})=>f.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,p))}]})}},1422:(e,t,n)=>{n.d(t,{RA:()=>skewFindings,b5:()=>toolFindings,zy:()=>has})
-var s=n(9949)
-var r=n(1404)
-var o=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,r.ok)("tools",`kubectl ${(0,o.O)(e.kubectl)}`):s?(0,r.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,r.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,r.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,r.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,r.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:o}=e
-const i=t?r.z3:r.$e
-const problem=(e,t)=>{const n=(0,s.Ic)("",e)
-return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[problem(n,i)]
-const{Client:a,Server:c}=versionsOf(n.stdout)
-return[has(n)&&c?(0,r.ok)("tools",`docker ${a?.Version??""}, engine ${c.Version??""}`):problem(n,i),has(o)?(0,r.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(o.stdout)?.[0]??""}`):problem(o,i)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,o.j)(e,t)
-if(n===0)return[]
-const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,r.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}},5374:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
+return[{target:e,id:(0,i.T)(n),object:u,containers:(d.spec?.containers??[]).filter(({name:e})=>f.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,p))}]})}},5374:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -1056,7 +1042,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(4803)
-var i=n(779)
+var i=n(4935)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -1919,184 +1905,85 @@ var s=n(3825)
 var r=n(3242)
 var o=n(813)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
-return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},7587:(e,t,n)=>{n.d(t,{V:()=>lockAndRecover})
-var s=n(8152)
-var r=n(6099)
-var o=n(6072)
-var i=n(6187)
-var a=n(8076)
-async function lockAndRecover(e,t,n){const{app:c,settings:l}=t
-const u=await(0,o.s)(t)
-e.resources.add(()=>u.release())
-e.resources.add(()=>(0,i.nt)(t,n.live))
-const d=(0,s.O)(t.cluster,u)
-const f=await(0,r.aE)(d,c,l.image)
-const p=f&&await(0,r.R1)(d,c,f,objectsOfRelease(n))
-const h=t.with({cluster:d,signal:u.lost})
-if(p)await(0,a.U)(e,h,n.live,p)
-else await(0,i.d9)(h,n.live)
-t.signal.throwIfAborted()
-return{cluster:d,lost:u.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}},223:(e,t,n)=>{n.d(t,{Yr:()=>migrateOnly,fc:()=>workOfUndo,h1:()=>keepSchemaChange,rK:()=>migrateTo,sb:()=>plannedOf,ue:()=>shared})
-var s=n(356)
-var r=n(4592)
-var o=n(4565)
-var i=n(130)
-var a=n(6993)
-var c=n(1120)
-var l=n(7243)
-var u=n(2598)
-var d=n(7823)
-var f=n(4021)
-var p=n(2684)
-var h=n(2088)
-var m=n(4339)
-var g=n(6620)
-var w=n(3825)
-var v=n(9025)
-var b=n(811)
-var y=n(6488)
-var k=n(813)
-var O=n(7587)
-var E=n(3242)
-function migrateOnly(e){return(0,k.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:o,signal:a,state:c,resources:l}=e
-if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const d=(0,k.V)(e,await(0,s.TC)(t,n,n.context))
-const h=Promise.withResolvers()
-const[{cluster:m,checked:w},v]=await(0,E.jH)(a,[e=>o.stage("preflight",async s=>{const r=d.with({signal:e,log:s})
-const open=()=>l.openCluster(t,n,e)
-return(0,u.S)(r,await(0,p.M)(r,open,()=>h.promise))}),e=>o.stage("image",async t=>{await l.login(n)
-const s=await(0,i.GI)(d.with({signal:e,log:t}))
-h.resolve(s)
-return s})])
-const{image:b}=v
-c.haveImage(b)
-const T=(0,k.V)(e,v.source)
-const{cluster:S,lost:A,now:$}=await o.stage("lock",async t=>{const n=await(0,O.V)(e,T.with({log:t,cluster:m}),w)
-const s=T.with({log:t,cluster:n.cluster})
-await(0,f.X)(s,w)
-return{...n,now:await(0,g.Cj)(s,w)}})
-const P=T.with({cluster:S,signal:AbortSignal.any([a,A])})
-try{c.keepPlan=()=>keepSchemaChange(e,P,{is:"begun"})
-const t=await migrateTo(e,P,$,{image:b})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,y.Ac)(e,A)}finally{await keepSchemaChange(e,P)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r},o=e.schema){const{contract:i,migrations:a}=e
-if(!o&&!i?.held&&a.length===0)return
-const c={cluster:n,clock:s.clock,app:r}
-await(0,w.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,b.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
-return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:u}=r
-if(!o.web||u["migrate-command"]==="")return false
-const f={checked:o,web:o.web,image:i,backup:(0,c.f_)(u),...s==="migrate"&&{now:true}}
-const p=new l.m(r,f,e=>endOfHolders(r,o,i,e))
-try{const s=await e.stage("plan",e=>planned(t,r,p,e))
-t.needs=p.migration.needs()
-t.tasks=p.migration.tasks()
-t.migrate=shared(u["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,d.pH)(s).forEach(n)
-if(!s.runs)return false
-const{backup:i}=s
-if(i)t.backup=await e.stage("backup",e=>p.backup(e,i))
-await(t.keepPlan?.())
-const c=workOfUndo(r,o,s)
-if(c)await(a?.(c))
-let l=true
-try{await e.stage("migrate",async e=>{if(i)await planned(t,r,p,e)
-await p.migration.migrate(e)})
-l=false}finally{p.migration.surprises(l).forEach(n)
-const e=p.migration.broken()
-const t=p.migration.whole()
-if(c&&(e??t))await(a?.({...c,...e&&{misfits:e},...t&&{migrations:t}}))}(0,d.aU)(s,u["migrate-command"],p.migration.applied()).forEach(n)
-return true}finally{const{migration:e}=p
-await e.close().catch(e=>{n((0,y.$N)(e))})
-t.migrations=e.applied()
-t.schema=e.schema()
-t.contract={...t.contract,...e.contract()}}}async function planned(e,t,n,s){const i=await n.plan(s)
-e.plan=i
-e.contract=n.migration.contract()
-if(i.judged?.blocked===true)(0,r.fJ)((0,o.qF)(i.judged,(0,h.YT)(t)))
-return i}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
-if(!t||r===""||s&&!s.judged)return
-const{workload:o,container:i}=t
-const a=s&&plannedOf(s)
-return{is:"back",web:(0,m.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}function plannedOf({databases:e}){return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const c=(0,v.Ei)(await(0,w.Lu)(r,o,i.image))
-if(c.length>0)await(0,a.j)(e,t,n,s)}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
 var s=n(4317)
-var r=n(8152)
-var o=n(6874)
-var i=n(3165)
-var a=n(355)
-var c=n(3825)
-var l=n(9025)
-var u=n(2789)
-var d=n(6099)
-var f=n(3892)
-var p=n(6072)
-var h=n(6304)
-var m=n(4578)
-var g=n(9340)
-var w=n(3242)
-var v=n(6738)
-const b=5e3
-const y=200
+var r=n(9084)
+var o=n(8152)
+var i=n(6874)
+var a=n(3165)
+var c=n(355)
+var l=n(3825)
+var u=n(9025)
+var d=n(2789)
+var f=n(6099)
+var p=n(3892)
+var h=n(6072)
+var m=n(6304)
+var g=n(4578)
+var w=n(9340)
+var v=n(3242)
+var b=n(6738)
+const y=5e3
+const k=200
 async function leftPlan({cluster:e,platform:t},n,r,o){const{jobs:i}=n.clusterState()
 const a=[...i.values()].filter(e=>(0,s.ng)(e)===r)
 const c=await Promise.all(a.flatMap(e=>placesOf(n,e)).map(e=>planIn(e)))
 return c.findLast(e=>e!==void 0)
-function planIn({pod:n,container:s,marker:r}){const i=`${(0,v.Q)(e,n,s)}&follow=true`
-return(0,w.ip)(t.clock,b,o,async n=>{const s=AbortSignal.any([e.life,n])
-while(!s.aborted)try{for await(const t of e.lines(i,s,{whole:r})){const e=(0,m.m3)([t],r)
+function planIn({pod:n,container:s,marker:r}){const i=`${(0,b.Q)(e,n,s)}&follow=true`
+return(0,v.ip)(t.clock,y,o,async n=>{const s=AbortSignal.any([e.life,n])
+while(!s.aborted)try{for await(const t of e.lines(i,s,{whole:r})){const e=(0,g.m3)([t],r)
 if(e)return e}return}catch{if(o.aborted)return
-await t.clock.sleep(y,s).catch(()=>{})}return})}}function placesOf(e,t){const n=t.spec?.template.spec?.containers??[]
-const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,h.rI)(t)?.marker
+await t.clock.sleep(k,s).catch(()=>{})}return})}}function placesOf(e,t){const n=t.spec?.template.spec?.containers??[]
+const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,m.rI)(t)?.marker
 return n===void 0?[]:[{container:e,marker:n}]})
-const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,g.Vb)(t))
-return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var k=n(2088)
-var O=n(6187)
-var E=n(6488)
-var T=n(223)
+const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,w.Vb)(t))
+return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var O=n(2088)
+var E=n(6187)
+var T=n(6488)
 var S=n(813)
 var A=n(8903)
-function recoverLeft(e,t){return(0,S.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:l,resources:u}=e
-const h=await u.openCluster(o,i,a)
+function recoverLeft(e,t){return(0,S.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:r,settings:i,signal:a,holder:c,app:l,resources:u}=e
+const d=await u.openCluster(r,i,a)
 const isWanted=e=>t==="any"||e===c.id
-const findLeft=async()=>{const e=await(0,d.aE)(h,l,i.image)
+const findLeft=async()=>{const e=await(0,f.aE)(d,l,i.image)
 if(e&&isWanted(e.begun.run))return{record:e}
-const t=await(0,O.h2)(h,l)
+const t=await(0,E.h2)(d,l)
 return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
 if(!await findLeft())return{result:"unchanged"}
-const m=new k.v5({...e,source:{tag:""}}).with({log:n,cluster:h})
-const g=await(0,p.s)(m)
+const m=new O.v5({...e,source:{tag:""}}).with({log:n,cluster:d})
+const g=await(0,h.s)(m)
 u.add(()=>g.release())
 const w=await findLeft()
 if(!w)return{result:"unchanged"}
-const v=await(0,f.f)(h,o.clock)
-u.add(()=>(0,O.nt)(m,v))
+const v=await(0,p.f)(d,r.clock)
+u.add(()=>(0,E.nt)(m,v))
 a.throwIfAborted()
-const b=m.with({cluster:(0,r.O)(h,g),signal:g.lost})
+const b=m.with({cluster:(0,o.O)(d,g),signal:g.lost})
 const{record:y}=w
-if(!y)return{result:"undone",ended:await(0,O.d9)(b,v)}
-const E=await(0,d.R1)(h,l,y,await objectsOfManifests(m))
-const T=await recoverRecord(e,b,v,E)
-return T.is==="well"?{result:"unchanged"}:{result:"undone",restored:T.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
-return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:a,signal:f,cluster:p,log:h}=t
+if(!y)return{result:"undone",ended:await(0,E.d9)(b,v)}
+const k=await(0,f.R1)(d,l,y,await objectsOfManifests(m))
+const T=await recoverRecord(e,b,v,k)
+return T.is==="well"?{result:"unchanged"}:{result:"undone",restored:T.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,i.PX)(e,n,t.manifests,t.image)
+return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:i,signal:c,cluster:p,log:h}=t
 const{begun:m,snapshot:g}=s
-const w=(0,O.Dw)(t,n,s)
+const w=(0,E.Dw)(t,n,s)
 const v=new AbortController
 const b=w&&!hasPlan(s)?leftPlan(t,n,m.run,v.signal):void 0
-try{await(0,O.d9)(t,n).finally(()=>{v.abort()})
-const f=await b
-const g=await(0,c.Lu)(p,o,a.image)
-if((0,l.u7)(g,m)){h.say(`the release of ${(0,i.j)(m.tag)} is live; removing its leftover record`)
-await(0,d.yv)(p,r.clock,o,s)
-return{is:"well"}}const{restored:y,reversed:k,backup:E}=await(0,O.lj)(t,n,f?withPlan(s,f,g):s,w)
+try{await(0,E.d9)(t,n).finally(()=>{v.abort()})
+const c=await b
+const g=await(0,l.Lu)(p,o,i.image)
+if((0,u.u7)(g,m)){h.say(`the release of ${(0,a.j)(m.tag)} is live; removing its leftover record`)
+await(0,f.yv)(p,r.clock,o,s)
+return{is:"well"}}const{restored:y,reversed:k,backup:O}=await(0,E.lj)(t,n,c?withPlan(s,c,g):s,w)
 if(t.command==="recover"){e.reversed=k
-if(E)e.backup=E}e.exceptions=(0,u.Z)(n.clusterState(),y,e=>p.commandLine(e))
-return{is:"restored",restored:y}}catch(e){const t=await(0,E.ax)(p,r.clock,a,g)
-const n=(0,E.qT)(f)
+if(O)e.backup=O}e.exceptions=(0,d.Z)(n.clusterState(),y,e=>p.commandLine(e))
+return{is:"restored",restored:y}}catch(e){const t=await(0,T.ax)(p,r.clock,i,g)
+const n=(0,T.qT)(c)
 if(n)throw new A.r(n,t)
-const s=(0,E.rl)(e,f)
-const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,E.eW)(a,p,g)].join("\n")}
+const s=(0,T.rl)(e,c)
+const o={...s,code:"restore-failed",sentence:`the release of ${(0,a.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,T.eW)(i,p,g)].join("\n")}
 throw new A.r(o,t)}}function hasPlan({contract:e,schema:t}){return e!==void 0&&(t?.is!=="back"||t.migrations!==void 0)}function withPlan(e,t,n){const{schema:s}=e
-return{...e,contract:e.contract??(0,a.Q)(t,(0,a.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,T.sb)(t)}}}}},779:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+return{...e,contract:e.contract??(0,c.Q)(t,(0,c.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,r.sb)(t)}}}}},4935:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(3916)
 var r=n(4592)
 var o=n(2568)
@@ -2162,20 +2049,38 @@ const l=c.every(({text:e})=>n.startsWith("FROM ")&&e===a?.text)
 return l?a?.line:void 0}function mayBe(e){const t=e.split(/\$(?:\w+|\{[^}]*\})/).map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&"))
 return new RegExp(`^${t.join(".*")}$`)}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
 if(e.length>c)e.shift()}var d=n(9949)
-var f=n(6181)
-var p=n(617)
-function pushCause({repository:e,tag:t},n,s){const because=(e,t)=>({code:"push-failed",sentence:`push: ${e}: ${n}`,...t===void 0?{}:{hint:t},logs:[{lines:s}]})
-if(/immutable/i.test(n))return because(`${(0,p.w4)(e)} already has the tag ${t} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,p.jR)(n,e)){case"denied":return because(`not allowed to write to ${e}`,(0,p.t$)(e,"write to"))
-case"absent":return because(`${(0,p.w4)(e)} has no repository for ${e}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${e}:${t} could not be sent, even with retries`,`Run it again when ${(0,p.w4)(e)} works: layers that have arrived are not sent again`)
+var f=n(3242)
+var p=n(2350)
+var h=n(617)
+async function pullImage(e,{repository:t,tag:n,digest:s,builtFor:o},i,a){const c=`${t}@${s}`
+const l=o===void 0?[]:["--platform",o]
+i.waiting(`pulling ${c}`)
+const u=await(0,f.L5)({clock:e.clock,signal:a,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,h.jR)((0,d.A3)(e),t)==="transient"},()=>(0,d.T3)(e,["pull","--quiet",...l,c],{signal:a}))
+i.waiting(void 0)
+if(u.code!==0){const e=(0,d.A3)(u);(0,r.fJ)((0,d.Ic)("registry",u)??{code:"registry",sentence:`registry: ${c} could not be pulled from ${(0,h.w4)(t)}: ${e}`,...(0,h.jR)(e,t)==="denied"&&{hint:(0,h.t$)(t,"read")}})}const p=await idInEngine(e,c,a)
+if(p!==void 0)return{repository:t,tag:n,id:p}
+return(0,r.fJ)({code:"registry",sentence:`registry: ${c} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,d.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+if(s.code===0)return s.stdout.trim()
+const o=(0,d.Ic)("image",s)
+return o===void 0?void 0:(0,r.fJ)(o)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
+const r=await(0,d.T3)(e,s,{signal:n})
+return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
+if(s===void 0)return
+const r="{{json .Config.Labels}}"
+const o=await(0,d.T3)(e,["image","inspect","--format",r,s],{signal:n})
+if(o.code!==0)return{id:s}
+return{id:s,...(0,p.Cy)(JSON.parse(o.stdout))}}function pushCause({repository:e,tag:t},n,s){const because=(e,t)=>({code:"push-failed",sentence:`push: ${e}: ${n}`,...t===void 0?{}:{hint:t},logs:[{lines:s}]})
+if(/immutable/i.test(n))return because(`${(0,h.w4)(e)} already has the tag ${t} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,h.jR)(n,e)){case"denied":return because(`not allowed to write to ${e}`,(0,h.t$)(e,"write to"))
+case"absent":return because(`${(0,h.w4)(e)} has no repository for ${e}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${e}:${t} could not be sent, even with retries`,`Run it again when ${(0,h.w4)(e)} works: layers that have arrived are not sent again`)
 case"refused":return because(`${e}:${t} was refused`)}}async function buildImage(e,t,n,s){const o=checkPlan(e,t)
 const{repository:i,tag:a,inputs:c,cache:l}=t
 const u=`${i}:${a}`
 const d=["--load","--tag",u]
-const{isCached:p}=await runBuild(e,{...t,file:o,output:d},n,s)
-const h=await(0,f.Xl)(e,u,s)
-if(h!==void 0)return{repository:i,tag:a,id:h,inputs:c,cachePlace:l.place,...p&&{isCached:p}}
+const{isCached:f}=await runBuild(e,{...t,file:o,output:d},n,s)
+const p=await idInEngine(e,u,s)
+if(p!==void 0)return{repository:i,tag:a,id:p,inputs:c,cachePlace:l.place,...f&&{isCached:f}}
 return(0,r.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${u} after the build`})}async function runBuild(e,t,n,s){const{repository:o,tag:a,file:c}=t
 const l=new BuildLog
 const u=[]
@@ -2203,75 +2108,152 @@ const l=t.line??(r===void 0?void 0:lineOf(r,n))
 const u=l===void 0?c:`${c}:${l}`
 const d=r===void 0?u:`"${(0,a.vI)(withoutFlags(r),100)}" (${u}) failed`
 const f=l===void 0?[]:[{file:c,line:l,title:"docker build failed",message:o}]
-const p=g.find(([e])=>e.test(o))?.[1]??(r?.startsWith("FROM ")?m:void 0)
-const w=r===void 0&&h.test(o)
-return{code:"build-failed",sentence:`build: ${w?"the disk of the Docker engine is full":d}: ${o}`,...p===void 0?{}:{hint:p},logs:[{lines:i}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const h=/no space left on device/i
-const m="Check the name and tag of the base image, and that this machine may pull it"
-const g=[[/moby\.buildkit\.frontend\.contexts/,'"build-contexts" need Docker 23, or another builder: docker buildx create --use'],[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/exec format error/,"Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all"],[h,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
-const w=new Set(["docker-container","kubernetes","remote","cloud"])
+const p=w.find(([e])=>e.test(o))?.[1]??(r?.startsWith("FROM ")?g:void 0)
+const h=r===void 0&&m.test(o)
+return{code:"build-failed",sentence:`build: ${h?"the disk of the Docker engine is full":d}: ${o}`,...p===void 0?{}:{hint:p},logs:[{lines:i}],annotations:f}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const m=/no space left on device/i
+const g="Check the name and tag of the base image, and that this machine may pull it"
+const w=[[/moby\.buildkit\.frontend\.contexts/,'"build-contexts" need Docker 23, or another builder: docker buildx create --use'],[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/^secret \S+( not found)?: not found$/,'Give its value in "build-secrets"'],[/^unset ssh forward key /,'Set "build-ssh": default, or id=path'],[/exec format error/,"Programs of another platform need an emulator: run docker/setup-qemu-action before this step, or docker run --privileged --rm tonistiigi/binfmt --install all"],[m,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+const v=new Set(["docker-container","kubernetes","remote","cloud"])
 async function builderOf(e,t){const[n,s]=await Promise.all([(0,d.T3)(e,["buildx","inspect"],{signal:t}),(0,d.T3)(e,["info","--format","{{json .DriverStatus}}"],{signal:t})])
 const[,r=""]=/^Driver: +(\S+)/m.exec(n.stdout)??[]
-if(w.has(r))return"full"
+if(v.has(r))return"full"
 if(r!=="docker"||s.code!==0)return"unknown"
 return s.stdout.includes("io.containerd.snapshotter")?"full":"engine"}async function requireFullBuilder(e,t,{because:n,or:s=""},o){if(await builderOf(e,o)!=="engine")return;(0,r.fJ)({code:"usage",sentence:`${t} needs another builder than the engine's own, which ${n}`,hint:`Run docker/setup-buildx-action before this step, or docker buildx create --use${s}`})}async function buildIndex(e,t,n,r){const i=checkPlan(e,t)
 const a="makes plain images of one platform"
 await requireFullBuilder(e,whyIndex(t)??"an index",{because:a},r)
-const{repository:c,tag:l,inputs:u,platforms:d,cache:p}=t
-const h=await e.files.privateFolder()
-try{const a=(0,s.join)(h,"metadata.json")
-const m=`type=image,name=${c},push-by-digest=true,name-canonical=true,push=true`
-const g=["--output",m,"--metadata-file",a]
-await runBuild(e,{...t,file:i,output:g},n,r)
-const w=digestIn(await e.files.read(a))
-const v=d.length>1?await(0,o.fd)(e,r):void 0
-const b=d.find(e=>`${e}/`.startsWith(`${v}/`))??d[0]
-const y={repository:c,tag:l,digest:w,...b!==void 0&&{builtFor:b}}
-const{id:k}=await(0,f.ZP)(e,y,n,r)
-return{repository:c,tag:l,id:k,inputs:u,digest:w,cachePlace:p.place}}finally{await e.files.remove(h)}}function whyIndex({platforms:e,provenance:t,sbom:n}){if(e.length>1)return"platforms: an image for several"
+const{repository:c,tag:l,inputs:u,platforms:d,cache:f}=t
+const p=await e.files.privateFolder()
+try{const a=(0,s.join)(p,"metadata.json")
+const h=`type=image,name=${c},push-by-digest=true,name-canonical=true,push=true`
+const m=["--output",h,"--metadata-file",a]
+await runBuild(e,{...t,file:i,output:m},n,r)
+const g=digestIn(await e.files.read(a))
+const w=d.length>1?await(0,o.fd)(e,r):void 0
+const v=d.find(e=>`${e}/`.startsWith(`${w}/`))??d[0]
+const b={repository:c,tag:l,digest:g,...v!==void 0&&{builtFor:v}}
+const{id:y}=await pullImage(e,b,n,r)
+return{repository:c,tag:l,id:y,inputs:u,digest:g,cachePlace:f.place}}finally{await e.files.remove(p)}}function whyIndex({platforms:e,provenance:t,sbom:n}){if(e.length>1)return"platforms: an image for several"
 if(t!=="none")return"provenance: an image with it"
 return n?"sbom: an image with it":void 0}function digestIn(e=""){const[,t]=/"containerimage\.digest": *"(sha256:[0-9a-f]{64})"/.exec(e)??[]
-return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var v=n(356)
-const b="buildcache"
-async function cacheOf(e,t,n,s){const o=`ref=${n}:${b}`
+return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var b=n(356)
+const y="buildcache"
+async function cacheOf(e,t,n,s){const o=`ref=${n}:${y}`
 const i="mode=max,ignore-error=true"
 const a=`type=gha,scope=${n}`
 const c=`type=registry,${o}`
 const l=await placeOfCache(e,t,s)
 switch(l){case"none":return{place:l,args:["--no-cache","--pull"]}
 case"inline":return{place:l,args:["--cache-from",c,"--cache-to","type=inline"]}
-case"registry":await requireFullBuilder(e,`cache: "${t}"`,y,s)
+case"registry":await requireFullBuilder(e,`cache: "${t}"`,k,s)
 return{place:l,args:["--cache-from",c,"--cache-to",`${c},${i}`]}
 case"gha":if(!reachesGitHub(e))return(0,r.fJ)({code:"usage",sentence:'cache: "gha" is GitHub\'s cache, which only the action (uses:) reaches, and no command of a step (run:)',hint:'Set "cache" to registry or inline; the action needs no other setting for gha'})
-if(t==="gha")await requireFullBuilder(e,`cache: "${t}"`,y,s)
+if(t==="gha")await requireFullBuilder(e,`cache: "${t}"`,k,s)
 return{place:l,args:["--cache-from",a,"--cache-to",`${a},${i}`]}
 case"engine":return{place:l,args:[]}}}async function placeOfCache(e,t,n){if(t!=="auto")return t
 if(e.env["CI"]!=="true")return"engine"
 const s=await builderOf(e,n)
 if(s==="full"&&reachesGitHub(e))return"gha"
-return s==="unknown"?"engine":"inline"}const y={because:"writes no cache",or:'; or set "cache: inline"'}
-function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var k=n(2088)
+return s==="unknown"?"engine":"inline"}const k={because:"writes no cache",or:'; or set "cache: inline"'}
+function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var O=n(2088)
 async function build(e,t){const{platform:n,settings:s,source:o,signal:i,log:c}=e
 const l=n.clock.now()
-const[u,d,f]=await Promise.all([(0,v.Ub)(n,s.context),(0,v.ui)(n,s.context),cacheOf(n,s.cache,s.image,i)])
-if(d.length>0){const t=d.join(", ");(0,k.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const{platforms:p,provenance:h,sbom:m}=s
+const[u,d,f]=await Promise.all([(0,b.Ub)(n,s.context),(0,b.ui)(n,s.context),cacheOf(n,s.cache,s.image,i)])
+if(d.length>0){const t=d.join(", ");(0,O.FF)(e,`not checked out, and empty in the build: submodule ${t}`)}const{platforms:p,provenance:h,sbom:m}=s
 const g=whyIndex(s)===void 0?buildImage:buildIndex
 const w=await g(n,{repository:s.image,tag:o.tag,context:s.context,...s.file===void 0?{}:{file:s.file},...s.target===void 0?{}:{target:s.target},contexts:s["build-contexts"],args:s["build-args"],secrets:secretsOf(n,s["build-secrets"]),platforms:p,provenance:h,sbom:m,ssh:s["build-ssh"],cache:f,inputs:t,labels:{"org.opencontainers.image.created":new Date(l).toISOString(),...u===void 0?{}:{"org.opencontainers.image.source":u},...s["image-labels"],"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha}}},c,i).catch(e=>{throw d.length>0&&e instanceof r.HR?withHint(e,d):e})
-const b=p.length>1?` for ${p.join(" and ")}`:""
+const v=p.length>1?` for ${p.join(" and ")}`:""
 const y=(0,a.p0)(n.clock.now()-l)
-c.say(`built ${w.repository}:${w.tag}${b} in ${y}`)
+c.say(`built ${w.repository}:${w.tag}${v} in ${y}`)
 return w}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
 return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
-return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var O=n(130)
-var E=n(3242)
-var T=n(3905)
-var S=n(2350)
-async function pushImage(e,t,n,s){const{repository:o,tag:i,id:a,digest:c}=t
+return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
+var T=n(3165)
+var S=n(8090)
+async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
+const i=await(0,o.Vc)(t,n,r)
+const{own:a,platforms:c}=i
+const l={inputs:a,...c&&{platforms:c}}
+const u=await ofBuild(e,s.tag,i)
+if(u.is!=="another build")return{...l,lookup:u,source:s}
+const d=(0,o.Zc)(s.tag,a)
+const f=await ofBuild(e,d,i)
+return{...l,lookup:f,source:{...s,tag:d},beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:i}){const a=await(0,p.TE)(e,t.image,r,s)
+if(a.is!=="there")return a
+const{image:c}=a
+const l=await(0,p.yv)(e,c,s)
+const{sha:u}=n
+const d=t.tag===void 0||u===void 0?a:(0,p.Nm)(c,u,l.revision)
+if(d.is!=="there")return d
+const f=l.inputs===o||l.inputs===i
+return f?d:{is:"another build",image:c}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,p.TE)(e,t.image,n.tag,s)
+if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
+return(0,p.Nm)(r.image,n.sha,await(0,p.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+const s=(0,b.mk)(e.platform,e.source)
+if(s!==void 0)n.say(s)
+const{lookup:r,beside:o,...i}=await lookForBuild(e)
+const{source:a}=i
+if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${A}): this one gets the tag ${(0,T.j)(a.tag)}`)
+const c=imageIn(e.with({source:a}),r)
+return{...i,...c&&{image:c}}}const A="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
+function imageIn({settings:e,source:t,log:n},s){const o=`${e.image}:${t.tag}`
+switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
+return s.image
+case"another":n.say(`the registry has ${o} of another commit (${s.of})`)
+return
+case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${A})`,hint:'give this build another "tag"'})
+case"unlabelled":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
+case"absent":case"denied":return
+case"unreachable":case"failed":return(0,p.wj)({repository:e.image,tag:t.tag},s)}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
+const{image:a,digest:c}=n
+if(c!==void 0)return imageOfDigest(e,c)
+const l=await(0,p.F1)(t,a,s.tag,o)
+if(l){await checkMeant(e)
+i.say(`the registry has ${(0,E.d)(l)}`)
+const t=await commitOf(e,l)
+return{image:l,source:sourceOf(l.tag,t)}}const u=`${a}:${s.tag}`
+const d=await idInEngine(t,u,o).catch(()=>{})
+return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${u}`,hint:d===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
+const a={repository:i,tag:t.tag??"",digest:o}
+const c=(0,p.wj)(a,await(0,p.OK)(e,a,n))
+if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image before the deploy"})
+const{revision:l,version:u}=await(0,p.yv)(e,c,n)
+const d=t.tag??(isTag(u)?u:void 0)
+if(d===void 0)return(0,r.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
+const f={...c,tag:d}
+s.say(`the registry has ${(0,E.d)(f)}`)
+return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,S.I_)(e)instanceof S.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,p.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
+if(n.digest!==void 0){const s=await imageToDeploy(e)
+if(n.push)i.say("not pushed: the registry already has it")
+return{...s,built:await pullImage(t,s.image,i,o)}}const a=await lookUpCommit(e)
+const c=imageIn(e,a)
+if(c){await checkMeant(e)
+return{image:c,source:s,built:await pullImage(t,c,i,o)}}const{image:l}=n
+const u=`${l}:${s.tag}`
+const d=await findInEngine(t,u,o)
+if(!d)return(0,r.fJ)({code:"image-missing",sentence:a.is==="another"?`${u} in the registry is of another commit (${(0,T.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${u}`,hint:'build it first with "build", on this machine or with "push"'})
+checkCommit(e,u,d)
+i.say(`this machine has ${u} (${d.id.slice(7,19)})`)
+const{id:f,inputs:p}=d
+return{source:s,built:{repository:l,tag:s.tag,id:f,...p&&{inputs:p}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
+const{image:i}=t
+const[a,c]=await Promise.all([tagsInEngine(e,i,s),(0,p.TE)(e,i,(0,o.QE)(n.tag),s)])
+const l=a.filter(e=>(0,o.$3)(e,n.tag))
+if(l.length===0&&c.is!=="there")return
+const u=l.length===0?`${n.tag}-…`:void 0
+const d=u===void 0?`this machine has also built ${l.join(", ")}`:`the registry has another one as ${u}`
+const f=[n.tag,...u===void 0?l:[u]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${i}:${n.tag} is one of several builds of this commit (${A}): ${d}`,hint:`choose one: ${f} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
+if(i===void 0||o===i)return
+if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,T.j)(o)}, not of ${(0,T.j)(i)}`,hint:'build it again with "build"'})
+if(e.tag===void 0)return
+if(e.push)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,T.j)(i)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${i}`})
+n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:o,tag:i,id:a,digest:c}=t
 if(c!==void 0){const t={repository:o,tag:i,digest:c}
-await(0,S.JE)(e,t,[i],s)
-n.say(`tagged ${(0,T.d)(t)}, which the builder has pushed`)
+await(0,p.JE)(e,t,[i],s)
+n.say(`tagged ${(0,E.d)(t)}, which the builder has pushed`)
 return t}const l=`${o}:${i}`
-const u=await(0,E.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e,layers:t})=>e.code!==0&&!t.isGivenUp&&(0,p.jR)((0,d.A3)(e),o)==="transient",onRetry:({finished:e},t)=>{n.quote((0,d.A3)(e))
-n.say(`the push to ${(0,p.w4)(o)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const u=await(0,f.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e,layers:t})=>e.code!==0&&!t.isGivenUp&&(0,h.jR)((0,d.A3)(e),o)==="transient",onRetry:({finished:e},t)=>{n.quote((0,d.A3)(e))
+n.say(`the push to ${(0,h.w4)(o)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 const r=await(0,d.T3)(e,["image","tag",a,l],{signal:s})
 if(r.code!==0)return{finished:r,layers:t}
 n.waiting(`pushing ${l}`)
@@ -2279,16 +2261,16 @@ const o=await(0,d.T3)(e,["push",l],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${l}: ${t.progress}`)}})
 return{finished:{...o,stderr:t.last.join("\n")},layers:t}})
 n.waiting(void 0)
-const{finished:f}=u
-if(f.code!==0)(0,r.fJ)((0,d.Ic)("push",f)??pushCause(t,(0,d.A3)(f),f.stderr.split("\n")))
+const{finished:m}=u
+if(m.code!==0)(0,r.fJ)((0,d.Ic)("push",m)??pushCause(t,(0,d.A3)(m),m.stderr.split("\n")))
 n.say(`pushed ${l}: ${u.layers.progress}`)
-const{digest:h}=u.layers
-const m=h===void 0?await(0,S.F1)(e,o,i,s):{repository:o,tag:i,digest:h}
-if(m===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,p.w4)(o)} accepted ${l}, but does not have it`})
-const g=await(0,S.e$)(e,m,s)
-const w=[g,m.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
-if(g!==void 0&&!w.includes(a.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
-return m}class PushLog{last=[]
+const{digest:g}=u.layers
+const w=g===void 0?await(0,p.F1)(e,o,i,s):{repository:o,tag:i,digest:g}
+if(w===void 0)return(0,r.fJ)({code:"push-failed",sentence:`push: ${(0,h.w4)(o)} accepted ${l}, but does not have it`})
+const v=await(0,p.e$)(e,w,s)
+const b=[v,w.digest].flatMap(e=>e?.replace(/^sha256:/,"")??[])
+if(v!==void 0&&!b.includes(a.replace(/^sha256:/,"")))return(0,r.fJ)({code:"push-failed",sentence:`push: ${l} is another image than the one that was built and tested: something moved this tag in the engine at the same time`,hint:'Run it again; builds of one commit on one engine with other inputs need a "tag" each'})
+return w}class PushLog{last=[]
 #p=new Map
 #h
 get digest(){return this.#h}get isGivenUp(){return[...this.#p.values()].some(isRetried)}get progress(){const e=[...this.#p.values()]
@@ -2302,55 +2284,64 @@ return`${t} of ${e.length} ${s} sent${r}${i}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#p.set(n,s)
 return}this.#h??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
-if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var A=n(3165)
-var $=n(811)
+if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var $=n(811)
 async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
-if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,A.j)(t.tag)}: the tag of this one is ${(0,A.j)(i)}`)
+if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
 await markSeveral(e,{...t,tag:i})
-const[a,c]=await Promise.all([pushImage(n,{...t,tag:i},o,r),t.isCached?(0,S.TE)(n,t.repository,b,r):void 0])
+const[a,c]=await Promise.all([pushImage(n,{...t,tag:i},o,r),t.isCached?(0,p.TE)(n,t.repository,y,r):void 0])
 if(c?.is==="there")return a
 const l=t.cachePlace??await placeOfCache(n,s.cache,r)
 if(l==="inline")await keepForCache(e,a)
-return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,S.JE)(e,s,[b],t)}catch(e){t.throwIfAborted()
+return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,p.JE)(e,s,[y],t)}catch(e){t.throwIfAborted()
 n.say(`the next build takes no layers from this image: ${(0,$.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)
 const{sha:l}=t
 if(c===void 0||l===void 0)return
 if(c!==l&&!c.startsWith(`${l}-dirty-`))return
 const u=(0,o.QE)(c)
-const[d,f]=await Promise.all([c,u].map(t=>(0,S.TE)(e,r,t,n)))
+const[d,f]=await Promise.all([c,u].map(t=>(0,p.TE)(e,r,t,n)))
 if(d?.is!=="there"||f?.is==="there")return
-try{await(0,S.JE)(e,d.image,[u],n)}catch(e){n.throwIfAborted()
+try{await(0,p.JE)(e,d.image,[u],n)}catch(e){n.throwIfAborted()
 const t=(0,$.b)(e)
 s.say(`the mark ${u} was not set, so a run without a tag takes ${c}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:i}){if(i===void 0)return r
-try{const a=await(0,S.TE)(e,s,r,n)
+try{const a=await(0,p.TE)(e,s,r,n)
 if(a.is!=="there")return r
-const c=await(0,S.yv)(e,a.image,n)
+const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
 return r}}var P=n(813)
 function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,P.V)(e,await(0,v.sQ)(t,n,n.context))
+const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
-const{image:s,source:r,inputs:a}=await(0,O.w)(c.with({log:t}))
+const{image:s,source:r,inputs:a}=await findBuild(c.with({log:t}))
 const l=(0,P.V)(e,r).with({log:t})
 if(s)o.haveImage(s)
 return s?void 0:build(l,a)})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var j=n(1422)
-var R=n(1404)
-const N=3e4
+return{result:"done"}}var j=n(1404)
+var R=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?j.z3:j.$e
+const problem=(e,t)=>{const n=(0,d.Ic)("",e)
+return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
+if(!hasDocker(e))return[problem(n,r)]
+const{Client:o,Server:i}=versionsOf(n.stdout)
+return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+if(n===0)return[]
+const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
+return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const N=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,R.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
 return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,R.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
+return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
 var L=n(9340)
 var M=n(4339)
 var F=n(2468)
@@ -2363,7 +2354,7 @@ return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,R.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -2374,19 +2365,19 @@ return o===void 0?void 0:Date.parse(o)}var U=n(8911)
 var G=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,R.ok)("release",`release ${r.number} of ${(0,A.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,R.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,R.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,R.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,R.$e)("release",`the release of ${(0,A.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
+return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
 var W=n(8815)
 var B=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,R.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=(0,B.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
 const c=n===void 0?`# in its Role\n${(0,B.Eb)(t)}`:commandFor(t,n,r)
-return[(0,R.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
@@ -2409,54 +2400,105 @@ var Q=n(3825)
 var X=n(2459)
 var Z=n(6099)
 var ee=n(3892)
-var te=n(4021)
-var ne=n(2109)
-var se=n(8559)
-var re=n(3872)
-var oe=n(6e3)
-var ie=n(6738)
-const ae=3e5
-const ce={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,ne.VS)(e,n,t)]:[])
+async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
+await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
+const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
+const l={history:i.filter(e=>!c.includes(e)),configMap:a}
+if(c.length===0||n==="rollback"&&l.history.length>0)return l
+const u=o.map(({id:e})=>(0,M.T)(e))
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,L.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,L.ys)(e,n).length>0)
+if(!r)continue
+const o=(0,M.T)((0,L.hY)(r))
+const i=`the history in configmap/${(0,z.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(L.gv)}var te=n(2109)
+var ne=n(8559)
+var se=n(3872)
+var re=n(6e3)
+var oe=n(6738)
+const ie=3e5
+const ae={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,te.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,oe._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:ce,now:i}
-const l=(0,re.S)(o,{...c,observations:a})
-const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,ie.$)(n,s,e)
-return{wanted:e,diagnosis:(0,se.h)(t,r)}}))
-const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,oe.X1)(e,t,n),l.observations)
-const{verdicts:f}=(0,re.S)(o,{...c,observations:d})
+const a={...(0,re._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:ae,now:i}
+const l=(0,se.S)(o,{...c,observations:a})
+const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,oe.$)(n,s,e)
+return{wanted:e,diagnosis:(0,ne.h)(t,r)}}))
+const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,re.X1)(e,t,n),l.observations)
+const{verdicts:f}=(0,se.S)(o,{...c,observations:d})
 return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,M.T)(e)]
 const n=t&&wordsOf(t)
 return n===void 0?[]:[[(0,M.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-ae
+const i=o!==void 0&&Date.parse(o)>t-ie
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const le=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const ce=3e4
 async function lineageOf(e,t,n){const{platform:s,folder:r}=e
 if(t===n)return"not-older"
-const o=(0,v.uM)(s,r)
-if(!await has(o,t))return"unknown"
+const o=(0,b.uM)(s,r)
+if(!await lineage_has(o,t))return"unknown"
 const i=await compared(o,t,n)
 if(i!=="unknown"||s.env["CI"]!=="true")return i
 await fetchHistory(e,t,n)
-return compared(o,t,n)}async function has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await has(e,n))return"unknown"
+return compared(o,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
 const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
 if(await leads(t,n))return"older"
 if(await leads(n,t))return"not-older"
 return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
 const s=await e(["cat-file","--batch"],n.stdout)
-return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,r){const o=await(0,v.uM)(e,t)(["rev-parse","--is-shallow-repository"])
+return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,r){const o=await(0,b.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const i=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...o.stdout.trim()==="true"?["--depth=200","origin",s,r]:["origin",r]]
-await(0,E.wj)(e.clock,le,n,n=>e.processes.stream("git",[...(0,v._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,_.BO)(i)
+await(0,f.wj)(e.clock,ce,n,n=>e.processes.stream("git",[...(0,b._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,_.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":o.say(`this checkout does not show whether ${(0,A.j)(a.tag)}, which is live, is newer than ${(0,A.j)(c)}`)
+case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,A.j)(c)} is older than ${(0,A.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var ue=n(7571)
-var de=n(9548)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
+const ue=15e3
+async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
+const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
+const o=once(t=>lookUpSoon(e,t))
+const i=new Map
+const a=new Set
+await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
+if(r==="comes back")return
+const{repository:c,tag:l="latest"}=(0,T.zZ)(n)
+const u=`${(0,T.EU)(c)}:${l}`
+if(s===void 0||r==="not known"){a.add(`the digest that ${u} runs is unknown: an undo would restore what the tag names then`)
+return}const d=(0,le._W)(n,s.digest)
+i.set(e,{...i.get(e),[t]:d})
+const f=r==="moved"?"has moved":"may have moved"
+a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
+for(const t of a)e.log.say(t)
+return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
+const i=once(t=>lookUpSoon(e,t))
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,L.MZ)((0,L.kW)(e),()=>true).find(e=>e.name===t)
+if(!n)return false
+const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
+if(a!=="what its tag names")return a==="this image"
+const c=await i(n.image)
+return c?.is==="there"&&c.image.digest===r}))
+return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
+const i=o?(0,L.ys)(o,e.settings.image):[]
+const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
+for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
+return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
+if(r?.is==="there"&&r.image.digest===t)return"comes back"
+if(n==="another repository"){const n=await s((0,le._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,T.zZ)(n)
+try{return await(0,f.wj)(e.clock,ue,t,t=>o===void 0?(0,p.TE)(e,s,r,t):(0,p.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+return}}function once(e){const t=new Map
+return n=>{const s=t.get(n)??e(n)
+t.set(n,s)
+return s}}var de=n(9548)
 var fe=n(1120)
 var pe=n(3975)
 var he=n(3776)
@@ -2467,7 +2509,7 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,R.$e)("cluster",e),l]}}catch(e){return[...c,(0,R.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
 const d=await(0,B.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
@@ -2476,7 +2518,7 @@ const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
 return[...c,...rightsFindings({all:(0,B.Zu)([...u,...m.needs]),missing:(0,B.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,R.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,R.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2490,17 +2532,17 @@ const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,R.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
 return{findings:t,needs:n,missing:await(0,B.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,k.YT)(e)}),staleConfiguration(i,f,l),(0,te.a)(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,R.gz)("release",e)]:[]),(0,ue.v5)(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,R.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,R.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,R.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,I.JP)((0,L.kW)(e)):[])
+return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,I.JP)((0,L.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
@@ -2510,63 +2552,63 @@ return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
 const r=(0,X.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
 const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,R.gz)("release",e.reason)]:[])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,R.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,R.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,R.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,A.j)(t)}: commit or stash them to release the commit itself`
-return(0,R.$e)("commit",e,"git status --short")}return(0,R.ok)("commit",`commit ${(0,A.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
+return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,R.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,R.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,p.w4)(e)} has ${e}:${(0,A.j)(r)} of another build: the tag of this one is ${(0,A.j)(t)}`
-return[(0,R.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,p.w4)(e)
-const i=`${e}:${(0,A.j)(t)}`
+return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,R.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,R.ok)("registry",`${o} has ${i} of another commit (${(0,A.j)(n.of)}): it is built again`)]
-case"another build":return[(0,R.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,R.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,R.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,p.IX)(o)?[]:[(0,R.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,R.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,p.t$)(e,"read"))]:[(0,R.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,R.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,R.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,v.TC)(e,t,t.context).catch(e=>(0,R.gz)("commit",e))])
-return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&(0,j.zy)(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
+return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
-return[...(0,j.b5)(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&(0,j.zy)(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,p.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,R.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
+return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,R.gz)("registry",e)]}}}const ye=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,E.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof E.Ms))throw e
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
 return e.run(t,["version","--client","-o","json"],{env:be.yl})}async function lookInRegistry(e,t){const{platform:n,settings:s}=e
-if(await t())return{...await(0,O.FB)(e),login:true}
-const r=await(0,O.FB)(e)
-const o=await(0,ve.Og)(n,(0,p.w4)(s.image),e.signal)
+if(await t())return{...await lookForBuild(e),login:true}
+const r=await lookForBuild(e)
+const o=await(0,ve.Og)(n,(0,h.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
 const{context:r,file:o}=t
 try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,R.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,E.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2577,114 +2619,326 @@ const i=o.every(({severity:e})=>e!=="error")
 return{result:i?"done":"failed",findings:o}})))}async function examineClusterOf(e,{source:t},n){const{platform:s,settings:o,signal:i,resources:a}=e
 try{const r=await a.openCluster(s,o,i)
 const c=t??{tag:o.tag??"unknown"}
-const l=new k.v5({...e,source:c})
-return[...(0,j.RA)(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
+const l=new O.v5({...e,source:c})
+return[...skewFindings(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
 return cluster_closed(new r.HR((0,Oe.rl)(e,i)))}}async function toRun(e){const t=await(e?.catch(()=>{}))
 if(t&&"image"in t.lookup)return{image:t.lookup.image}
 return{...t?.platforms&&{platforms:t.platforms}}}var Ee=n(2638)
-var Te=n(223)
-var Se=n(5313)
-var Ae=n(4565)
-var $e=n(7020)
-var xe=n(7607)
-var Pe=n(6304)
-var je=n(9902)
-n(9084)
-var Ce=n(7101)
-var Re=n(2116)
-var Ne=n(1510)
+var Te=n(4565)
+var Se=n(202)
+var Ae=n(8109)
+var $e=n(7607)
+const xe=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Te.ub)(i)
+if(c.some(({direction:e})=>e==="new"))return false
+const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
+const u=e.clock.now()+n.timeout
+try{return await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
+const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
+const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+xe))
+if(r.length===0)return{logsWanted:[],ended:true}
+if(e>=i)return{logsWanted:[],ended:false}
+const c=r.flatMap(e=>e.names).join(", ")
+a.waiting(`the migrations break what ends now: waiting for ${c}`)
+return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
+try{await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
+const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
+if(r.length===0||e>=l)return{logsWanted:[],ended:true}
+a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Pe=n(5313)
+var je=n(2580)
+class Planning{context
+wait
+start
+#m
+#g
+constructor(e,t,n=()=>Promise.resolve(),s=je.Be){this.context=e
+this.wait=n
+this.start=s
+this.#m=t
+this.#g=s(e,t)}get migration(){return this.#g}async plan(e){await this.wait(e)
+const t=await this.#g.plan(e)
+if(t.judged?.blocked!==true)return t
+const{live:n}=this.#m.checked
+if(!await endOfBroken(this.context,n,t.judged,e))return t
+await this.#w()
+return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
+this.#m={...this.#m,backup:void 0,isAgain:true}
+await this.#w()
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Pe.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var Ce=n(3006)
+var Re=n(6633)
+const Ne=3
+const Ie=3e4
+async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
+const{cluster:i,checked:a}=t
+const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
+if(c.length===0)return t
+const{needs:l}=await(0,Ce.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
+const u=c.filter(({image:e})=>!l.has(e.digest))
+const d=u.slice(0,Ne)
+for(const{image:t,names:n}of u.slice(Ne))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ne} images report it`)
+const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
+return n?[[t.image.digest,n]]:[]}))
+return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
+const o=n.clusterState()
+const i=(0,ge.ow)(o)
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,L.hY)(e))))
+const l=c.every(e=>isOfRelease(e,r))
+if(e===void 0||o===true||a!==void 0||l)return[]
+const u=c.find(e=>s&&(0,M.T)((0,L.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,L.kW)(u)
+const f=u?(0,L.ys)(u,r).map(({name:e})=>e):[]
+const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
+if(!u||!d||!p)return[]
+const h={workload:(0,L.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,L.ys)(e,t)
+const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
+return s&&(e.kind==="CronJob"||(0,Re.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+const l=titleOf(n,s)
+i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
+const u=(0,je.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Ie)}})
+try{await u.plan(i)
+const[e,t]=[u.needs(),u.tasks()]
+if(e===void 0)return
+return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
+i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Le=n(7823)
+function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
+const r=e.with({cluster:s})
+const o=await check(r,n)
+if(e.command!=="deploy")await checkAlone(r,o)
+return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
+const a=await(0,K.PX)(n,o,s.manifests,s.image)
+const c=await(0,de.oO)(o,a)
+const{targets:l,jobs:u,namespace:d}=a
+const f=[...l,...a.others,...d?[d]:[]]
+const p=await(0,Y.k4)(o,f)
+await(0,pe.H)(e)
+await(0,he.XU)(e,(0,me.xQ)(r,a,p,(0,fe.GH)(s)))
+await(0,fe.xq)(e,a)
+if(d)await(0,de.mh)(i,o,d,c)
+const h=await(0,ee.f)(o,n.clock)
+const m={manifests:a,live:h,missing:[],until:"the first error"}
+const{findings:g,targets:w,others:v,services:b,web:y}=await(0,he.Nn)(e,{...m,...t&&{image:t}})
+const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of k)(0,O.FF)(e,t)
+const E=c.is==="there"?c.uid:void 0
+return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(9084)
+var Fe=n(7020)
+var De=n(2297)
+function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
+return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
+const n=(0,I.JP)((0,L.kW)(e))
+const s=t.filter(e=>{if(e.is==="none")return false
+const t=e.is==="change"?e.live:void 0
+return n.some(n=>(0,I.wj)(e.object,n)&&(0,I.SM)(n,t,e.becomes))})
+if(s.length===0)return
+return{hash:hashOf((0,I.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+const s=JSON.stringify([e??"",n])
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
+var Ge=n(6005)
+var _e=n(5473)
+var qe=n(8306)
+var We=n(4853)
+async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
+const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
+const o=await pinsOf(e,t.live,r.targets)
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Ge.q)(e,t.others)])
+const u=withRestarts(i.targets,l)
+const d=(0,De._z)(e,n)
+const[f,p,h]=await Promise.all([(0,We.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
+const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
+const g=t.live.clusterState()
+const{changes:w}=(0,_e.X)({others:l,own:f,targets:u,services:h,clusterState:g})
+const v=[...(0,Ge.ND)(w,m),...(0,We.GC)(m.targets,a)]
+o.say(`${(0,Fe.LS)(v.length,"object")} stored in the snapshot`)
+for(const t of c)(0,O.FF)(e,t)
+const b=runningVersion(e,m)
+return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,L.gv)(e)?[[(0,M.T)((0,L.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,M.T)(e.id))
+return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
+const r=await asTheyAre(s,t.targets,n.image)
+const o=await(0,Ue.j)(e,r)
+if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
+const{web:i,namespaceUid:a,...c}=t
+const l=(0,ge.s3)(n,o,t.services)
+return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
+return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
+const o=r&&!s.manifest?(0,L.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(8152)
+var He=n(6072)
+var Ve=n(6187)
+var Je=n(8076)
+async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
+const o=await(0,He.s)(t)
+e.resources.add(()=>o.release())
+e.resources.add(()=>(0,Ve.nt)(t,n.live))
+const i=(0,Be.O)(t.cluster,o)
+const a=await(0,Z.aE)(i,s,r.image)
+const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
+const l=t.with({cluster:i,signal:o.lost})
+if(c)await(0,Je.U)(e,l,n.live,c)
+else await(0,Ve.d9)(l,n.live)
+t.signal.throwIfAborted()
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,P.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+const c=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const l=Promise.withResolvers()
+const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
+const open=()=>a.openCluster(t,n,e)
+return withReported(r,await preflight(r,open,()=>l.promise))}),e=>s.stage("image",async t=>{await a.login(n)
+const s=await imageToDeploy(c.with({signal:e,log:t}))
+l.resolve(s)
+return s})])
+const{image:h}=p
+i.haveImage(h)
+const m=(0,P.V)(e,p.source)
+const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
+const s=m.with({log:t,cluster:n.cluster})
+await checkHistory(s,d)
+return{...n,now:await checkedNow(s,d)}})
+const y=m.with({cluster:g,signal:AbortSignal.any([o,w])})
+try{i.keepPlan=()=>keepSchemaChange(e,y,{is:"begun"})
+const t=await migrateTo(e,y,v,{image:h})
+return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r},o=e.schema){const{contract:i,migrations:a}=e
+if(!o&&!i?.held&&a.length===0)return
+const c={cluster:n,clock:s.clock,app:r}
+await(0,Q.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
+if(!o.web||c["migrate-command"]==="")return false
+const l={checked:o,web:o.web,image:i,backup:(0,fe.f_)(c),...s==="migrate"&&{now:true}}
+const u=new Planning(r,l,e=>endOfHolders(r,o,i,e))
+try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
+t.needs=u.migration.needs()
+t.tasks=u.migration.tasks()
+t.migrate=shared(c["migrate-command"])
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Le.pH)(s).forEach(n)
+if(!s.runs)return false
+const{backup:i}=s
+if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
+await(t.keepPlan?.())
+const l=workOfUndo(r,o,s)
+if(l)await(a?.(l))
+let d=true
+try{await e.stage("migrate",async e=>{if(i)await migrate_planned(t,r,u,e)
+await u.migration.migrate(e)})
+d=false}finally{u.migration.surprises(d).forEach(n)
+const e=u.migration.broken()
+const t=u.migration.whole()
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Le.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+return true}finally{const{migration:e}=u
+await e.close().catch(e=>{n((0,Oe.$N)(e))})
+t.migrations=e.applied()
+t.schema=e.schema()
+t.contract={...t.contract,...e.contract()}}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
+e.plan=o
+e.contract=n.migration.contract()
+if(o.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(o.judged,(0,O.YT)(t)))
+return o}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
+if(!t||r===""||s&&!s.judged)return
+const{workload:o,container:i}=t
+const a=s&&(0,Me.sb)(s)
+return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,_.Ei)(await(0,Q.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
+var ze=n(9902)
+var Ye=n(7101)
+var Qe=n(2116)
+var Xe=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Ne.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Xe.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Ie
+const i=u.length>0&&t!==Ze
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ie=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
 const l=[]
-for(const r of o){const o=(0,s.dirname)((0,Re.G)(r))
+for(const r of o){const o=(0,s.dirname)((0,Qe.G)(r))
 try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,$.b)(e)}`)
 continue}const i=["cp",`${n}:${(0,s.resolve)(c,r)}`,`${o}/`]
 const a=await(0,d.T3)(e,i,{signal:t})
 if(a.code===0)continue
 const u=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
-l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const Le='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
-async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",Le],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const et='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",et],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,d.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Me=n(4083)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var tt=n(4083)
 class TestBox{platform
 plan
-#m
-#g=new ke.d
-#w=new AbortController
 #v
-#b
-#y=true
+#b=new ke.d
+#y=new AbortController
 #k
+#O
+#E=true
+#T
 constructor(e,t,n){this.platform=e
 this.plan=t
 const s=`django-rollout-test-${(0,q.randomBytes)(6).toString("hex")}`
-this.#m=(0,Me.EI)(e,s,t)
-this.#v=this.#O(AbortSignal.any([n,this.#w.signal]))
-this.#v.catch(()=>{})}async ready(e,t){if(t)this.#g.to(t)
-return(0,E.ZC)(e,()=>this.#v)}close(e){this.#k??=this.#E(e)
-return this.#k}async#E(e){const{platform:t}=this
-this.#w.abort()
-await this.#v.catch(()=>{})
-if(this.#y)await(0,Me.q1)(t,this.#m,e)
-if(this.#b===void 0)return
-await t.files.remove(this.#b).catch(t=>{e(`the private files of the tests could not be removed: ${(0,$.b)(t)}`)})}async#O(e){const{platform:t,plan:n}=this
-const s={platform:t,log:this.#g,signal:e}
+this.#v=(0,tt.EI)(e,s,t)
+this.#k=this.#S(AbortSignal.any([n,this.#y.signal]))
+this.#k.catch(()=>{})}async ready(e,t){if(t)this.#b.to(t)
+return(0,f.ZC)(e,()=>this.#k)}close(e){this.#T??=this.#A(e)
+return this.#T}async#A(e){const{platform:t}=this
+this.#y.abort()
+await this.#k.catch(()=>{})
+if(this.#E)await(0,tt.q1)(t,this.#v,e)
+if(this.#O===void 0)return
+await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could not be removed: ${(0,$.b)(t)}`)})}async#S(e){const{platform:t,plan:n}=this
+const s={platform:t,log:this.#b,signal:e}
 const r=await t.files.privateFolder()
-this.#b=r
-this.#y=await(0,Me.Rf)(t,this.#g)
+this.#O=r
+this.#E=await(0,tt.Rf)(t,this.#b)
 const{env:o,services:i}=n
 const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
 const c=i.length>0
-const l=c?await(0,Me.Fp)(s,this.#m,i,a):{}
-return{box:this.#m,hasNetwork:c,folder:r,env:{...l,...o}}}}var Fe=n(9592)
-var De=n(8858)
-var Ue=n(7823)
+const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
+return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
+var st=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
-const f=(0,fe.f_)(a)
-const p=`rollout-${crypto.randomUUID()}`
-const h={command:d,accept:"",give:e=>`test-env: ${e}`}
-const m=new Ue.k7(p,e=>(0,Ue.U_)(e,h))
-m.to(l)
-const g=(0,Pe.B8)({marker:p,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...f!==void 0&&{backup:f},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
-const w=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-const v=new i.T9(p)
-const b=a["migrate-timeout"]
-const y=withDatabase(a["test-services"])
-const k={...a["test-env"],...w}
-const O=new TestBox(o,{run:e.holder.id,timeout:b,services:y,env:k},c)
-try{await(0,E.wj)(o.clock,b,c,n=>runInImage(e.with({signal:n}),O,{built:t,command:(0,je.VV)(d,void 0,p)},e=>{for(const t of v.push(e))m.line(t)
-if(e.length<i.xS-1)m.line(v.end())}))}finally{await O.close(u)}const T=v.end()
-if(T!=="")m.line(T)
-const S=await Promise.race([m.plan,Promise.resolve(void 0)])
-if(!S)return(0,r.fJ)(noPlan(e,m.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Ue.uH)(l,A,a.sql)
-return A}function withDatabase(e){return e.some(Fe.uU)?e:[(0,Fe.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-De.T)}]
-const s=(0,Ue.K9)("the new version",t)
+const p=(0,fe.f_)(a)
+const h=`rollout-${crypto.randomUUID()}`
+const m={command:d,accept:"",give:e=>`test-env: ${e}`}
+const g=new Le.k7(h,e=>(0,Le.U_)(e,m))
+g.to(l)
+const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
+const b=new i.T9(h)
+const y=a["migrate-timeout"]
+const k=withDatabase(a["test-services"])
+const O={...a["test-env"],...v}
+const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},c)
+try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,ze.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
+if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
+if(T!=="")g.line(T)
+const S=await Promise.race([g.plan,Promise.resolve(void 0)])
+if(!S)return(0,r.fJ)(noPlan(e,g.lines))
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Le.uH)(l,A,a.sql)
+return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
+const s=(0,Le.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,Ce.VS)(t)
-const o=r===void 0?(0,a.BP)(t):(0,Ce.ax)(r,(0,k.YT)(e))
+const r=(0,Ye.VS)(t)
+const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
-return{...e,pending:t}}var Ge=n(2598)
-var _e=n(7243)
-function survey(e,t){return(0,E.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
+return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,de.oO)(a,K.K2)
@@ -2695,47 +2949,47 @@ const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,Y.k4)(a,[]),(0,he.qp)(a)]
 const p=u.clusterState()
 const h=(0,ge.q8)(p,K.K2,n.image,a.namespace)
 if(h.length===0)(0,ge.Nn)(p,n.image,a.namespace)
-await(0,te.X)(c,{live:u,targets:h})
+await checkHistory(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
 h.forEach(e=>{i.say((0,ge.q0)(e))})
 const m=(0,ge.s3)(n,h,f)
 if(!m)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const g={live:u,targets:h,others:[],jobs:[],resources:d,services:f,web:m}
-return{cluster:a,checked:g,web:m}})}var qe=n(3529)
-var We=n(7398)
+return{cluster:a,checked:g,web:m}})}var rt=n(3529)
+var ot=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,qe.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,rt.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,qe.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,qe.u4)(e))return
+return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,rt.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(qe.KH)||!(0,qe.KH)(n))return
-if(s!==void 0&&!(0,We.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,qe.u4)(e)&&Object.values(e).every(qe.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
+if(s!==void 0&&!(0,ot.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,P.V)(e,await(0,v.TC)(t,n,n.context))
+const l=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
-const[{cluster:u,checked:d,web:f},{image:p,source:h}]=await(0,E.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
-return(0,Ge.S)(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
-return(0,O.GI)(l.with({signal:e,log:t}))})])
-i.haveImage(p)
-const m=(0,P.V)(e,h).with({cluster:u})
-const g=await s.stage("plan",async e=>{const t={checked:d,web:f,image:p,plansOnly:true,backup:(0,fe.f_)(n)}
-const{plan:s,needs:r}=await planned(m.with({log:e}),t)
-await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
+return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
+return imageToDeploy(l.with({signal:e,log:t}))})])
+i.haveImage(h)
+const g=(0,P.V)(e,m).with({cluster:u})
+const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
+const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
+await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
-return concluded(e,m,g)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
+return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
-return(0,O.Hq)(t.with({log:e}))})
+return imageToTest(t.with({log:e}))})
 const d=(0,P.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
@@ -2743,41 +2997,38 @@ sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Se.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Ae.qF)(s.judged,(0,k.YT)(n)));(0,Ue.pH)(s).forEach(t)
+for(const n of(0,Pe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Le.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
-return{result:s.runs||o?"done":"unchanged"}}async function planned(e,t){const{log:n,warn:s}=e
-const r=new _e.m(e,t)
+return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
+const r=new Planning(e,t)
 try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,Oe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
 const d=await(0,Q.bL)(a,c,i.image)
-const f=(0,xe.Lb)(e,t,n,d)
+const f=(0,$e.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,$e.LS)(f.length,"version")} needs is in ${u}`)}var Be=n(5950)
-var He=n(6005)
-var Ve=n(4853)
+l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,He.q)(e.with({log:ke.a}),t.others),(0,Ve.Ej)(r,t.targets,{repository:o,image:(0,T.d)(n)})])
+const i=await Promise.all([(0,Ge.q)(e.with({log:ke.a}),t.others),(0,We.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
 const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
-if(!await(0,ue.l2)(e,t.live,t.targets,n))return false
-if(!(0,Ve.$M)(t,s.clock.now()))return false
-return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Be.ax)(e,t,`${t}@${n}`))}var Je=n(2789)
-var Ke=n(4431)
-var ze=n(2684)
-const Ye=/^=+ (.+?) =+$/
-const Qe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const Xe=/^_+ (.*[^_ ].*) _+$/
-const Ze=/^(\S+\.py):(\d+):(?: .*)?$/
-const et=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>Qe.test(e))
+if(!await runsAlready(e,t.live,t.targets,n))return false
+if(!(0,We.$M)(t,s.clock.now()))return false
+return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+var ut=n(4431)
+const dt=/^=+ (.+?) =+$/
+const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const pt=/^_+ (.*[^_ ].*) _+$/
+const ht=/^(\S+\.py):(\d+):(?: .*)?$/
+const mt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>ft.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -2795,96 +3046,96 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=Ye.exec(r)?.[1]
+for(const r of e){const e=dt.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=Xe.exec(r)?.[1]
+continue}const o=pt.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ye.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=et.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>dt.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=mt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ce.T1)(e)
-return t&&(0,Ce.em)(t)}let n=t
+if(t<0){const t=(0,Ye.T1)(e)
+return t&&(0,Ye.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ce.NP)(Ze.exec(e)?.[1]??"<none>"))
-const[,n,s]=Ze.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ye.NP)(ht.exec(e)?.[1]??"<none>"))
+const[,n,s]=ht.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ce.T1)(e)
-const o=r&&(0,Ce.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const tt=/^={70}$/
-const nt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const st=/^Ran (\d+) tests? in [\d.]+s$/
-const rt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ce.pj)
-return readUnittest(t)??readPytest(t)}const ot="Fatal Python error: Aborted"
+const r=(0,Ye.T1)(e)
+const o=r&&(0,Ye.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const wt=/^={70}$/
+const vt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const bt=/^Ran (\d+) tests? in [\d.]+s$/
+const yt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(Ye.pj)
+return readUnittest(t)??readPytest(t)}const kt="Fatal Python error: Aborted"
 function placeOfHang(e,t){const n=[]
-for(const s of e.slice(beforeAbort(e).length).map(Ce.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
+for(const s of e.slice(beforeAbort(e).length).map(Ye.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
 if(e)n.push({isMain:e[1]==="Current thread",own:[]})
 const[,r="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(s)??[]
-const a=(0,Ce.NP)(r)?t(r):void 0
-if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ce.e9)(e))
+const a=(0,Ye.NP)(r)?t(r):void 0
+if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ye.e9)(e))
 const s=n.filter(({isMain:e})=>e)
 const[r]=[...s,...n].flatMap(({own:e})=>inTests(e)??[])
-return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ce.pj)(e)===ot)
+return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ye.pj)(e)===kt)
 if(t>=0)return e.slice(0,t)
-const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Ce.pj)(e)))
-return e.slice(0,n+1)}function afterTests(e){const t=e.map(Ce.pj).findLastIndex(e=>rt.test(e)||Qe.test(e))
+const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Ye.pj)(e)))
+return e.slice(0,n+1)}function afterTests(e){const t=e.map(Ye.pj).findLastIndex(e=>yt.test(e)||ft.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>tt.test(t)&&nt.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>st.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>wt.test(t)&&vt.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>bt.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(rt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(yt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(st.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=nt.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(bt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=vt.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ce.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ce.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ce.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,Ye.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,Ye.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ye.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const it={count:2e4,letters:32*1024*1024}
-const ct=40
-const ut=15e3
+return`${r}${s}`}const Ot={count:2e4,letters:32*1024*1024}
+const Et=40
+const Tt=15e3
 function testBox({platform:e,settings:t,holder:n,signal:s}){const r={run:n.id,timeout:t["test-timeout"],services:t["test-services"],env:t["test-env"]}
 return new TestBox(e,r,s)}async function test(e,{built:t,box:n},s){const{platform:o,settings:c,signal:l,log:u}=e
 const d=o.clock.now()
-const f=c["test-command"]
-const p=await entrypointOf(o,t,l)
-if(p!==void 0)u.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(p),100)})`)
-u.say(`running ${f}`)
-const h=new i.jd(it,e=>e.length)
-const m=c["test-timeout"]
-const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([l,r])}),n,{built:t,command:f,late:s,files:c["test-files"]},e=>{u.quote(e)
-h.push(e)})
-const g=await(0,E.wj)(o.clock,m,l,async e=>{try{return await(0,E.ip)(o.clock,ut,e,t=>run(e,t))}catch(e){if(e instanceof E.Ms&&!l.aborted)return
+const p=c["test-command"]
+const h=await entrypointOf(o,t,l)
+if(h!==void 0)u.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(h),100)})`)
+u.say(`running ${p}`)
+const m=new i.jd(Ot,e=>e.length)
+const g=c["test-timeout"]
+const run=(s,r)=>runInImage(e.with({signal:AbortSignal.any([l,r])}),n,{built:t,command:p,late:s,files:c["test-files"]},e=>{u.quote(e)
+m.push(e)})
+const w=await(0,f.wj)(o.clock,g,l,async e=>{try{return await(0,f.ip)(o.clock,Tt,e,t=>run(e,t))}catch(e){if(e instanceof f.Ms&&!l.aborted)return
 throw e}})
-const w=h.all
-for(const t of g?.uncopied??[])(0,k.FF)(e,`test-files: ${t}`)
-if(!g||g.isLate)return(0,r.fJ)(notInTime(e,w))
-const{code:v}=g
-const b=readTests(w)
-if(b)s(inRepository(b,(0,k.YT)(e)))
-if(v!==0)return(0,r.fJ)(testCause(e,v,w,b))
-if(b?.run===0){(0,k.FF)(e,'no tests ran; check that "test-command" finds them')
-return}u.say(passed(b,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
+const v=m.all
+for(const t of w?.uncopied??[])(0,O.FF)(e,`test-files: ${t}`)
+if(!w||w.isLate)return(0,r.fJ)(notInTime(e,v))
+const{code:b}=w
+const y=readTests(v)
+if(y)s(inRepository(y,(0,O.YT)(e)))
+if(b!==0)return(0,r.fJ)(testCause(e,b,v,y))
+if(y?.run===0){(0,O.FF)(e,'no tests ran; check that "test-command" finds them')
+return}u.say(passed(y,o.clock.now()-d))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
-return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,k.YT)(e))
+return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,O.YT)(e))
 const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(beforeAbort(t))
 const r=`tests: not finished after ${(0,a.p0)(e.settings["test-timeout"])}; ${s}`
-return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ct)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
+return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Et)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
 return t===void 0?"there was no output":`the last line was "${oneLine(t)}"`}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,k.YT)(e)
-const c=[{lines:n.slice(-ct)}]
+const i=(0,O.YT)(e)
+const c=[{lines:n.slice(-Et)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -2895,55 +3146,55 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const u=(0,Ce.VS)(afterTests(n))
-if(u!==void 0){const e=(0,Ce.QR)(u)
+const u=(0,Ye.VS)(afterTests(n))
+if(u!==void 0){const e=(0,Ye.QR)(u)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,Ce.ax)(u,i)
+const s=(0,Ye.ax)(u,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-ct))||(0,a.BP)(n.slice(-ct))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-Et))||(0,a.BP)(n.slice(-Et))
 if(t===143)return cause(`something else ended them (SIGTERM); ${lastWords(n)}`,{hint:"Run it again: the Docker engine was stopped or restarted, or a person stopped the container"})
 const p=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const dt=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
+return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const St=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
 function hintFor(e,t){const says=t=>e.some(e=>t.test(e))
-const n=dt.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
+const n=St.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
 const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
-return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const ft="django-rollout-models "
-const pt=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${ft}" + json.dumps(found))\nprint("\\n${ft}" + json.dumps("end"))\n`
-function managementOf(e,t){return(0,je.X3)(e,/test\b/)??(0,je.X3)(t)??je.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
-return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",pt]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(ft)?[e.slice(ft.length)]:[])
+return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const At="django-rollout-models "
+const $t=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${At}" + json.dumps(found))\nprint("\\n${At}" + json.dumps("end"))\n`
+function managementOf(e,t){return(0,ze.X3)(e,/test\b/)??(0,ze.X3)(t)??ze.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
+return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",$t]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(At)?[e.slice(At.length)]:[])
 if(t.pop()!=='"end"')return
-return(0,qe.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,qe.u4)(e))return
+return(0,rt.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,rt.u4)(e))return
 const{app:t,changes:n,migration:s,file:r,line:o}=e
-const i=(0,qe.c3)(n,qe.b6)
-if(!(0,qe.KH)(t)||!i||!(0,qe.KH)(s))return
-const a=(0,qe.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
-return{app:t,changes:i,migration:s,...a}}var ht=n(730)
-const mt={count:1e3,letters:4*1024*1024}
-const wt=3e4
+const i=(0,rt.c3)(n,rt.b6)
+if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
+const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
+return{app:t,changes:i,migration:s,...a}}var xt=n(730)
+const Pt={count:1e3,letters:4*1024*1024}
+const jt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,E.ip)(s.clock,wt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,f.ip)(s.clock,jt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
 const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
-if(i["missing-migrations"]==="block")(0,k.FF)(e,n)
+if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(mt,e=>e.length)
+const c=new i.jd(Pt,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
 const f=readModelChanges(d)
-if(!f){const t=(0,Ce.VS)(d)
-const n=t?(0,Ce.ax)(t,(0,k.YT)(e)):(0,a.BP)(d)
-throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Ce.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,k.YT)(e)(s)
-return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,ht.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
+if(!f){const t=(0,Ye.VS)(d)
+const n=t?(0,Ye.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
+throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Ye.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
+return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,xt.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
-return p}function missingMigrations(e){const t=(0,ht.Ku)(e.map(({app:e})=>e),3)
+return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
 return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,P.V)(e,await(0,v.TC)(t,n,n.context))
+const i=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
-return(0,O.Hq)(i.with({log:e}))})
+return imageToTest(i.with({log:e}))})
 const u=(0,P.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
@@ -2961,9 +3212,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await u
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const vt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Ct=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,vt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,Ct.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -2971,17 +3222,14 @@ return t.length===0?void 0:t.map(([e,t])=>[e,usual(t)])}async function contentIn
 const r=await(0,d.T3)(e,s,{signal:n})
 if(r.code!==0)return
 const{Os:o,Architecture:i,Config:a,RootFS:c}=JSON.parse(r.stdout)
-return{...o!==void 0&&{os:o},...i!==void 0&&{architecture:i},config:a??{},layers:c?.Layers??[]}}var bt=n(6620)
-async function sameAsRunning(e,t,n){const{platform:s,settings:r,signal:o}=e
-const i=r["skip-unchanged"]?(0,bt.c1)(e,t):void 0
+return{...o!==void 0&&{os:o},...i!==void 0&&{architecture:i},config:a??{},layers:c?.Layers??[]}}async function sameAsRunning(e,t,n){const{platform:s,settings:r,signal:o}=e
+const i=r["skip-unchanged"]?runningVersion(e,t):void 0
 if(!i||n.digest!==void 0)return
 const a={repository:r.image,...i}
-const[c,l]=await Promise.all([(0,S.$E)(s,a,o),contentInEngine(s,n.id,o)])
-return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,S.JE)(e,s,[r],t)
-n.say(`the build holds the same as ${(0,T.d)(s)}, which runs: that gets the tag ${(0,A.j)(r)} too, and is not tested again`)}var yt=n(7414)
-var kt=n(2385)
-var Ot=n(202)
-var Et=n(3006)
+const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
+return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
+n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(7414)
+var Nt=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -2990,53 +3238,51 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:l,warns:u}=decided(a)
 if(l!==void 0)e.log.say(l)
-if(u!==void 0)(0,k.FF)(e,u)
+if(u!==void 0)(0,O.FF)(e,u)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,L.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,yt.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,L.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Et.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Ce.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
-const p=(0,Ot.w)(o.clusterState(),r.image,(0,xe.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,kt.J4)(n,d),tag:t}]:[]})
+const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
+return n&&d?[{...(0,Nt.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
-const m=`version ${(0,A.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,kt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,ht.Ku)(e,3)}`}var Tt=n(2580)
-async function runCommand(e,t,n,s){const{log:o}=e
+const m=`version ${(0,T.j)(h?.tag??"")}`
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Nt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ue.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Le.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
-const l=await(0,xe.Lu)(e,t,n,a)
+const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
-try{const a=await(0,xe._S)(e,i,l.job,e=>{u=e??""})
+try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
 o.say(`${(0,F.Gg)(a)}: ${s}`)
-d=new De.S(e,i,{job:u,container:t.web.container},c)
+d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ue.QD)(c,l)
-throw new r.HR((0,Ue.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,Tt.Rw)(i,u,t.web.container)))await(0,Tt.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Le.QD)(c,l)
+throw new r.HR((0,Le.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,je.Rw)(i,u,t.web.container)))await(0,je.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
 if(i.length===0||!a)return
 const{clock:c}=n.platform
-await e.stage(o,async e=>{for(const[l,u]of i.entries()){const i=(0,Te.ue)(u)??`line ${l+1}`
+await e.stage(o,async e=>{for(const[l,u]of i.entries()){const i=shared(u)??`line ${l+1}`
 const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var St=n(7853)
-var At=n(1777)
-var $t=n(7587)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var It=n(7853)
+var Lt=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const n=(0,F.mk)(e.record.snapshot,t)
 if((0,L.FB)(n,e.record.snapshot))return
@@ -3051,32 +3297,33 @@ try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.stat
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
 const{platform:l,app:u,cluster:d}=t
-const{result:f}=i
-const p="cause"in i?i.cause.sentence.split("\n")[0]:void 0
-const h=a.plan?.databases.flatMap(e=>e.unused??[])??[]
-const m={...n,result:f,...p!==void 0&&{cause:p},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:h},...f==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
-const g={needs:a.needs,tasks:a.tasks,schema:a.schema,...f==="deployed"&&{templates:(0,At.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,At.Z5)(r.snapshot)}}}
-const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},m,g,o)
-try{await(f==="stuck"?(0,E.Qh)(l.clock,save):save())
-return true}catch(t){e.warn(`${(0,A.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
+const{result:p}=i
+const h="cause"in i?i.cause.sentence.split("\n")[0]:void 0
+const m=a.plan?.databases.flatMap(e=>e.unused??[])??[]
+const g={...n,result:p,...h!==void 0&&{cause:h},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:m},...p==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
+const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Lt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Lt.Z5)(r.snapshot)}}}
+const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
+try{await(p==="stuck"?(0,f.Qh)(l.clock,save):save())
+return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
 return false}}class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
-const l=(0,St.QW)((0,_.Ei)(a),i.contract)
-if(l!==void 0)e.warn(l)
+const l=(0,_.BO)(a)?.held??[]
+const u=(0,_.Ei)(a).filter(e=>l.includes(e))
+const d=(0,It.QW)(u,i.contract)
+if(d!==void 0)e.warn(d)
 if((0,_.BO)(a)?.digest===c.digest)return
-await e.reporter.stage("history",async i=>{const{cluster:a}=await(0,$t.V)(e,t.with({log:i}),n)
-const l=await(0,bt.Cj)(t.with({log:i,cluster:a}),n)
-await(0,te.X)(t,l)
-if(!await(0,ue.l2)(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,A.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
+const l=await checkedNow(t.with({log:i,cluster:a}),n)
+await checkHistory(t,l)
+if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,At.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,Lt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
-i.say(`${(0,A.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
+i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,A.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}var xt=n(6993)
-async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i}=t
 const{held:a=[],bridges:c=[]}=r.contract??{}
 const{checked:l}=r.phase
@@ -3085,22 +3332,22 @@ if(!l?.web)return
 const{web:u}=l
 const d={checked:l,web:u,image:n,now:true,backup:(0,fe.f_)(i)}
 await s.stage("contract",async s=>{const c=t.with({log:s})
-const u=new _e.m(c,d,()=>(0,xt.j)(c,l.live,n,s))
-await(0,Te.h1)(e,t,{is:"begun"})
+const u=new Planning(c,d,()=>endOfOthers(c,l.live,n,s))
+await keepSchemaChange(e,t,{is:"begun"})
 try{let e=await u.plan(s)
 if(e.backup&&e.judged?.blocked!==true){r.backup=await u.backup(s,e.backup)
 e=await u.plan(s)}const{migration:t}=u
 if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
-const n=(0,St.QW)(t.contract().held??a,i.contract)
+const n=(0,It.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
-o((0,St.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{const{migration:n}=u
+o((0,It.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{const{migration:n}=u
 await n.close().catch(e=>{o((0,Oe.$N)(e))})
 r.migrations=[...r.migrations,...n.applied()]
 r.schema=n.schema()
 r.contract={...r.contract,...n.contract()}
-await(0,Te.h1)(e,t)}})}var Pt=n(8075)
-var jt=n(2725)
-var Ct=n(7763)
+await keepSchemaChange(e,t)}})}var Mt=n(8075)
+var Ft=n(2725)
+var Dt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
@@ -3108,13 +3355,13 @@ o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){retu
 if(o.result==="kept")return o
 try{await(0,Z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,Pt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,jt.MT)(s)&&(0,jt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,Pt.Jd)(s)
+const r=(0,Mt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Pt.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Mt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -3124,12 +3371,12 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,E.wj)(n.platform.clock,(0,Ct.E)(o),s,e=>(0,Ct.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Je.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
+return(0,f.wj)(n.platform.clock,(0,Dt.E)(o),s,e=>(0,Dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,jt.SU)(a))return false
-const{unfit:c}=await(0,jt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Ft.SU)(a))return false
+const{unfit:c}=await(0,Ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
@@ -3149,8 +3396,8 @@ return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,set
 return(0,Oe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
-const a=await(0,$t.V)(e,o,n)
-const c=await(0,te.X)(o,n)
+const a=await lockAndRecover(e,o,n)
+const c=await checkHistory(o,n)
 i.knownStarts=(0,_.n2)(c.history)
 await(s.check?.(o,c.history))
 return{...a,read:c}})
@@ -3158,7 +3405,7 @@ const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
 await(s.prove?.(h).catch(e=>{throw(0,Oe.Ac)(e,d)}))
 const m=releaseStartOf(e,p,s)
-const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await(0,bt.P9)(p.with({log:e}),n,s.image,s.targets)
+const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
@@ -3179,16 +3426,16 @@ try{await(0,Z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
-const c=t==="deploy"?v.TC:v.sQ
+const c=t==="deploy"?b.TC:b.sQ
 const l=(0,P.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
-const[{cluster:d,checked:f},p]=await(0,E.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
+const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
-return(0,Ge.S)(r,await(0,ze.M)(r,open,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
+return withReported(r,await preflight(r,open,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
 await a.login(s)
-if(t==="deploy"){const e=await(0,O.GI)(o)
+if(t==="deploy"){const e=await imageToDeploy(o)
 u.resolve(e)
-return{is:"found",...e}}const i=await(0,O.w)(o)
+return{is:"found",...e}}const i=await findBuild(o)
 u.resolve(i)
 const{image:c,source:d,inputs:f}=i
 if(c)return{is:"found",image:c,source:d}
@@ -3196,37 +3443,38 @@ const p=s["test-command"]!==""
 const h=p?a.keepBox(testBox(o),e.warn):void 0
 const m=await build(o.with({source:d}),f)
 return{is:"built",built:m,box:h,source:d}})])
-i.passPreflight(f)
-const h=(0,P.V)(e,p.source).with({cluster:d})
-const m=p.is==="found"?p.image:await takeRunning(e,h,f,p.built)
-if(m&&await isDeployed(h,f,m)){if(t==="deploy")await(0,te.a)(h,f)
-i.haveImage(m);(0,ue.KU)(f.targets).forEach(e.warn)
-i.exceptions=(0,Je.KG)(h,f,m)
-await recordRunningVersion(e,h,f,{command:t,image:m})
-await moveTags(e,h,m)
-return{result:"unchanged"}}const g=p.is==="found"?p.image:m??await pushTested(e,h,p)
+i.passPreflight(p)
+const m=(0,P.V)(e,h.source).with({cluster:d})
+const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
+if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
-const w=h.with({source:{...h.source,tag:g.tag}})
-return transaction(e,w,f,{command:t,image:g,jobs:fingerprintsOf(f,s.image,g),check:checkNotStale,schema:()=>(0,Te.fc)(w,f),write:(t,n,s,r)=>write(e,t,{...n,image:g,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:f,image:g})
-await applyHeld(e,t,g)
-await moveTags(e,t,g)}})}async function takeRunning({reporter:e},t,n,s){const r=await sameAsRunning(t,n,s)
+warningsWithoutDigest(p.targets).forEach(e.warn)
+i.exceptions=(0,ct.KG)(m,p,g)
+await recordRunningVersion(e,m,p,{command:t,image:g})
+await moveTags(e,m,g)
+return{result:"unchanged"}}const w=h.is==="found"?h.image:g??await pushTested(e,m,h)
+i.haveImage(w)
+const v=m.with({source:{...m.source,tag:w.tag}})
+return transaction(e,v,p,{command:t,image:w,jobs:fingerprintsOf(p,s.image,w),check:checkNotStale,schema:()=>workOfUndo(v,p),write:(t,n,s,r)=>write(e,t,{...n,image:w,keep:r},s),whenLive:async t=>{await runCommandsAfter(e,t,{checked:p,image:w})
+await applyHeld(e,t,w)
+await moveTags(e,t,w)}})}async function takeRunning({reporter:e},t,n,s){const r=await sameAsRunning(t,n,s)
 if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
 return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
 return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,He.ZJ)(t.with({log:e}),n,l,i))
-await(0,Te.rK)(e,t,n,{image:r,...o&&{keep:o}})
+if(l.length>0)await a.stage("manifests",e=>(0,Ge.ZJ)(t.with({log:e}),n,l,i))
+await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const u=(0,Ke.a)(t,n.jobs,(0,T.d)(r))
-if(u.length>0)await a.stage("jobs",e=>(0,Ke.A)(t.with({log:e}),n,u))
+const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
+if(u.length>0)await a.stage("jobs",e=>(0,ut.A)(t.with({log:e}),n,u))
 const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,Ve.yT)(s,a,c.listener(i))})
-c.exceptions=(0,Je.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,We.yT)(s,a,c.listener(i))})
+c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,S.JE)(t,o,i,s)
+await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,Oe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
 const{history:a,templates:c}=await(0,Q.bL)(i,r,o.image)
@@ -3236,7 +3484,7 @@ const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Rt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,A.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3245,26 +3493,26 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Rt}`]}}const Rt="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Ut}`]}}const Ut="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,A.iI)(t,e.image)
-const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,T.d)(n))
-const u=(0,L.Mo)((0,At.PD)(a,c,i),isOwnImage,(0,T.d)(n))
+const isOwnImage=t=>(0,T.iI)(t,e.image)
+const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,L.Mo)((0,Lt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
 const d=(0,L.MZ)(u,isOwnImage)
 return d.length===0||(0,L.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,At.tX)((0,L.kW)(n),s)
+const i=(0,Lt.tX)((0,L.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,At.tX)(a,(0,L.kW)(n)):[]
+const c=a?(0,Lt.tX)(a,(0,L.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
 const c={name:t,live:(0,L.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,At.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Lt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
@@ -3282,60 +3530,60 @@ const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
 return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,L.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
-const l=of(a).filter(e=>!c.includes(e)&&!(0,A.iI)(e,t.image))
-for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,A.zZ)(t)
-const l=await(c===void 0?(0,S.TE)(e,i,a,n):(0,S.OK)(e,{repository:i,tag:a,digest:c},n))
+const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
+for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
+const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Nt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Nt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Ae.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const It=6e4
+return(0,Gt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
-const a=titleOf(s)
+const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Tt.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,It)}})
-const notProved=t=>{(0,k.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const l=(0,je.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Nt.q4)(e?.findings??[])
+const n=(0,Gt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Ae.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
 return notProved((0,$.b)(t))}finally{await l.close().catch(e=>{o((0,$.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,A.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,A.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Nt.q4)(e.fit.misfits).length===0)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,G.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Lt=n(5057)
-var Mt=n(8118)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
+var Wt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Mt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Wt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,Lt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Lt.Dr)(s)}`]
-const o=!(0,Lt.Bt)(s)
+const r=(0,qt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
+const o=!(0,qt.Bt)(s)
 const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
-const a=(0,Lt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Lt.Bt)(t))}function workOf({input:e,found:t}){if((0,Lt.Bt)(t))return
+const a=(0,qt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Lt.Bt)(n)
+return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Mt.B)(e,{...t,task:o},s)
+const i=await(0,Wt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,Lt.aW)(i))
+e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
@@ -3345,25 +3593,24 @@ if(f===void 0)return{why:"what that version needs of the database was not kept"}
 const p=(0,X.QA)(s.live.clusterState(),u.workload)?.object
 const h=p?(0,L.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
-const{digest:g,tag:w=""}=(0,A.zZ)(m??"")
+const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
 const v=(0,_.BO)(c)
 const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
-return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,A.j)(w)}`,back:titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
+return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Ft=n(3672)
-var Dt=n(8090)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Z.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,At.ig)(c.get(e.number),c.get(t.number))
-const u=l.open?void 0:(0,bt.c1)(e,t)
+const differ=(e,t)=>(0,Lt.ig)(c.get(e.number),c.get(t.number))
+const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
 const f=(0,_.BL)(l.history,(0,_.w7)(d,u))
-if(f!==l.history)o.say(`${(0,A.j)(u.tag)} is running, set by another client`)
+if(f!==l.history)o.say(`${(0,T.j)(u.tag)} is running, set by another client`)
 return{...l,runs:f,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
 const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
@@ -3373,18 +3620,18 @@ return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,A.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,A.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,Dt.I_)(s)instanceof Dt.AF)return
-const r=await(0,S.F1)(e,t.image,s,n)
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,S.I_)(s)instanceof S.AF)return
+const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
-const o=await(0,S.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,S.OK)(e,s,t)
-if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,T.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+const o=await(0,p.DT)(e,r,n)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
+if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
 if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new k.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
-const{cluster:i,checked:a}=await n.stage("preflight",n=>(0,ze.M)(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
+const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
 const{chosen:l,version:u}=await n.stage("version",async t=>{await r.login(e.settings)
@@ -3399,7 +3646,7 @@ if(p.length>0)e.warn(`the database is not changed; migrations applied since: ${p
 const{targets:g,warnings:w}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,u))
 w.forEach(e.warn)
 const v=g.some(({back:e})=>e!==void 0)
-if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,Je.KG)(c,a,d)
+if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,ct.KG)(c,a,d)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:u,history:l.history,command:h}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:g,image:d,way:n})}let b
@@ -3409,9 +3656,9 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,Ve.yT)(n,a,s.listener(o))})
-s.exceptions=(0,Je.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Ft.tp["migrate-command"].default)return s
+await(0,We.yT)(n,a,s.listener(o))})
+s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==Bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
@@ -3419,10 +3666,10 @@ const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
 if(u.is==="unchanged"||d==="allow"&&f)return
-const p=titleOf(r.version)
+const p=prove_titleOf(r.version)
 const h=u.is==="unfit"?u.breaks:[]
 const m=h.length>0
-if(f)h.forEach(e=>c((0,Ae.Sr)(p,e)))
+if(f)h.forEach(e=>c((0,Te.Sr)(p,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=m&&!f?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
@@ -3434,25 +3681,24 @@ if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Lt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,qt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,Lt.aW)(o)]
+const a=[(0,qt.aW)(o)]
 t.backup=await e.stage("backup",e=>(0,fe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,ge.q0)(s)}; would set ${(0,A.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,ge.q0)(s)}; would set ${(0,T.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}var Ut=n(8076)
-function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
+return{result:"unchanged",dryRun:true}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"plan":return planOnly(t)
-case"migrate":return(0,Te.Yr)(t)
+case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,Ee.M)(t)
-case"recover":return(0,Ut.C)(t,"any")
+case"recover":return(0,Je.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -3558,27 +3804,27 @@ if(t?.is==="identity")return["<token>",t.token]
 return t?.is==="password"?[t.username,t.password]:void 0}function tokenOf(e){const t=e?(0,h.Xj)(e):void 0
 return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
-#T={}
-#S={}
-#A=""
+#$={}
+#x={}
+#P=""
 constructor(e){this.base=e
 const{processes:t}=e
-const shown=()=>this.#S
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#$(e),n,this.#x(e,s??{})),stream:(e,n,s)=>t.stream(this.#$(e),n,this.#x(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+const shown=()=>this.#x
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#C(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#C(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#A=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#P(e),w)
-const l=await this.base.processes.find(this.#P(0))!==void 0
+this.#P=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#R(e),w)
+const l=await this.base.processes.find(this.#R(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
-this.#S={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#T={...this.#S,PATH:`${this.#A}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
+this.#$={...this.#x,PATH:`${this.#P}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3586,8 +3832,8 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#P(e){return`${this.#A}/docker-credential-${g}${e}`}#$(e){return e.startsWith(`docker-credential-${g}`)?`${this.#A}/${e}`:e}#x(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#T}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
 var O=n(2744)
@@ -3604,11 +3850,11 @@ return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
-#j=$
-#C
-constructor(e){this.clock=e}async take(){while(this.#j===0){this.#C??=this.clock.handled().then(()=>{this.#j=$
-this.#C=void 0})
-await this.#C}this.#j-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#N=$
+#I
+constructor(e){this.clock=e}async take(){while(this.#N===0){this.#I??=this.clock.handled().then(()=>{this.#N=$
+this.#I=void 0})
+await this.#I}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3819,7 +4065,7 @@ return t===""?void 0:t}var o=n(9084)
 var i=n(5297)
 var a=n(7398)
 function readPlan(e,t){for(const n of e){const e=marked(n,t)
-if(e?.startsWith("{")===true){const t=(0,o.X)(e)
+if(e?.startsWith("{")===true){const t=(0,o.XC)(e)
 if(t)return t}}return}function readPacked(e,t){const n=marked(e,t)
 const[,s,r]=/^\{"(needs|tasks)": "([^"]*)"\}$/.exec(n??"")??[]
 return(s==="needs"||s==="tasks")&&(0,a.oq)(r)?{of:s,body:r}:void 0}function readLocking(e,t){const n=marked(e,t)
@@ -4020,7 +4266,7 @@ function databasesOf(e){const t=e.split(/&&|\|\||[;|&\n]/).filter(e=>/\smigrate\
 const n=t.filter(e=>/^[\w.-]+$/.test(e))
 return n.length===0?["default"]:[...new Set(n)]}function words(e){return e.split(/\s+/).filter(e=>e!=="")}function optionOf(e,t){const n=t.findIndex(t=>t===e||t.startsWith(`${e}=`))
 const s=t[n]===e?t[n+1]:t[n]?.slice(e.length+1)
-return s?.replace(/^['"]|['"]$/g,"")}},9084:(e,t,n)=>{n.d(t,{V:()=>withoutOwn,X:()=>planOf})
+return s?.replace(/^['"]|['"]$/g,"")}},9084:(e,t,n)=>{n.d(t,{VW:()=>withoutOwn,XC:()=>planOf,sb:()=>plannedOf})
 var s=n(3565)
 var r=n(4989)
 var o=n(3529)
@@ -4053,7 +4299,7 @@ if(!(0,o.KH)(t)||!(0,o.KH)(n)||!(0,o.KH)(i)||typeof c!=="boolean"||!(0,o.u4)(m)|
 return{database:t,identity:u,vendor:n,vendorName:i,...(0,o.KH)(a)?{version:a}:{},transactionalDdl:c,pending:d,squashed:f,applied:m,unknown:p,held:h,unheld:(0,o.c3)(e["unheld"]??[],unheldOf)??[],absent:(0,o.c3)(e["absent"]??[],o.b6)??[],bridges:(0,s.sJ)(e["bridges"]),earlierBridges:(0,s.sJ)(e["stay"]),endedBridges:(0,s.sJ)(e["ended"]),...(hasSql(e["bridges"])||hasSql(e["ended"]))&&{isBridged:true},...l===true&&{isPooled:true},...foundOf(e["found"]),...schemasOf(e["schemas"]),...untoldOf(e["untold"]),...usageOf(e)}}function foundOf(e){const t=(0,o.c3)(e,o.b6)??[]
 return t.length>0?{found:t}:{}}function schemasOf(e){const t=(0,o.c3)(e,e=>{const[t,n]=Array.isArray(e)?e:[]
 return(0,o.KH)(t)&&typeof n==="number"?{name:t,count:n}:void 0})
-return t&&t.length>0?{schemas:t}:{}}function withoutOwn(e,t){const n=e.databases.map(({found:e=[],...n})=>{const s=e.filter(e=>!t.has(e))
+return t&&t.length>0?{schemas:t}:{}}function plannedOf({databases:e}){return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}function withoutOwn(e,t){const n=e.databases.map(({found:e=[],...n})=>{const s=e.filter(e=>!t.has(e))
 return s.length===0?n:{...n,found:s}})
 return{...e,databases:n}}function untoldOf(e){const t=(0,o.c3)(e,e=>{if(!(0,o.u4)(e))return
 const{part:t,why:n}=e
@@ -4380,30 +4626,7 @@ if(t==="<token>")return{is:"identity",token:n}
 return{is:"password",username:t,password:n}}catch{return}}},1510:(e,t,n)=>{n.d(t,{J:()=>writeEnvFile})
 async function writeEnvFile({files:e},t,n){const s=Object.entries(n).map(([e,t])=>`${e}=${t}\n`)
 await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},6181:(e,t,n)=>{n.d(t,{LY:()=>findInEngine,Xl:()=>idInEngine,ZP:()=>pullImage,lu:()=>tagsInEngine})
-var s=n(4592)
-var r=n(3242)
-var o=n(9949)
-var i=n(2350)
-var a=n(617)
-async function pullImage(e,{repository:t,tag:n,digest:i,builtFor:c},l,u){const d=`${t}@${i}`
-const f=c===void 0?[]:["--platform",c]
-l.waiting(`pulling ${d}`)
-const p=await(0,r.L5)({clock:e.clock,signal:u,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,a.jR)((0,o.A3)(e),t)==="transient"},()=>(0,o.T3)(e,["pull","--quiet",...f,d],{signal:u}))
-l.waiting(void 0)
-if(p.code!==0){const e=(0,o.A3)(p);(0,s.fJ)((0,o.Ic)("registry",p)??{code:"registry",sentence:`registry: ${d} could not be pulled from ${(0,a.w4)(t)}: ${e}`,...(0,a.jR)(e,t)==="denied"&&{hint:(0,a.t$)(t,"read")}})}const h=await idInEngine(e,d,u)
-if(h!==void 0)return{repository:t,tag:n,id:h}
-return(0,s.fJ)({code:"registry",sentence:`registry: ${d} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const r=await(0,o.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
-if(r.code===0)return r.stdout.trim()
-const i=(0,o.Ic)("image",r)
-return i===void 0?void 0:(0,s.fJ)(i)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
-const r=await(0,o.T3)(e,s,{signal:n})
-return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
-if(s===void 0)return
-const r="{{json .Config.Labels}}"
-const a=await(0,o.T3)(e,["image","inspect","--format",r,s],{signal:n})
-if(a.code!==0)return{id:s}
-return{id:s,...(0,i.Cy)(JSON.parse(a.stdout))}}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 var s=n(3165)
 const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests|status(?: code)?:? 429/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz|status(?: code)?:? 40[13]/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
@@ -4473,74 +4696,74 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#R
-#$
-#N
-#I
-#L=new Map
+#L
+#j
+#M
+#F
+#D=new Map
 constructor(e,t){this.platform=e
-this.#R=(0,u.w4)(t)
-this.#$=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#L=(0,u.w4)(t)
+this.#j=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#M(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#M(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#L.get(n)
-const r=await this.#F(e,s,t)
+return t>=v||n>w?void 0:n}},()=>this.#U(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#U(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#D.get(n)
+const r=await this.#G(e,s,t)
 if(r.status!==401)return settled(r)
-this.#L.delete(n)
-if(r.origin!==this.#N?.origin)return ofAnother(r,this.#R)
-const o=await this.#D(r,n,t)
+this.#D.delete(n)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#L)
+const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#F(e,o,t)
-if(i.status<400)this.#L.set(n,o)
+const i=await this.#G(e,o,t)
+if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#R)
-throw e}}async#D(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#R,n)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#L)
+throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,l.Og)(this.platform,this.#L,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#N??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#R))
-const d=`repository:${this.#$}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#L))
+const d=`repository:${this.#j}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
-const m=await this.#U(f,{...p,tls:h},n)
+const m=await this.#q(f,{...p,tls:h},n)
 const g=`the token server ${u.host}`
 if(isTransient(m.status))throw new Refusal(registry_client_transient(m,g))
 if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g)})
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#F({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#U(`${n.origin}/v2/${this.#$}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#N!==void 0)return over(this.#N)
-const o=await this.#G()
-try{return await this.#_(o,over)}catch(e){s.throwIfAborted()
+throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#M!==void 0)return over(this.#M)
+const o=await this.#W()
+try{return await this.#B(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#I??=o.tls.unverified??await isInsecure(this.platform,this.#R,s)
-if(!this.#I)throw e
-return this.#q(o,over,s)}}async#q(e,t,n){if(e.tls.unverified===void 0)try{return await this.#_({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#_({...e,origin:e.origin.replace("https:","http:")},t)}async#_(e,t){const n=await t(e)
-this.#N=e
-return n}async#G(){const e=this.#R
+this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#L,s)
+if(!this.#F)throw e
+return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#B({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#B({...e,origin:e.origin.replace("https:","http:")},t)}async#B(e,t){const n=await t(e)
+this.#M=e
+return n}async#W(){const e=this.#L
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#U(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#W(s.href,r,n)
+for(let e=0;;e++){const t=await this.#V(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===b)throw new Refusal({is:"failed",said:`more than ${b} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#W(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#V(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,g,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -4883,20 +5106,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#B()
-await this.api.retryTransient(async()=>{const[n]=await this.#H(t)
-if(n!==void 0){await this.#V(n,e)
-return}const s=await this.#J(e)
-const[r=s]=await this.#H(t)
+this.marker=n}async write(e){const t=await this.#J()
+await this.api.retryTransient(async()=>{const[n]=await this.#K(t)
+if(n!==void 0){await this.#z(n,e)
+return}const s=await this.#Y(e)
+const[r=s]=await this.#K(t)
 if(r===s)return
-await this.#V(r,e)
-await this.#K(s)})}#B(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#H(e){const t=[]
+await this.#z(r,e)
+await this.#Q(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#K(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#J(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#V(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#K(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -4936,14 +5159,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#z(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#X(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#J(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#z(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#X(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#X(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#J(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#Y(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -4951,28 +5174,28 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#Y
+#Z
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#Q(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Q(this.#X(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#Y
+if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#Z
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#Z(e))
+await this.requests.postStatus(t,this.#ne(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#Q(e){this.#Y=e
-e.catch(()=>{})}async#X(e){const t=await this.requests.openOf(e)
+#ee(e){this.#Z=e
+e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#Z((0,i.P7)(e))
+const n=this.#ne((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#Z(e){const{url:t,live:n}=this.context
+return t}#ne(e){const{url:t,live:n}=this.context
 return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -5373,20 +5596,20 @@ return(0,i.TN)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts
 function factKey(e){if(e.is!=="writers")return e.is
 return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
 return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},4129:(e,t,n)=>{n.d(t,{R:()=>Grouped})
-class Grouped extends Map{#ee=new Map
+class Grouped extends Map{#se=new Map
 constructor(e=[]){super()
-for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#ee.get(e)??[]]}set(e,t){this.#te(e)
+for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#se.get(e)??[]]}set(e,t){this.#re(e)
 const n=subjectOf(t)
-if(n!==void 0){const e=this.#ee.get(n)
+if(n!==void 0){const e=this.#se.get(n)
 if(e)e.add(t)
-else this.#ee.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#te(e)
-return super.delete(e)}clear(){this.#ee.clear()
-super.clear()}#te(e){const t=this.get(e)
+else this.#se.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#re(e)
+return super.delete(e)}clear(){this.#se.clear()
+super.clear()}#re(e){const t=this.get(e)
 const n=t&&subjectOf(t)
 if(t===void 0||n===void 0)return
-const s=this.#ee.get(n)
+const s=this.#se.get(n)
 s?.delete(t)
-if(s?.size===0)this.#ee.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
+if(s?.size===0)this.#se.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
 var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
@@ -5594,21 +5817,21 @@ if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
 n.set(t,r)}return r}const a=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
 return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#ne
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#oe
 #l
-#se={}
-#re
-#oe={}
-#ie=new Set
-#ae=false
-constructor(e,t){this.#ne=e
+#ie={}
+#ae
+#ce={}
+#le=new Set
+#ue=false
+constructor(e,t){this.#oe=e
 this.#l=t
-this.#re={...e.exits}}since(e){return this.#se[e]??=this.#ne.firstSeen[e]??this.#l}keepPod(e){this.#ie.add(e)}keepAll(){this.#ae=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#re[r]??{before:s?n:0}
+this.#ae={...e.exits}}since(e){return this.#ie[e]??=this.#oe.firstSeen[e]??this.#l}keepPod(e){this.#le.add(e)}keepAll(){this.#ue=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#ae[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#re[r]=o
-return o}known(e,t){return this.#re[`${e}/${t}`]??{before:0}}complete(e){return this.#oe[e]??=this.#ne.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#ne.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#ae||this.#ie.has(n))this.#se[e]??=t}return{...this.#ne,firstSeen:this.#se,exits:this.#re,completeSince:this.#oe}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#ae[r]=o
+return o}known(e,t){return this.#ae[`${e}/${t}`]??{before:0}}complete(e){return this.#ce[e]??=this.#oe.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#oe.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#ue||this.#le.has(n))this.#ie[e]??=t}return{...this.#oe,firstSeen:this.#ie,exits:this.#ae,completeSince:this.#ce}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -6281,15 +6504,15 @@ var r=n(3165)
 var o=n(9340)
 var i=n(1856)
 class OwnNames{repository
-#ce=new Set
-#le
-constructor(e){this.repository=e}read(e){if(this.#le===void 0)return e
-return e.replace(this.#le,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+#de=new Set
+#fe
+constructor(e){this.repository=e}read(e){if(this.#fe===void 0)return e
+return e.replace(this.#fe,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#ue(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#ce.has(e))
-s.forEach(e=>this.#ce.add(e))
-if(s.length>0)this.#le=patternOf([...this.#ce])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#ue(e))}#ue(e){const{repository:t}=(0,r.zZ)(e)
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#pe(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#de.has(e))
+s.forEach(e=>this.#de.add(e))
+if(s.length>0)this.#fe=patternOf([...this.#de])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#pe(e))}#pe(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -6741,43 +6964,43 @@ return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#de=new s.StringDecoder("utf8")
-#fe
-#pe=""
-constructor(e){this.#fe=e}push(e){this.#he(this.#de.write(e))}end(){this.#he(this.#de.end())
-if(this.#pe!=="")this.#me(this.#pe)
-this.#pe=""}#he(e){const t=e.split("\n")
-t[0]=this.#pe+(t[0]??"")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#he=new s.StringDecoder("utf8")
+#me
+#ge=""
+constructor(e){this.#me=e}push(e){this.#we(this.#he.write(e))}end(){this.#we(this.#he.end())
+if(this.#ge!=="")this.#ve(this.#ge)
+this.#ge=""}#we(e){const t=e.split("\n")
+t[0]=this.#ge+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#me(e)
-this.#pe=this.#ge(n)}#ge(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#ve(e)
+this.#ge=this.#be(n)}#be(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
-this.#fe(e)
-n=n.slice(e.length)}return n}#me(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#fe(this.#ge(t))}}class LongLine{whole
-#pe=""
-#we=false
-constructor(e){this.whole=e}*push(e){this.#pe+=e
+this.#me(e)
+n=n.slice(e.length)}return n}#ve(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#me(this.#be(t))}}class LongLine{whole
+#ge=""
+#ye=false
+constructor(e){this.whole=e}*push(e){this.#ge+=e
 const t=r+this.whole.length
-while(!this.#we&&this.#pe.length>=t){this.#we=this.whole!==""&&this.#pe.slice(0,t).includes(this.whole)
-if(!this.#we)yield this.#he(pieceOf(this.#pe))}while(this.#pe.length>=o)yield this.#he(this.#pe.slice(0,o))}end(){this.#we=false
-return this.#he(this.#pe)}#he(e){this.#pe=this.#pe.slice(e.length)
+while(!this.#ye&&this.#ge.length>=t){this.#ye=this.whole!==""&&this.#ge.slice(0,t).includes(this.whole)
+if(!this.#ye)yield this.#we(pieceOf(this.#ge))}while(this.#ge.length>=o)yield this.#we(this.#ge.slice(0,o))}end(){this.#ye=false
+return this.#we(this.#ge)}#we(e){this.#ge=this.#ge.slice(e.length)
 return e}}class Last{most
 lettersOf
-#ve=[]
-#be=0
-#ye=0
+#ke=[]
+#Oe=0
+#Ee=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#ve.slice(this.#be)}push(e){this.#ve.push(e)
-this.#ye+=this.lettersOf(e)
-while(this.#ke())this.#Oe()
-if(this.#be<this.most.count)return
-this.#ve=this.#ve.slice(this.#be)
-this.#be=0}#ke(){const e=this.#ve.length-this.#be
-return e>this.most.count||e>1&&this.#ye>this.most.letters}#Oe(){const[e]=this.#ve.splice(this.#be,1,void 0)
-if(e!==void 0)this.#ye-=this.lettersOf(e)
-this.#be+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#ke.slice(this.#Oe)}push(e){this.#ke.push(e)
+this.#Ee+=this.lettersOf(e)
+while(this.#Te())this.#Se()
+if(this.#Oe<this.most.count)return
+this.#ke=this.#ke.slice(this.#Oe)
+this.#Oe=0}#Te(){const e=this.#ke.length-this.#Oe
+return e>this.most.count||e>1&&this.#Ee>this.most.letters}#Se(){const[e]=this.#ke.splice(this.#Oe,1,void 0)
+if(e!==void 0)this.#Ee-=this.lettersOf(e)
+this.#Oe+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},7070:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
 var r=s(7030)
 const o=e(import.meta.url)("node:url")
@@ -6903,43 +7126,43 @@ a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+p.c
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
-#Ee
-#Te
-#Se
 #Ae
 #$e
+#xe
+#Pe
+#je
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#Ee=r
+this.#Ae=r
 n?.start()
 const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#Te=o
-this.#Se=o.pid===void 0?void 0:n?.guard(o.pid)
+this.#$e=o
+this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Ae=["stdout","stderr"].map(e=>this.#xe(e))
-o.on("error",this.#Pe)
-o.on("exit",this.#je)
-o.on("close",this.#Ce)
+this.#Pe=["stdout","stderr"].map(e=>this.#Ce(e))
+o.on("error",this.#Re)
+o.on("exit",this.#Ne)
+o.on("close",this.#Ie)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#xe(e){const t=new l.g3(t=>this.options.onLine(t,e))
-this.#Te[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Re("SIGTERM")
-this.#$e=setTimeout(()=>this.#Re("SIGKILL"),w)}
-#Pe=e=>{if(this.#Te.pid!==void 0)return
+o.stdin?.end(t.input)}#Ce(e){const t=new l.g3(t=>this.options.onLine(t,e))
+this.#$e[e]?.on("data",e=>t.push(e))
+return t}#u=()=>{this.#Le("SIGTERM")
+this.#je=setTimeout(()=>this.#Le("SIGKILL"),w)}
+#Re=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#Ne(127)}
-#je=()=>{setTimeout(()=>{this.#Te.stdout?.destroy()
-this.#Te.stderr?.destroy()},v).unref()}
-#Ce=(e,t)=>{if(this.options.signal.aborted)this.#Re("SIGKILL")
-this.#Se?.()
-if(this.#Te.pid!==void 0)this.#Ne(e??128+(t?p.constants.signals[t]:0))}
-#Re(e){try{if(this.#Te.pid!==void 0)process.kill(-this.#Te.pid,e)}catch{}}#Ne(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#$e)
-for(const e of this.#Ae)e.end()
-this.#Ee(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+this.#Me(127)}
+#Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
+this.#$e.stderr?.destroy()},v).unref()}
+#Ie=(e,t)=>{if(this.options.signal.aborted)this.#Le("SIGKILL")
+this.#xe?.()
+if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
+#Le(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#je)
+for(const e of this.#Pe)e.end()
+this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
 var k=s(8701)
@@ -7069,16 +7292,16 @@ function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)
 var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
-class LateLog{#g
-#Ie
-#Le=keptLines()
-to(e){this.#g=e
-for(const[t,n]of this.#Le.all)e[t](n)
-this.#Le=keptLines()
-e.waiting(this.#Ie)}hold(){this.#g=void 0
-this.#Ie=void 0}say(e){this.#Me("say",e)}quote(e){this.#Me("quote",e)}waiting(e){this.#Ie=e
-this.#g?.waiting(e)}#Me(e,t){if(this.#g)this.#g[e](t)
-else this.#Le.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+class LateLog{#b
+#Fe
+#De=keptLines()
+to(e){this.#b=e
+for(const[t,n]of this.#De.all)e[t](n)
+this.#De=keptLines()
+e.waiting(this.#Fe)}hold(){this.#b=void 0
+this.#Fe=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#Fe=e
+this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
+else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7540,34 +7763,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Fe
-#De
-#Ue
 #Ge
 #_e
+#qe
+#We
+#Be
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#De=this.#Ue=this.#Ge=t.now()
-this.#_e=t.every(o,this.#qe)
-this.#We(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#We(n=>{n.say(e,t)})}
-quote=e=>{this.#We(t=>{t.quote(e)})}
-waiting=e=>{this.#Fe=e
-this.#Ge=this.clock.now()
-const t=e===void 0?void 0:this.#Be
+this.#_e=this.#qe=this.#We=t.now()
+this.#Be=t.every(o,this.#He)
+this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#Ve(n=>{n.say(e,t)})}
+quote=e=>{this.#Ve(t=>{t.quote(e)})}
+waiting=e=>{this.#Ge=e
+this.#We=this.clock.now()
+const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#_e()}#We(e){this.#Ue=this.clock.now()
-this.output.write(e)}#Be=()=>{const e=this.#Fe
+stop(){this.#Be()}#Ve(e){this.#qe=this.clock.now()
+this.output.write(e)}#Je=()=>{const e=this.#Ge
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#De)/1e3
+const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#qe=()=>{const e=this.clock.now()
-if(this.#Fe!==void 0&&this.output.isDrawn)this.#Ue=this.#Ge=e
-const t=typeof this.#Fe==="function"?this.#Ge:this.#Ue
+#He=()=>{const e=this.clock.now()
+if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#We=e
+const t=typeof this.#Ge==="function"?this.#We:this.#qe
 if(e-t<r)return
-this.#Ge=e
-this.say((0,s.gT)(this.#Be())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#We=e
+this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -7775,29 +7998,29 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#He
-#X
+#Ke
+#te
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#He
+while(!e.life.aborted){const s=this.#Ke
 try{if(s===void 0)await this.list()
-else await this.#Ve(s)
-n=0}catch(r){n=this.#He===s?n+1:1
-if(r.status===410)this.#He=void 0
+else await this.#ze(s)
+n=0}catch(r){n=this.#Ke===s?n+1:1
+if(r.status===410)this.#Ke=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
-this.#X?.end()
-this.#X=void 0
-if(e.byWatch){this.#X=await this.#Je()
-if(this.#X)return
+this.#te?.end()
+this.#te=void 0
+if(e.byWatch){this.#te=await this.#Ye()
+if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#$())
+const s=await this.context.cluster.get(this.#j())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Ke(c,s.metadata.resourceVersion)}async#Je(){const{clock:e,cluster:t}=this.context
-const n=this.#ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
+const n=this.#Xe("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -7810,27 +8033,27 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Ke(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Ke(e,t){this.objects=e
-this.#He=t
-this.#Ye()}async#Ve(e){const t=this.#X??this.#ze(`resourceVersion=${e}`)
-this.#X=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#He=void 0
-return}this.#he(n,e)
-this.#Ye()}this.#Ye()}finally{t.end()}}#ze(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#$()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+return}#Qe(e,t){this.objects=e
+this.#Ke=t
+this.#Ze()}async#ze(e){const t=this.#te??this.#Xe(`resourceVersion=${e}`)
+this.#te=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
+return}this.#we(n,e)
+this.#Ze()}this.#Ze()}finally{t.end()}}#Xe(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#he({type:e,object:t},n){this.#He=t.metadata?.resourceVersion??this.#He??n
+return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ye(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#$(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -7844,60 +8067,60 @@ const u=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#Qe="idle"
-#Xe=Promise.withResolvers()
-#Ze=new Map
-#et=new Set
-#tt=new AbortController
-#nt=0
-#st=()=>{}
+#et="idle"
+#tt=Promise.withResolvers()
+#nt=new Map
+#st=new Set
+#rt=new AbortController
+#ot=0
+#it=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.on=n}run(){const{live:e,signal:t}=this.context
-this.#st=e.onChange(this.#rt)
-t.addEventListener("abort",this.#ot)
-if(t.aborted)this.#ot()
-else this.#rt()
-return this.#Xe.promise}#rt=()=>{if(this.#Qe!=="idle")return
-this.#Qe="scheduled"
-this.#it().then(()=>{this.#at()}).catch(this.#ct)}
-async#it(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#nt-e.now(),u)
+this.#it=e.onChange(this.#at)
+t.addEventListener("abort",this.#ct)
+if(t.aborted)this.#ct()
+else this.#at()
+return this.#tt.promise}#at=()=>{if(this.#et!=="idle")return
+this.#et="scheduled"
+this.#lt().then(()=>{this.#ut()}).catch(this.#dt)}
+async#lt(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#ot-e.now(),u)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#at(){if(this.#Qe==="over")return
-this.#Qe="idle"
+await e.handled()}#ut(){if(this.#et==="over")return
+this.#et="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#nt=i+l*(i-t)
-if(n!==void 0){if(this.#u())this.#Xe.resolve(n)
-return}for(const e of r)this.#W(e).catch(this.#ct)
-for(const e of o)this.#lt(e).catch(this.#ct)
-this.#tt.abort()
-this.#tt=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#tt.signal)
-n.then(this.#rt,()=>{})}}async#W(e){const{cluster:t,clock:n,signal:s}=this.context
+this.#ot=i+l*(i-t)
+if(n!==void 0){if(this.#u())this.#tt.resolve(n)
+return}for(const e of r)this.#V(e).catch(this.#dt)
+for(const e of o)this.#ft(e).catch(this.#dt)
+this.#rt.abort()
+this.#rt=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#rt.signal)
+n.then(this.#at,()=>{})}}async#V(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const l=this.#Ze.get(o)??0
+const l=this.#nt.get(o)??0
 if(l===1/0)return
-this.#Ze.set(o,1/0)
+this.#nt.set(o,1/0)
 const u=await(0,i.$)(t,n,e)
 const d=u.length===0&&l<a
 if(d){await n.sleep(c,s).catch(()=>{})
-this.#Ze.set(o,l+1)}else this.on.onLog(e,u)
-this.#rt()}async#lt(e){const t=(0,s.sy)(e)
-if(this.#et.has(t))return
-this.#et.add(t)
+this.#nt.set(o,l+1)}else this.on.onLog(e,u)
+this.#at()}async#ft(e){const t=(0,s.sy)(e)
+if(this.#st.has(t))return
+this.#st.add(t)
 const{cluster:n,clock:r}=this.context
 this.on.onFact(await(0,o.f)(n,r,e))
-this.#rt()}#ot=()=>{if(this.#u())this.#Xe.reject(this.context.signal.reason)}
-#ct=e=>{if(this.#u())this.#Xe.reject(e instanceof Error?e:new Error(String(e)))}
-#u(){if(this.#Qe==="over")return false
-this.#Qe="over"
-this.#tt.abort()
-this.#st()
-this.context.signal.removeEventListener("abort",this.#ot)
+this.#at()}#ct=()=>{if(this.#u())this.#tt.reject(this.context.signal.reason)}
+#dt=e=>{if(this.#u())this.#tt.reject(e instanceof Error?e:new Error(String(e)))}
+#u(){if(this.#et==="over")return false
+this.#et="over"
+this.#rt.abort()
+this.#it()
+this.context.signal.removeEventListener("abort",this.#ct)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
@@ -7943,54 +8166,54 @@ case"complete":case"done":return{is:"ready",words:t?(0,u.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
-#ut
-#C
-#dt
-#ft
 #pt
-#ht=f
-#mt=new AbortController
-#Re
+#I
+#ht
+#mt
 #gt
+#wt=f
+#vt=new AbortController
+#Le
+#bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#ut=r?"pending":"good"
-this.#C=n
-this.#dt=t
-this.#ft=(0,c._1)(s)
-this.#pt=timesOf(t,s)
-this.#Re=AbortSignal.any([i,this.#mt.signal])
-this.#gt=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#wt)
-try{for(;;){const e=await this.#vt()
-if(!("is"in e))await this.#bt(e)
-else return e.is==="failed"?await this.#yt(e):e}}finally{this.#mt.abort()
-e.waiting(void 0)}}#vt(){return(0,l.r)({...this.options,live:this.#gt,signal:this.#Re},e=>this.#kt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#ft=(0,c.X1)(this.#ft,e,n)},e=>{this.#ft=(0,a.Ts)(this.#ft,e)})}#kt(e){const t=this.#Ot(e)
-this.#ft=t.observations
-this.#g(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#pt))
+this.#pt=r?"pending":"good"
+this.#I=n
+this.#ht=t
+this.#mt=(0,c._1)(s)
+this.#gt=timesOf(t,s)
+this.#Le=AbortSignal.any([i,this.#vt.signal])
+this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#yt)
+try{for(;;){const e=await this.#kt()
+if(!("is"in e))await this.#Ot(e)
+else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Le},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
+this.#mt=t.observations
+this.#b(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#C)this.#Et()
-const i=this.#Tt(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Tt(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#I)this.#At()
+const i=this.#$t(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#C)return this.#C.isDue(e)?this.#C:void 0
-return this.#ut==="good"?n:void 0}#Ot(e){return(0,i.S)(this.#dt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#ft,now:e})}#Et(){if(this.#ut!=="pending")return
-this.#ut="begun"
-this.options.verify?.(this.#Re).then(()=>{this.#ut="good"
-this.#gt.wake()},e=>{this.#mt.abort(e)})}async#bt(e){const t=this.options.clock.now()
+if(this.#I)return this.#I.isDue(e)?this.#I:void 0
+return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
+this.#pt="begun"
+this.options.verify?.(this.#Le).then(()=>{this.#pt="good"
+this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#dt=[...this.#dt,...n]
-this.#pt={...this.#pt,...timesOf(n,t)}
-this.#C=void 0}async#yt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#g(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#ht,this.#St())
+this.#ht=[...this.#ht,...n]
+this.#gt={...this.#gt,...timesOf(n,t)}
+this.#I=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#ht.allThere)t.waiting(this.#wt)
-this.#ht=s}#wt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Ot(e),e,this.#St())}catch{return[]}}
-#St(){return this.#C?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
+this.#wt=s}#yt=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
+#xt(){return this.#I?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8154,94 +8377,7 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},130:(e,t,n)=>{n.d(t,{FB:()=>lookForBuild,GI:()=>imageToDeploy,Hq:()=>imageToTest,w:()=>findBuild})
-var s=n(3905)
-var r=n(2568)
-var o=n(6181)
-var i=n(2350)
-var a=n(3165)
-var c=n(8090)
-var l=n(4592)
-var u=n(356)
-async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:o}=e
-const i=await(0,r.Vc)(t,n,o)
-const{own:a,platforms:c}=i
-const l={inputs:a,...c&&{platforms:c}}
-const u=await ofBuild(e,s.tag,i)
-if(u.is!=="another build")return{...l,lookup:u,source:s}
-const d=(0,r.Zc)(s.tag,a)
-const f=await ofBuild(e,d,i)
-return{...l,lookup:f,source:{...s,tag:d},beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,{own:o,usual:a}){const c=await(0,i.TE)(e,t.image,r,s)
-if(c.is!=="there")return c
-const{image:l}=c
-const u=await(0,i.yv)(e,l,s)
-const{sha:d}=n
-const f=t.tag===void 0||d===void 0?c:(0,i.Nm)(l,d,u.revision)
-if(f.is!=="there")return f
-const p=u.inputs===o||u.inputs===a
-return p?f:{is:"another build",image:l}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,i.TE)(e,t.image,n.tag,s)
-if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,i.Nm)(r.image,n.sha,await(0,i.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
-const s=(0,u.mk)(e.platform,e.source)
-if(s!==void 0)n.say(s)
-const{lookup:r,beside:o,...i}=await lookForBuild(e)
-const{source:c}=i
-if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${d}): this one gets the tag ${(0,a.j)(c.tag)}`)
-const l=imageIn(e.with({source:c}),r)
-return{...i,...l&&{image:l}}}const d="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
-function imageIn({settings:e,source:t,log:n},r){const o=`${e.image}:${t.tag}`
-switch(r.is){case"there":n.say(`the registry has ${(0,s.d)(r.image)}`)
-return r.image
-case"another":n.say(`the registry has ${o} of another commit (${r.of})`)
-return
-case"another build":return(0,l.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${d})`,hint:'give this build another "tag"'})
-case"unlabelled":return(0,l.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
-case"absent":case"denied":return
-case"unreachable":case"failed":return(0,i.wj)({repository:e.image,tag:t.tag},r)}}async function imageToDeploy(e){const{platform:t,settings:n,source:r,signal:a,log:c}=e
-const{image:u,digest:d}=n
-if(d!==void 0)return imageOfDigest(e,d)
-const f=await(0,i.F1)(t,u,r.tag,a)
-if(f){await checkMeant(e)
-c.say(`the registry has ${(0,s.d)(f)}`)
-const t=await commitOf(e,f)
-return{image:f,source:sourceOf(f.tag,t)}}const p=`${u}:${r.tag}`
-const h=await(0,o.Xl)(t,p,a).catch(()=>{})
-return(0,l.fJ)({code:"image-missing",sentence:`the registry has no ${p}`,hint:h===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:r},o){const{image:a}=t
-const c={repository:a,tag:t.tag??"",digest:o}
-const u=(0,i.wj)(c,await(0,i.OK)(e,c,n))
-if(!u)return(0,l.fJ)({code:"image-missing",sentence:`the registry has no ${a}@${o}`,hint:"check the option digest, or push the image before the deploy"})
-const{revision:d,version:f}=await(0,i.yv)(e,u,n)
-const p=t.tag??(isTag(f)?f:void 0)
-if(p===void 0)return(0,l.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${a}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
-const h={...u,tag:p}
-r.say(`the registry has ${(0,s.d)(h)}`)
-return{image:h,source:sourceOf(p,d??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,c.I_)(e)instanceof c.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,i.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:i}=e
-if(n.digest!==void 0){const s=await imageToDeploy(e)
-if(n.push)i.say("not pushed: the registry already has it")
-return{...s,built:await(0,o.ZP)(t,s.image,i,r)}}const c=await lookUpCommit(e)
-const u=imageIn(e,c)
-if(u){await checkMeant(e)
-return{image:u,source:s,built:await(0,o.ZP)(t,u,i,r)}}const{image:d}=n
-const f=`${d}:${s.tag}`
-const p=await(0,o.LY)(t,f,r)
-if(!p)return(0,l.fJ)({code:"image-missing",sentence:c.is==="another"?`${f} in the registry is of another commit (${(0,a.j)(c.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${f}`,hint:'build it first with "build", on this machine or with "push"'})
-checkCommit(e,f,p)
-i.say(`this machine has ${f} (${p.id.slice(7,19)})`)
-const{id:h,inputs:m}=p
-return{source:s,built:{repository:d,tag:s.tag,id:h,...m&&{inputs:m}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
-const{image:a}=t
-const[c,u]=await Promise.all([(0,o.lu)(e,a,s),(0,i.TE)(e,a,(0,r.QE)(n.tag),s)])
-const f=c.filter(e=>(0,r.$3)(e,n.tag))
-if(f.length===0&&u.is!=="there")return
-const p=f.length===0?`${n.tag}-…`:void 0
-const h=p===void 0?`this machine has also built ${f.join(", ")}`:`the registry has another one as ${p}`
-const m=[n.tag,...p===void 0?f:[p]].map(e=>`--tag ${e}`).join(" or ");(0,l.fJ)({code:"usage",sentence:`${a}:${n.tag} is one of several builds of this commit (${d}): ${h}`,hint:`choose one: ${m} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:o}=t
-if(o===void 0||r===o)return
-if(r!==void 0)(0,l.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,a.j)(r)}, not of ${(0,a.j)(o)}`,hint:'build it again with "build"'})
-if(e.tag===void 0)return
-if(e.push)(0,l.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,a.j)(o)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${o}`})
-n.say(`${s} has no label that names its commit`)}},3776:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},3776:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
 var s=n(7414)
 var r=n(9340)
 var o=n(1404)
@@ -8598,15 +8734,16 @@ const n=(0,l.b)(t)
 if(a.length===0&&f.length===0){(0,h.FF)(e,`whether the previous version fits the schema is not known: ${n}`)
 return}const s=f.length===0?"":`; reversed before that: ${f.join(", ")}`
 return stop(e,i,a,{why:[`reversing them failed: ${n}${s}`]})})
-const m=c==="reverse"&&r["backup-cronjob"]!==void 0
-let g=await reverseBy(m?"lossless":b[c])
-if(m&&g?.does==="loss"){a=misfitsOf(g)
-await backupBefore(e,t,{reversal:g,image:p},s.onBackup)
-g=await reverseBy("any")}if(!g||g.does==="reverse")return{}
-if(g.does==="fits"){const e=new Set(g.databases.flatMap(e=>e.excused))
-return unfitOf(a.filter(({rule:t,object:n})=>e.has(`${t} ${n}`)))}if(c==="undo")return unfitOf(misfitsOf(g))
-const v=g.does!=="impossible"
-return stop(e,i,misfitsOf(g),{why:whyNot(g),isPossible:v})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,f.aW)(s)]
+const m=n.migrations?b[c]:"tell"
+const g=m==="any"&&r["backup-cronjob"]!==void 0
+let v=await reverseBy(g?"lossless":m)
+if(g&&v?.does==="loss"){a=misfitsOf(v)
+await backupBefore(e,t,{reversal:v,image:p},s.onBackup)
+v=await reverseBy("any")}if(!v||v.does==="reverse")return{}
+if(v.does==="fits"){const e=new Set(v.databases.flatMap(e=>e.excused))
+return unfitOf(a.filter(({rule:t,object:n})=>e.has(`${t} ${n}`)))}if(c==="undo"||!n.migrations)return unfitOf(misfitsOf(v))
+const y=v.does!=="impossible"
+return stop(e,i,misfitsOf(v),{why:whyNot(v),isPossible:y})}async function backupBefore(e,{live:t,snapshot:n},{reversal:s,image:r},o){try{const n=[(0,f.aW)(s)]
 o(await(0,g.B2)(e,{live:t},{image:r,reasons:n,work:"reversed"}))}catch(t){e.signal.throwIfAborted()
 stop(e,n,misfitsOf(s),{why:[(0,l.b)(t)],isPossible:true})}}function misfitsOf({databases:e}){return e.flatMap(({misfits:e})=>e)}function whyNot(e){switch(e.does){case"impossible":return[(0,f.Dr)(e)]
 case"loss":return[(0,f.aW)(e)]
@@ -8684,30 +8821,7 @@ const{suspend:l,...u}=c??{template:{}}
 return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...a?.labels,...i.Yq,"django-rollout/job":"backup"},annotations:{...a?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[o.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...u,activeDeadlineSeconds:Math.min(u.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(u.ttlSecondsAfterFinished??m,m)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,f.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,h.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
 if(e.length===0)return{logsWanted:[],ended:true}
 s.waiting(`waiting for the end of job/${(0,a.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},6993:(e,t,n)=>{n.d(t,{C:()=>endOfBroken,j:()=>endOfOthers})
-var s=n(202)
-var r=n(4565)
-var o=n(8109)
-var i=n(7607)
-const a=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:c,signal:l},u,d,f){const p=(0,r.ub)(d)
-if(p.some(({direction:e})=>e==="new"))return false
-const h=new Set(p.flatMap(({versions:e})=>e.map(e=>d.versions[e]?.tag)))
-const m=e.clock.now()+n.timeout
-try{return await(0,o.r)({cluster:t,clock:e.clock,live:u,signal:l},e=>{const t=(0,s.w)(u.clusterState(),n.image,(0,i.q2)(c))
-const r=t.filter(({tag:e,isIdle:t})=>h.has(e)&&!t)
-const o=Math.min(m,...r.map(({goneAt:t})=>t===void 0?e:t+a))
-if(r.length===0)return{logsWanted:[],ended:true}
-if(e>=o)return{logsWanted:[],ended:false}
-const l=r.flatMap(e=>e.names).join(", ")
-f.waiting(`the migrations break what ends now: waiting for ${l}`)
-return{logsWanted:[],requeueAt:o}},()=>{})}finally{f.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:r,signal:c},l,{digest:u},d){const f=e.clock.now()+n.timeout
-try{await(0,o.r)({cluster:t,clock:e.clock,live:l,signal:c},e=>{const t=(0,s.w)(l.clusterState(),n.image,(0,i.q2)(r))
-const o=t.filter(({digest:e,goneAt:t})=>e!==u&&t!==void 0)
-const c=Math.min(f,...o.map(({goneAt:t=e})=>t+a))
-if(o.length===0||e>=c)return{logsWanted:[],ended:true}
-d.waiting(`waiting for ${o.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:c}},()=>{})}finally{d.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>E})
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>E})
 var s=n(8559)
 var r=n(8702)
 var o=n(2459)
@@ -8762,57 +8876,57 @@ live
 desired
 output
 end
-#At=false
-#$t
-#xt=new AbortController
-#Pt=""
-#k=new AbortController
+#Pt=false
+#jt
+#Ct=new AbortController
+#Rt=""
+#T=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#U()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#At}async close(){if(this.#k.signal.aborted)return
+this.end=this.#q()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Pt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#$t))).catch(()=>{})
-this.#k.abort()}async#U(){const e=this.context.platform.clock.now()
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
+this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#jt(e),t])
-if(n==="said"){this.#At=true
-this.#xt.abort()
-this.#k.abort()
-return{verdict:{is:"finished",pod:this.#Pt}}}const s=n.is==="failed"&&n.exitCode!==void 0
-if(s&&n.cause.pod!==void 0)this.#lt(n.cause.pod)
-this.#At=n.is==="finished"||s
-this.#xt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#$t))
-const o=r!==void 0&&this.#At?{unread:r}:{}
+const n=await Promise.race([this.#Nt(e),t])
+if(n==="said"){this.#Pt=true
+this.#Ct.abort()
+this.#T.abort()
+return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
+if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
+this.#Pt=n.is==="finished"||s
+this.#Ct.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
+const o=r!==void 0&&this.#Pt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#yt(n,e),...o}}#jt(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#xt.signal])
+const m=AbortSignal.any([l,this.#Ct.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
 const i=judgeJob(s,{clusterState:t,timeouts:u,observations:p,now:e})
 p=i.observations
 const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:d}=i
-if(a.is==="started"||a.is==="finished")this.#lt(a.pod)
+if(a.is==="started"||a.is==="finished")this.#ft(a.pod)
 if(a.is==="waiting")o.waiting(a.on)
 return{logsWanted:l,factsWanted:d,...c!==void 0&&{requeueAt:c},...(a.is==="failed"||a.is==="finished")&&{ended:a}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,v.YT)(t))
-p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#yt(e,t){const{context:n,live:s,desired:o,output:i}=this
+p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#Et(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-E)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
-return{...e,cause:await u.catch(()=>c)}}#lt(e){const{clock:t}=this.context.platform
-this.#Pt=e
-this.#$t??=(0,h.ip)(t,k,this.#xt.signal,t=>this.#Ct(e,t))}async#Ct(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
+this.#Rt=e
+this.#jt??=(0,h.ip)(t,k,this.#Ct.signal,t=>this.#It(e,t))}async#It(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#k.signal,t])
+const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
@@ -8873,7 +8987,7 @@ const $=E?void 0:await(0,A.H)(e)
 const j=$?withLabelsOf(t.web,$):t.web
 const[{launch:R,claims:N,common:I,starts:L},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
 const D=runningVersions(e,s,a,F)
-const U=(0,i.mp)({...I,...$&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+const U=(0,i.mp)({...I,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
 if(U.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
 return{job:U.job,container:j.container,isCounted:U.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...U.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
@@ -8966,13 +9080,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Rt=new Set
-#X
-get migrated(){const e=this.#X
-return{applied:[...this.#Rt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#X!==void 0&&(t??endOf(e.trimEnd()))){this.#Rt.add(this.#X)
-this.#X=void 0}if(t?.is==="begun")this.#X=t.migration
-else if(t)this.#Rt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Lt=new Set
+#te
+get migrated(){const e=this.#te
+return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
+this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
+else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9102,31 +9216,7 @@ const isOwn=({image:e})=>e===void 0||c(e)
 const[l,...u]=i.filter(isOwn)
 if(!r||!l||u.length>0){const e=l?"several containers":"no container"
 return invalid(`${t}: ${e} with the image ${n}, or without an image: the migration runs in one`)}const{command:d,args:f,image:p,...h}=l
-return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?h:e)}},container:l.name,containers:[l.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},7243:(e,t,n)=>{n.d(t,{m:()=>Planning})
-var s=n(5313)
-var r=n(1120)
-var o=n(6993)
-var i=n(2580)
-class Planning{context
-wait
-start
-#Nt
-#It
-constructor(e,t,n=()=>Promise.resolve(),s=i.Be){this.context=e
-this.wait=n
-this.start=s
-this.#Nt=t
-this.#It=s(e,t)}get migration(){return this.#It}async plan(e){await this.wait(e)
-const t=await this.#It.plan(e)
-if(t.judged?.blocked!==true)return t
-const{live:n}=this.#Nt.checked
-if(!await(0,o.C)(this.context,n,t.judged,e))return t
-await this.#Lt()
-return this.#It.plan(e)}async backup(e,t){const{checked:n,image:o}=this.#Nt
-this.#Nt={...this.#Nt,backup:void 0,isAgain:true}
-await this.#Lt()
-return(0,r.B2)(this.context.with({log:e}),n,{image:o,reasons:(0,s.s)(t),work:"migrated"})}async#Lt(){await this.#It.close()
-this.#It=this.start(this.context,this.#Nt)}}},8118:(e,t,n)=>{n.d(t,{B:()=>reverse})
+return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?h:e)}},container:l.name,containers:[l.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},8118:(e,t,n)=>{n.d(t,{B:()=>reverse})
 var s=n(4592)
 var r=n(4565)
 var o=n(5057)
@@ -9198,25 +9288,25 @@ input
 #_t
 #qt
 #Wt=false
-#we=false
+#ye=false
 #Bt=false
 #Ht=new AbortController
 constructor(e,t){this.context=e
 this.input=t
 this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
-const t=await this.#O(e)
+const t=await this.#S(e)
 const n=await Promise.race([this.#Ft.plan,this.#Kt(t)])
 this.#Ft.hold()
-const s=this.#zt?n:(0,r.V)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
+const s=this.#zt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
 this.#Ut=s
 const{settings:o}=this.context
 if(!this.#zt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#we=(0,o.VS)(this.#Ft.lines)!==void 0
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
 throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Bt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Xt()}this.#we=t?.unread===void 0
+this.#qt=await this.#Xt()}this.#ye=t?.unread===void 0
 if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#en().filter(e=>!n.includes(e)):[]
@@ -9229,8 +9319,7 @@ return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#F
 return e===void 0||"why"in e?void 0:e}get#zt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
 return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Ut??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
-return this.#we&&e?this.#Ft.progress().applied:void 0}#en(){if(this.#zt)return[]
-return(this.#Ut?.databases??[]).flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
+return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#zt||!this.#Ut?[]:(0,r.sb)(this.#Ut)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
 const{judged:t}=this.#Ut??{}
 return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
 const{judged:n}=this.#Ut??{}
@@ -9257,7 +9346,7 @@ try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
 const r=s&&this.#_t?.hasContainerEnded===true
 const o=this.#Dt?.container??""
-if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#O(e){const{context:t,input:n}=this
+if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,E.qZ)(t,n,this.#Mt)
 this.#Dt=r
@@ -9276,8 +9365,7 @@ if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
 return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
-const{databases:e}=await this.#Ft.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Wt=true
+return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Wt=true
 const s=this.#Gt??""
 const r=this.#Dt?.container??""
 return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
@@ -9290,74 +9378,7 @@ return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,l.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,c.jh)(e.clock,t.life,()=>t.remove(r))
 await(0,y.wj)(e.clock,S,t.life,r=>(0,v.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},2598:(e,t,n)=>{n.d(t,{S:()=>withReported})
-var s=n(9340)
-var r=n(3165)
-var o=n(3006)
-var i=n(4339)
-var a=n(202)
-var c=n(811)
-var l=n(3825)
-var u=n(6633)
-var d=n(9501)
-var f=n(7607)
-var p=n(2580)
-const h=3
-const m=3e4
-async function withReported(e,t){const{settings:n,platform:s,signal:r,app:i}=e
-const{cluster:a,checked:c}=t
-const u=n["migrate-command"]===""?[]:unreleasedIn(e,c)
-if(u.length===0)return t
-const{needs:d}=await(0,o.jh)(s.clock,r,()=>(0,l.bL)(a,i,n.image))
-const f=u.filter(({image:e})=>!d.has(e.digest))
-const p=f.slice(0,h)
-for(const{image:t,names:n}of f.slice(h))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${h} images report it`)
-const m=await Promise.all(p.map(async t=>{const n=await ask(e.with({cluster:a}),c,t)
-return n?[[t.image.digest,n]]:[]}))
-return{...t,checked:{...c,reported:new Map(m.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:r}){const{image:o}=e
-const c=n.clusterState()
-const l=(0,d.ow)(c)
-return(0,a.w)(c,o,(0,f.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:a,goneAt:c})=>{const u=l.filter(e=>n.includes((0,i.T)((0,s.hY)(e))))
-const d=u.every(e=>isOfRelease(e,o))
-if(e===void 0||a===true||c!==void 0||d)return[]
-const f=u.find(e=>r&&(0,i.T)((0,s.hY)(e))===(0,i.T)(r.workload))??u[0]
-const p=f&&(0,s.kW)(f)
-const h=f?(0,s.ys)(f,o).map(({name:e})=>e):[]
-const m=p?.spec?.containers.find(({name:e})=>h.includes(e))
-if(!f||!p||!m)return[]
-const g={workload:(0,s.hY)(f),template:p,container:m.name,containers:h}
-return[{image:{repository:o,tag:t,digest:e},names:n,web:g}]})}function isOfRelease(e,t){const n=(0,s.ys)(e,t)
-const o=n.every(({image:e})=>(0,r.zZ)(e).digest!==void 0)
-return o&&(e.kind==="CronJob"||(0,u.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:l}=e
-const u=titleOf(n,s)
-i.say(`${u} was deployed by others: a Job of its image reports what it needs`)
-const d=(0,p.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:u,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,m)}})
-try{await d.plan(i)
-const[e,t]=[d.needs(),d.tasks()]
-if(e===void 0)return
-return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
-i.say(`what ${u} needs is not known: ${(0,c.b)(e)}`)
-return}finally{await d.close().catch(e=>{l((0,c.b)(e))})}}function titleOf(e,t){return`version ${(0,r.j)(e.tag)} (${t.join(", ")})`}},4021:(e,t,n)=>{n.d(t,{X:()=>checkHistory,a:()=>checkAlone})
-var s=n(3165)
-var r=n(8911)
-var o=n(9340)
-var i=n(8661)
-var a=n(4339)
-var c=n(3825)
-var l=n(6099)
-async function checkAlone(e,t){const{app:n,settings:s,cluster:o}=e
-await Promise.all([checkHistory(e,t),(0,l.aE)(o,n,s.image),(0,r.Cz)(o,(0,i.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:r},{live:l,targets:u}){const{history:d,configMap:f}=await(0,c.tl)(r,e)
-const p=d.filter(({image:e})=>!(0,s.iI)(e,t.image))
-const h={history:d.filter(e=>!p.includes(e)),configMap:f}
-if(p.length===0||n==="rollback"&&h.history.length>0)return h
-const m=u.map(({id:e})=>(0,a.T)(e))
-const g=workloadsIn(l.clusterState()).filter(e=>!m.includes((0,a.T)((0,o.hY)(e))))
-for(const n of new Set(p.map(e=>e.image))){const s=g.find(e=>(0,o.ys)(e,n).length>0)
-if(!s)continue
-const c=(0,a.T)((0,o.hY)(s))
-const l=`the history in configmap/${(0,i.Fe)(e)}`
-const u=`if it is the same application and its registry has moved: ${c} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,i.ht)(r,e,{image:n,what:l,so:u},t.image)}return h}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(o.gv)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
 var s=n(7340)
 var r=n(1407)
 var o=n(3006)
@@ -9405,87 +9426,7 @@ const a=i.flatMap(({of:e})=>e??[])
 const c=i.flatMap(({object:e,of:t})=>t?[]:[e])
 return{manifests:{...e,others:c},left:a}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,s.zZ)(e??"")
 return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:r}=(0,s.zZ)(e)
-return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},7571:(e,t,n)=>{n.d(t,{KU:()=>warningsWithoutDigest,cz:()=>pinsOf,l2:()=>runsAlready,v5:()=>lostImages})
-var s=n(2350)
-var r=n(3165)
-var o=n(9340)
-var i=n(4339)
-var a=n(4e3)
-var c=n(3242)
-const l=15e3
-async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const o=(0,a.oo)(t.clusterState(),s,e.settings.image)
-const i=once(t=>lookUpSoon(e,t))
-const c=new Map
-const l=new Set
-await Promise.all(o.map(async({workload:e,container:t,image:n,ran:s})=>{const o=s?await fateOf(n,s,i):"not known"
-if(o==="comes back")return
-const{repository:u,tag:d="latest"}=(0,r.zZ)(n)
-const f=`${(0,r.EU)(u)}:${d}`
-if(s===void 0||o==="not known"){l.add(`the digest that ${f} runs is unknown: an undo would restore what the tag names then`)
-return}const p=(0,a._W)(n,s.digest)
-c.set(e,{...c.get(e),[t]:p})
-const h=o==="moved"?"has moved":"may have moved"
-l.add(`${f} ${h}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
-for(const t of l)e.log.say(t)
-return c}async function runsAlready(e,t,n,{repository:s,digest:r}){const i=t.clusterState()
-const c=once(t=>lookUpSoon(e,t))
-const l=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,o.MZ)((0,o.kW)(e),()=>true).find(e=>e.name===t)
-if(!n)return false
-const l=(0,a.ky)(i,e,n,{repository:s,digest:r})
-if(l!=="what its tag names")return l==="this image"
-const u=await c(n.image)
-return u?.is==="there"&&u.image.digest===r}))
-return(await Promise.all(l)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,r.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,i.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:a}of t){const t=n.get((0,i.T)(r))
-const c=a?(0,o.ys)(a,e.settings.image):[]
-const l=new Set(c.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of l)s.set(e,[...s.get(e)??[],(0,i.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
-return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
-return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
-if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,a._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:o,tag:i="latest",digest:a}=(0,r.zZ)(n)
-try{return await(0,c.wj)(e.clock,l,t,t=>a===void 0?(0,s.TE)(e,o,i,t):(0,s.OK)(e,{repository:o,tag:i,digest:a},t))}catch{t.throwIfAborted()
-return}}function once(e){const t=new Map
-return n=>{const s=t.get(n)??e(n)
-t.set(n,s)
-return s}}},2684:(e,t,n)=>{n.d(t,{M:()=>preflight})
-var s=n(1422)
-var r=n(6874)
-var o=n(1856)
-var i=n(3892)
-var a=n(3242)
-var c=n(2088)
-var l=n(3776)
-var u=n(1120)
-var d=n(3975)
-var f=n(4021)
-var p=n(9548)
-var h=n(2564)
-function preflight(e,t,n){return(0,a.ZC)(e.signal,async()=>{const s=await t()
-const r=e.with({cluster:s})
-const o=await check(r,n)
-if(e.command!=="deploy")await(0,f.a)(r,o)
-return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:a,app:f,cluster:m,log:g}=e
-const w=await(0,r.PX)(n,m,a.manifests,a.image)
-const v=await(0,p.oO)(m,w)
-const{targets:b,jobs:y,namespace:k}=w
-const O=[...b,...w.others,...k?[k]:[]]
-const E=await(0,o.k4)(m,O)
-await(0,d.H)(e)
-await(0,l.XU)(e,(0,h.xQ)(f,w,E,(0,u.GH)(a)))
-await(0,u.xq)(e,w)
-if(k)await(0,p.mh)(g,m,k,v)
-const T=await(0,i.f)(m,n.clock)
-const S={manifests:w,live:T,missing:[],until:"the first error"}
-const{findings:A,targets:$,others:P,services:j,web:R}=await(0,l.Nn)(e,{...S,...t&&{image:t}})
-const N=warningsOf([...(0,s.RA)(m.client,m.version),...A.namespace,...A.workloads,...A.probes,...A.dryRun])
-for(const t of N)(0,c.FF)(e,t)
-const I=v.is==="there"?v.uid:void 0
-return{live:T,targets:$,others:P,jobs:y,resources:E,services:j,...I!==void 0&&{namespaceUid:I},...R&&{web:R}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
+return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
 var s=n(4317)
 var r=n(5950)
 var o=n(9869)
@@ -9587,8 +9528,8 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,A.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#De
-#He
+#_e
+#Ke
 #in
 #an=new Map
 #cn=[]
@@ -9598,17 +9539,17 @@ this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
 this.#in={...s,pods:new Map(s.pods)}
-this.#De=e.platform.clock.now()
-this.#He=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#_e=e.platform.clock.now()
+this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#un("first",this.context)
-const l=await this.#Me(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Me(a)}},verify:e=>this.#Et(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#De,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+const l=await this.#Ue(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ue(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#dn())
 return this.#ln.catch(()=>{})})}#dn(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#cn.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Me(e){const{context:t}=this
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ue(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9616,7 +9557,7 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#He).then(answers),...(0,b.Bm)(t,e,this.#He,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#Ke).then(answers),...(0,b.Bm)(t,e,this.#Ke,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
@@ -9630,7 +9571,7 @@ const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#in)
 this.#cn.push(l)
 return l}#un(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#Et(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#At(e){const{checked:t,image:n}=this.input
 const s=t.live.clusterState()
 await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#cn,image:n})
 this.#ln=this.#un("last",e)
@@ -9797,62 +9738,7 @@ return n!==void 0&&(0,l.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){cons
 const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
 return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
 if(s===void 0)return[]
-return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},6620:(e,t,n)=>{n.d(t,{Cj:()=>checkedNow,c1:()=>runningVersion,P9:()=>snapshot_snapshot})
-var s=n(9340)
-var r=n(4339)
-var o=n(7020)
-var i=n(4e3)
-var a=n(2297)
-var c=n(7598)
-var l=n(5998)
-var u=n(2468)
-function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
-return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,l.JP)((0,s.kW)(e))
-const r=t.filter(e=>{if(e.is==="none")return false
-const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,l.wj)(e.object,n)&&(0,l.SM)(n,t,e.becomes))})
-if(r.length===0)return
-return{hash:hashOf((0,l.U)(e),r),because:r.map(({object:e})=>(0,u.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,u.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
-const s=JSON.stringify([e??"",n])
-return(0,c.createHash)("sha256").update(s).digest("hex").slice(0,16)}var d=n(607)
-var f=n(6005)
-var p=n(7571)
-var h=n(5473)
-var m=n(3776)
-var g=n(2088)
-var w=n(8306)
-var v=n(4853)
-var b=n(9501)
-async function snapshot_snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:i}=e
-const[[c,l,u],d]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
-const o=await(0,p.cz)(e,t.live,r.targets)
-return[r,o,await(0,p.v5)(e,r.targets,o)]}),(0,f.q)(e,t.others)])
-const b=withRestarts(c.targets,d)
-const y=(0,a._z)(e,n)
-const[k,O,E]=await Promise.all([(0,v.iS)(r,b,y),(0,w.r_)(e,b,y),changesTemplates({...c,targets:b})?(0,m.qp)(r):[]])
-const T={...c,targets:planned(b,[...k.map(becomesOf),...O])}
-const S=t.live.clusterState()
-const{changes:A}=(0,h.X)({others:d,own:k,targets:b,services:E,clusterState:S})
-const $=[...(0,f.ND)(A,T),...(0,v.GC)(T.targets,l)]
-i.say(`${(0,o.LS)($.length,"object")} stored in the snapshot`)
-for(const t of u)(0,g.FF)(e,t)
-const P=runningVersion(e,T)
-return{checked:T,snapshot:$,changes:A,...P&&{before:P}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,i.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,s.gv)(e)?[[(0,r.T)((0,s.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,r.T)(e.id))
-return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
-const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,d.j)(e,r)
-if(o.length===0)(0,b.Nn)(t.live.clusterState(),n.image,s.namespace);(0,b._j)(o)
-const{web:i,namespaceUid:a,...c}=t
-const l=(0,b.s3)(n,o,t.services)
-return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
-return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const r=await Promise.all(t.map(async({live:t,...r})=>{const o=await e.find(r.path)
-const i=o&&!r.manifest?(0,s.ys)(o,n):r.uses
-return{...r,uses:i,running:(0,b.o$)(o,i),...o&&{live:o}}}))
-return r.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}},1635:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
+return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},1635:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
 var s=n(9340)
 var r=n(4495)
 var o=n(1493)
@@ -10022,21 +9908,22 @@ const s=t.metadata?.finalizers??[]
 const a=s.length===0?"":`, and waits for ${s.join(", ")}`
 const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},355:(e,t,n)=>{n.d(t,{Q:()=>contractOf,R:()=>openContract})
 var s=n(3565)
-var r=n(9025)
-const o={held:[],bridges:[]}
-const i={isDone:false,applied:[],made:[]}
-function openContract(e){return{held:(0,r.Ei)(e),bridges:(0,r.n3)(e)}}function contractOf(e,t=o,{isDone:n,applied:r,made:a}=i){if(!e||e.judged?.blocked===true)return{}
-const{databases:c}=e
-const l=n||!e.runs
-const[u]=c
-const d=(u?.absent??[]).filter(e=>c.every(t=>t.absent.includes(e)))
-const f=c.flatMap(e=>e.pending.map(({app:e,name:t})=>`${e}.${t}`))
-const isLeft=e=>f.filter(t=>t===e).length>Number(r.includes(e))
-const p=c.flatMap(e=>[...e.earlierBridges,...e.endedBridges,...e.bridges])
-const h=t.bridges.filter(e=>!p.some(t=>(0,s.yf)(e,t)))
+var r=n(9084)
+var o=n(9025)
+const i={held:[],bridges:[]}
+const a={isDone:false,applied:[],made:[]}
+function openContract(e){return{held:(0,o.Ei)(e),bridges:(0,o.n3)(e)}}function contractOf(e,t=i,{isDone:n,applied:o,made:c}=a){if(!e||e.judged?.blocked===true)return{}
+const{databases:l}=e
+const u=n||!e.runs
+const[d]=l
+const f=(d?.absent??[]).filter(e=>l.every(t=>t.absent.includes(e)))
+const p=(0,r.sb)(e)
+const isLeft=e=>p.filter(t=>t===e).length>Number(o.includes(e))
+const h=l.flatMap(e=>[...e.earlierBridges,...e.endedBridges,...e.bridges])
+const m=t.bridges.filter(e=>!h.some(t=>(0,s.yf)(e,t)))
 const isEnded=({isEnded:e,failed:t})=>e&&t===void 0
-const m=a.filter(isEnded)
-return{held:[...c.flatMap(({held:e})=>e.map(({name:e})=>e)),...d,...l?[]:t.held.filter(isLeft)],bridges:[...l?[]:h,...p].filter(e=>!m.some(t=>(0,s.yf)(e,t)))}}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
+const g=c.filter(isEnded)
+return{held:[...new Set([...l.flatMap(({held:e})=>e.map(({name:e})=>e)),...f,...u?[]:t.held.filter(isLeft)])],bridges:[...u?[]:m,...h].filter(e=>!g.some(t=>(0,s.yf)(e,t)))}}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
 function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},702:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
 var s=n(7398)
 var r=n(9025)
@@ -10080,7 +9967,7 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#Qe="held"
+return s}class RenewedLease{#et="held"
 #pn
 #hn=new AbortController
 #mn=0
@@ -10096,12 +9983,12 @@ this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
 this.#bn=this.#En().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
 const{signal:e}=this.#hn
 if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
-await this.#vn.promise}}async release(){if(this.#ke())return
-this.#Qe="released"
+await this.#vn.promise}}async release(){if(this.#Te())return
+this.#et="released"
 this.#Ht.abort()
 await this.#bn
 const{cluster:e,path:t}=this.#kn
-await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#ke(){return this.#Qe==="lost"||this.#Qe==="released"}#On(e){this.#Qe="held"
+await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#On(e){this.#et="held"
 this.#gn=void 0
 this.#mn=e+this.#kn.lastsMs*.9
 if(this.#hn.signal.aborted)this.#hn=new AbortController
@@ -10110,10 +9997,10 @@ this.#vn=Promise.withResolvers()
 this.#wn.abort()
 this.#wn=new AbortController
 const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
-this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#ke())return
-this.#Qe="uncertain"
-this.#hn.abort(new r.sr)}#An(e){if(this.#ke())return
-this.#Qe="lost"
+this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#Te())return
+this.#et="uncertain"
+this.#hn.abort(new r.sr)}#An(e){if(this.#Te())return
+this.#et="lost"
 this.#Ht.abort()
 this.#hn.abort(e)
 this.#yn.abort(e)
@@ -10128,10 +10015,10 @@ for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
 n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
 try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
-if(!this.#ke())this.#On(r)
+if(!this.#Te())this.#On(r)
 return true}catch(e){this.#gn=e
 if(e instanceof s.h&&[404,409].includes(e.status))await this.#xn()
-else if(this.#Qe==="uncertain"&&isDenied(e))this.#An(lostBy(e))
+else if(this.#et==="uncertain"&&isDenied(e))this.#An(lostBy(e))
 return false}}async#xn(){const{cluster:e,path:t,holderId:n}=this.#kn
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#pn=s
@@ -10223,7 +10110,8 @@ const r=n?.cause??t.cause
 const o=n?.migrations.length?n.migrations:t.migrations
 const i=t.reversed??n?.reversed
 const c={...restored(e,t),...n,...t}
-const{needs:l,tasks:u,migrate:d,held:f,bridges:p}=c
+const{needs:l,tasks:u,migrate:d}=c
+const{held:f,bridges:p}={...c,...n?.held&&n}
 const h=l!==void 0&&t.back===void 0
 const m=c.fit??(h?{misfits:[]}:void 0)
 const g={...t,migrations:o,...i&&{reversed:i},...r!==void 0&&{cause:r.slice(0,a)},...l!==void 0&&{needs:l},...u!==void 0&&{tasks:u},...d!==void 0&&{migrate:d},...f&&{held:f},...p&&{bridges:p},...m&&isLive(t)&&{fit:m},number:n?.number??s+1}

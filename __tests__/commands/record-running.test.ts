@@ -9,21 +9,30 @@ import { contextOf } from '../support/settings.js'
 
 const image = { repository: 'ghcr.io/acme/shop', tag: 'v2', digest: 'sha256:2' }
 
-test.each([
-  ['nothing is held back', 'next', [], []],
+test.each<[string, string, string[], string[], object | undefined]>([
+  ['nothing is held back', 'next', [], [], undefined],
   [
     'the same image does not apply what is held back',
     'next',
     ['shop.0012_no_note'],
     ['shop.0012_no_note: still held back; the next release of another image applies it'],
+    undefined,
   ],
   [
     'no release does',
     'manual',
     ['shop.0012_no_note'],
     ['shop.0012_no_note: still held back; only the command "migrate" applies it'],
+    undefined,
   ],
-])('a version that runs already: %s', async (_, contract, held, warnings) => {
+  [
+    'another version held it back, and was undone',
+    'next',
+    [],
+    [],
+    { result: 'undone', tag: 'v3', digest: 'sha256:3', held: ['shop.0012_no_note'] },
+  ],
+])('a version that runs already: %s', async (_, contract, held, warnings, later) => {
   const entry = {
     number: 1,
     run: 'run-0',
@@ -41,7 +50,12 @@ test.each([
   const { cluster, asked } = memoryCluster({
     '/api/v1/namespaces/shop/configmaps/django-rollout-shop': {
       metadata: { labels: { 'app.kubernetes.io/managed-by': 'django-rollout' } },
-      data: { 'release-000001': JSON.stringify(entry) },
+      data: {
+        'release-000001': JSON.stringify(entry),
+        ...(later && {
+          'release-000002': JSON.stringify({ ...entry, number: 2, run: 'run-1', ...later }),
+        }),
+      },
     } as object,
   })
   const context = contextOf(scripted([]).platform, { contract }).with({ cluster })

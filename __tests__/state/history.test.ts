@@ -60,20 +60,21 @@ describe('a release that is added to the history', () => {
   })
 
   test('replaces the entry of the same run, and keeps the known fields', () => {
-    const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
+    const known = { cause: 'web: exit 1', migrations: ['orders.0002'], held: [] }
+    const stuck = ended('b', { result: 'stuck', ...known })
     // What was to be applied; the run itself knew what was.
     const planned = ['orders.0002', 'orders.0003']
     const recovered = ended('b', {
       result: 'undone',
       cause: 'its run was gone',
       migrations: planned,
+      held: ['orders.0002'],
     })
     const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
     expect(entry).toMatchObject({
       number: 3,
       result: 'undone',
-      cause: 'web: exit 1',
-      migrations: ['orders.0002'],
+      ...known,
     })
     expect(more).toEqual([])
   })

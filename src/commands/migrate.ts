@@ -12,7 +12,7 @@ import { leftBehind, planWarnings } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { toRepo, type OpenContext, type ReleaseContext } from '../stages/context.js'
-import type { Plan } from '../django/plan.js'
+import { plannedOf, type Plan } from '../django/plan.js'
 import type { Image } from '../docker/image.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { SchemaWork } from '../state/record.js'
@@ -199,11 +199,6 @@ export function workOfUndo(
       reported: [...reported].map(([digest, { tag, needs }]) => ({ digest, tag, needs })),
     }),
   }
-}
-
-/** Returns what a plan is to apply: `shop.0002_note`. */
-export function plannedOf({ databases }: Plan): readonly string[] {
-  return databases.flatMap(({ pending }) => pending.map(({ app, name }) => `${app}.${name}`))
 }
 
 /** What was held back for a version would be held back again for its last pods, when a release follows quickly. */

@@ -33,7 +33,10 @@ export async function recordRunningVersion(
   const { image } = running
   try {
     const history = await readHistory(context.cluster, app, settings.image)
-    const waits = stillHeldWarning(openHeld(history), settings.contract)
+    // What another version has held back since waits for that one.
+    const own = liveNow(history)?.held ?? []
+    const held = openHeld(history).filter((name) => own.includes(name))
+    const waits = stillHeldWarning(held, settings.contract)
     if (waits !== undefined) run.warn(waits)
     if (liveNow(history)?.digest === image.digest) return
     await run.reporter.stage('history', async (log) => {

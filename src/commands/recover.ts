@@ -1,6 +1,6 @@
 /** Looks for a release or a migration that was left unfinished, and restores or ends it. */
 import { runOf } from '../django/job.js'
-import type { Plan } from '../django/plan.js'
+import { plannedOf, type Plan } from '../django/plan.js'
 import { fenced } from '../state/fence.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -25,7 +25,6 @@ import {
   unfinishedMigrations,
 } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
-import { plannedOf } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import { NotRecovered, type Outcome } from './run-state.js'
 

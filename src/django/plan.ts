@@ -276,6 +276,11 @@ function schemasOf(json: unknown): Pick<DatabasePlan, 'schemas'> {
   return schemas && schemas.length > 0 ? { schemas } : {}
 }
 
+/** Returns what a plan is to apply, once for each database: `shop.0002_note`. */
+export function plannedOf({ databases }: Pick<Plan, 'databases'>): readonly string[] {
+  return databases.flatMap(({ pending }) => pending.map(({ app, name }) => `${app}.${name}`))
+}
+
 /** Returns the plan without what runs of this history have applied themselves. */
 export function withoutOwn(plan: Plan, own: ReadonlySet<string>): Plan {
   const databases = plan.databases.map(({ found = [], ...database }) => {

@@ -1,6 +1,6 @@
 /** What the history keeps of the migrations that are held back, and of what makes up for them. Pure. */
 import { isSameBridge, type MadeBridge } from '../django/contract.js'
-import type { Plan } from '../django/plan.js'
+import { plannedOf, type Plan } from '../django/plan.js'
 import { openBridges, openHeld, type History, type ReleaseEnd } from './history.js'
 
 export type Contract = Required<Pick<ReleaseEnd, 'held' | 'bridges'>>
@@ -38,7 +38,7 @@ export function contractOf(
   const absent = (first?.absent ?? []).filter((name) =>
     databases.every((one) => one.absent.includes(name)),
   )
-  const pending = databases.flatMap((one) => one.pending.map(({ app, name }) => `${app}.${name}`))
+  const pending = plannedOf(plan)
   // The log does not say in which of several databases one was applied.
   const isLeft = (name: string) =>
     pending.filter((one) => one === name).length > Number(applied.includes(name))
@@ -52,9 +52,11 @@ export function contractOf(
   const ended = made.filter(isEnded)
   return {
     held: [
-      ...databases.flatMap(({ held }) => held.map(({ name }) => name)),
-      ...absent,
-      ...(isOver ? [] : before.held.filter(isLeft)),
+      ...new Set([
+        ...databases.flatMap(({ held }) => held.map(({ name }) => name)),
+        ...absent,
+        ...(isOver ? [] : before.held.filter(isLeft)),
+      ]),
     ],
     bridges: [...(isOver ? [] : others), ...planned].filter(
       (one) => !ended.some((other) => isSameBridge(one, other)),

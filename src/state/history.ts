@@ -89,7 +89,8 @@ export function added(history: History, ended: ReleaseEnd): History {
   const migrations = before?.migrations.length ? before.migrations : ended.migrations
   const reversed = ended.reversed ?? before?.reversed
   const known = { ...restored(history, ended), ...before, ...ended }
-  const { needs, tasks, migrate, held, bridges } = known
+  const { needs, tasks, migrate } = known
+  const { held, bridges } = { ...known, ...(before?.held && before) }
   const isNew = needs !== undefined && ended.back === undefined
   // A version fits the schema that it was released on.
   const fit = known.fit ?? (isNew ? { misfits: [] } : undefined)

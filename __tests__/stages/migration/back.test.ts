@@ -142,10 +142,10 @@ describe('the Job of the newer image', () => {
   const rows: readonly [string, object, string, object | undefined][] = [
     ['looks at what the release was to apply', {}, 'auto', begun],
     [
-      'takes nothing for older where that is not known',
+      'only looks where that is not known, and takes nothing for older',
       { migrations: undefined },
       'auto',
-      { ...begun, since: [], 'only-new': false },
+      { ...begun, how: 'tell', since: [], 'only-new': false },
     ],
     ['only looks where pods come back in any case', {}, 'undo', { ...begun, how: 'tell' }],
     [

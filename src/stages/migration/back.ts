@@ -147,9 +147,10 @@ async function backOf(
       const partly = reversed.length === 0 ? '' : `; reversed before that: ${reversed.join(', ')}`
       return stop(context, snapshot, known, { why: [`reversing them failed: ${why}${partly}`] })
     })
-  const isBackedUp = option === 'reverse' && settings['backup-cronjob'] !== undefined
+  const how = schema.migrations ? hows[option] : 'tell'
+  const isBackedUp = how === 'any' && settings['backup-cronjob'] !== undefined
   // A Job that would drop stored values ends without a write.
-  let reversal = await reverseBy(isBackedUp ? 'lossless' : hows[option])
+  let reversal = await reverseBy(isBackedUp ? 'lossless' : how)
   if (isBackedUp && reversal?.does === 'loss') {
     known = misfitsOf(reversal)
     await backupBefore(context, input, { reversal, image }, done.onBackup)
@@ -161,7 +162,8 @@ async function backOf(
     const excused = new Set(reversal.databases.flatMap((one) => one.excused))
     return unfitOf(known.filter(({ rule, object }) => excused.has(`${rule} ${object}`)))
   }
-  if (option === 'undo') return unfitOf(misfitsOf(reversal))
+  // Without a plan no pod of the release was written: those that run are the ones that come back.
+  if (option === 'undo' || !schema.migrations) return unfitOf(misfitsOf(reversal))
   const isPossible = reversal.does !== 'impossible'
   return stop(context, snapshot, misfitsOf(reversal), { why: whyNot(reversal), isPossible })
 }

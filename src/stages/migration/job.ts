@@ -129,8 +129,9 @@ export async function makeJob(
   const running = runningVersions(context, checked, image, kept)
   const made = migrationJob({
     ...common,
-    // What its own file has, the user has put before the migration.
-    ...(own && { inits: 'all' }),
+    // What its own file has, the user has put before the migration; and versions that migrate nothing here have run
+    // what their pods begin with.
+    ...((own ?? other) && { inits: 'all' }),
     // Reports that run at once have different names.
     ...(reports && { sha: image.digest.slice('sha256:'.length) }),
     command: planCommand(command, launch.starter, marker),

@@ -5,7 +5,7 @@
  */
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isPlain } from '../../django/migrate-command.js'
-import { withoutOwn, type Plan } from '../../django/plan.js'
+import { plannedOf, withoutOwn, type Plan } from '../../django/plan.js'
 import { lastError } from '../../django/traceback.js'
 import { brokenBy, type Misfit, type Verified } from '../../django/verdict.js'
 import { nameOf } from '../../kubernetes/objects.js'
@@ -208,10 +208,7 @@ class MigrationRun implements Migration {
   }
 
   #pending(): readonly string[] {
-    if (this.#other) return []
-    return (this.#plan?.databases ?? []).flatMap(({ pending }) =>
-      pending.map(({ app, name }) => `${app}.${name}`),
-    )
+    return this.#other || !this.#plan ? [] : plannedOf(this.#plan)
   }
 
   needs(): string | undefined {
@@ -348,8 +345,7 @@ class MigrationRun implements Migration {
   /** When the command succeeds, all of the plan is applied; commands of another form may do a part of it. */
   async #wholePlan(): Promise<readonly string[] | undefined> {
     if (this.input.reverses || !isPlain(this.#command())) return undefined
-    const { databases } = await this.#output.plan
-    return databases.flatMap(({ pending }) => pending.map(({ app, name }) => `${app}.${name}`))
+    return plannedOf(await this.#output.plan)
   }
 
   #who(): string {
