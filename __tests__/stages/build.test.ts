@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
-import { build } from '../../src/stages/build.js'
+import { build as buildStage, lookForCache } from '../../src/stages/build.js'
+import type { StageContext } from '../../src/stages/context.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -16,6 +17,11 @@ const inspect: Line = {
   when: new RegExp(`^docker image inspect --format {{.Id}} ghcr.io/acme/shop:${sha}$`),
   stdout: `${id}\n`,
 }
+/** As a release builds: the look for the cache has begun before. */
+const build: (context: StageContext, inputs: string) => ReturnType<typeof buildStage> = (
+  context,
+  inputs,
+) => buildStage(context, { inputs, cache: lookForCache(context) })
 const buildx = /^docker buildx build /
 const files = { Dockerfile: 'FROM python', 'backend/prod.Dockerfile': 'FROM python\nRUN make\n' }
 

@@ -2,7 +2,7 @@
 import { whyIndex } from '../docker/build-index.js'
 import { findSourceToBuild } from '../docker/source.js'
 import type { Report } from '../report/report.js'
-import { build } from '../stages/build.js'
+import { build, lookForCache } from '../stages/build.js'
 import { findBuild } from '../stages/image.js'
 import { push } from '../stages/push.js'
 import { fail } from '../failure/failure.js'
@@ -27,10 +27,11 @@ async function ofCommit(run: Run): Promise<Outcome> {
   const requested = contextOf(run, await findSourceToBuild(platform, settings, settings.context))
   const built = await reporter.stage('build', async (log) => {
     await resources.login(settings)
+    const cache = lookForCache(requested.with({ log }))
     const { image, source, inputs } = await findBuild(requested.with({ log }))
     const context = contextOf(run, source).with({ log })
     if (image) state.haveImage(image)
-    return image ? undefined : build(context, inputs)
+    return image ? undefined : build(context, { inputs, cache })
   })
   if (!built) return { result: 'unchanged' }
   if (settings.push) {

@@ -4,7 +4,7 @@ import { findSource, findSourceToBuild } from '../docker/source.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report } from '../report/report.js'
 import type { OnWrite } from '../undo/snapshot.js'
-import { build, type Built } from '../stages/build.js'
+import { build, lookForCache, type Built } from '../stages/build.js'
 import { fingerprintsOf, isDeployed } from '../stages/already-deployed.js'
 import { otherVersions } from '../stages/exceptions.js'
 import { findBuild, imageToDeploy } from '../stages/image.js'
@@ -67,13 +67,14 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
           toRun.resolve(ready)
           return { is: 'found', ...ready } as const
         }
+        const cache = lookForCache(context)
         const wanted = await findBuild(context)
         toRun.resolve(wanted)
         const { image, source, inputs } = wanted
         if (image) return { is: 'found', image, source } as const
         const isTested = settings['test-command'] !== ''
         const box = isTested ? resources.keepBox(testBox(context), run.warn) : undefined
-        const built = await build(context.with({ source }), inputs)
+        const built = await build(context.with({ source }), { inputs, cache })
         return { is: 'built', built, box, source } as const
       }),
   ])

@@ -1,4 +1,4 @@
-import { cacheOf } from '../docker/build-cache.js'
+import { cacheOf, type BuildCache } from '../docker/build-cache.js'
 import { buildImage, type Built } from '../docker/build.js'
 import { buildIndex, whyIndex } from '../docker/build-index.js'
 import { findOrigin, missingSubmodules } from '../docker/source.js'
@@ -8,20 +8,36 @@ import { logWarning, type StageContext } from './context.js'
 
 export type { Built } from '../docker/build.js'
 
+/** Looks where the layers of the build are kept, which costs a moment: before it is known whether there is one. */
+export function lookForCache({ platform, settings, signal }: StageContext): Promise<BuildCache> {
+  const cache = cacheOf(platform, settings.cache, settings.image, signal)
+  // A build that waits for it gets it.
+  cache.catch(() => undefined)
+  return cache
+}
+
+interface BuildInput {
+  /** See `inputsOf`. */
+  readonly inputs: string
+  readonly cache: Promise<BuildCache>
+}
+
 /**
  * Builds the image of the release in the local engine; the registry gets no tag before the tests have passed.
  * Needs no undo: an image without a tag has no effect.
  *
- * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
  */
-export async function build(context: StageContext, inputs: string): Promise<Built> {
+export async function build(
+  context: StageContext,
+  { inputs, cache: looked }: BuildInput,
+): Promise<Built> {
   const { platform, settings, source, signal, log } = context
   const startedAt = platform.clock.now()
   const [origin, missing, cache] = await Promise.all([
     findOrigin(platform, settings.context),
     missingSubmodules(platform, settings.context),
-    cacheOf(platform, settings.cache, settings.image, signal),
+    looked,
   ])
   if (missing.length > 0) {
     const names = missing.join(', ')
