@@ -68,7 +68,11 @@ async function test(context: ReleaseContext, log: StageLog, image: typeof built)
   reports = []
   const box = testBox(context)
   try {
-    await stage(context.with({ log }), { built: image, box }, (report) => reports.push(report))
+    await stage(
+      context.with({ log }),
+      { built: image, box },
+      { onOutput: () => {}, onReport: (report) => reports.push(report) },
+    )
   } finally {
     await box.close((sentence) => {
       log.say(sentence)

@@ -48,12 +48,19 @@ export async function testIn(
 ): Promise<void> {
   const { reporter, state, warn, resources } = run
   const ended = new AbortController()
+  const begun = Promise.withResolvers<undefined>()
+  const onOutput = () => {
+    begun.resolve(undefined)
+  }
+  const listener = { onOutput, onReport: state.keepTests }
   const tests = reporter
-    .stage('test', (log) => test(context.with({ log }), tested, state.keepTests))
+    .stage('test', (log) => test(context.with({ log }), tested, listener))
     .finally(() => {
       ended.abort()
+      onOutput()
     })
-  const models = compareModels(run, context, tested, ended.signal)
+  // Two containers that start at once start later.
+  const models = begun.promise.then(() => compareModels(run, context, tested, ended.signal))
   void Promise.allSettled([tests, models]).then(() => tested.box.close(warn))
   resources.add(() => models)
   await tests

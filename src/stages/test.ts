@@ -33,6 +33,13 @@ export interface Tested {
   readonly box: TestBox
 }
 
+export interface TestListener {
+  /** Called at each line that the tests print. */
+  readonly onOutput: () => void
+  /** Receives the report, passed or failed, where the runner is Django's or pytest. */
+  readonly onReport: (report: TestReport) => void
+}
+
 /** Starts the servers for the tests. */
 export function testBox({ platform, settings, holder, signal }: ReleaseContext): TestBox {
   const plan = {
@@ -48,13 +55,12 @@ export function testBox({ platform, settings, holder, signal }: ReleaseContext):
  * Runs the tests in a container of the built image, before it is available to others. Bypasses the image's
  * entrypoint. There is nothing to undo: the box is thrown away.
  *
- * `onReport` receives the report, passed or failed, where the runner is Django's or pytest. Throws a `Failure`
- * (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
+ * Throws a `Failure` (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
 export async function test(
   context: StageContext,
   { built, box }: Tested,
-  onReport: (report: TestReport) => void,
+  { onOutput, onReport }: TestListener,
 ): Promise<void> {
   const { platform, settings, signal, log } = context
   const startedAt = platform.clock.now()
@@ -73,6 +79,7 @@ export async function test(
       box,
       { built, command, late, files: settings['test-files'] },
       (line) => {
+        onOutput()
         log.quote(line)
         last.push(line)
       },
