@@ -1,6 +1,6 @@
 import{createRequire as e}from"module"
 import*as t from"./undici.js"
-var n={5869:(e,t,n)=>{const s=Symbol("SemVer ANY")
+var n={9379:(e,t,n)=>{const s=Symbol("SemVer ANY")
 class Comparator{static get ANY(){return s}constructor(e,t){t=r(t)
 if(e instanceof Comparator)if(e.loose===!!t.loose)return e
 else e=e.value
@@ -31,12 +31,12 @@ if(this.semver.version===e.semver.version&&this.operator.includes("=")&&e.operat
 if(a(this.semver,"<",e.semver,t)&&this.operator.startsWith(">")&&e.operator.startsWith("<"))return true
 if(a(this.semver,">",e.semver,t)&&this.operator.startsWith("<")&&e.operator.startsWith(">"))return true
 return false}}e.exports=Comparator
-const r=n(4630)
-const{safeRe:o,t:i}=n(7929)
-const a=n(3428)
-const c=n(8705)
-const l=n(1861)
-const u=n(6900)},6900:(e,t,n)=>{const s=/\s+/g
+const r=n(5594)
+const{safeRe:o,t:i}=n(5471)
+const a=n(8646)
+const c=n(1159)
+const l=n(7163)
+const u=n(6782)},6782:(e,t,n)=>{const s=/\s+/g
 class Range{constructor(e,t){t=i(t)
 if(e instanceof Range)if(e.loose===!!t.loose&&e.includePrerelease===!!t.includePrerelease)return e
 else return new Range(e.raw,t)
@@ -86,15 +86,15 @@ return y}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range i
 return this.set.some(n=>isSatisfiable(n,t)&&e.set.some(e=>isSatisfiable(e,t)&&n.every(n=>e.every(e=>n.intersects(e,t)))))}test(e){if(!e)return false
 if(typeof e==="string")try{e=new l(e,this.options)}catch(e){return false}for(let t=0;t<this.set.length;t++)if(testSet(this.set[t],e,this.options))return true
 return false}}e.exports=Range
-const r=n(8873)
+const r=n(1383)
 const o=new r
-const i=n(4630)
-const a=n(5869)
-const c=n(8705)
-const l=n(1861)
-const u=n(8283)
-const{safeRe:d,src:f,t:p,tildeTrimReplace:h,caretTrimReplace:m}=n(7929)
-const{FLAG_INCLUDE_PRERELEASE:g,FLAG_LOOSE:w}=n(3847)
+const i=n(5594)
+const a=n(9379)
+const c=n(1159)
+const l=n(7163)
+const u=n(9737)
+const{safeRe:d,src:f,t:p,tildeTrimReplace:h,caretTrimReplace:m}=n(5471)
+const{FLAG_INCLUDE_PRERELEASE:g,FLAG_LOOSE:w}=n(5101)
 const v=new RegExp(f[p.BUILD],"g")
 const isNullSet=e=>e.value==="<0.0.0-0"
 const isAny=e=>e.value===""
@@ -193,11 +193,11 @@ const testSet=(e,t,n)=>{for(let n=0;n<e.length;n++)if(!e[n].test(t))return false
 if(t.prerelease.length&&!n.includePrerelease){for(let n=0;n<e.length;n++){c(e[n].semver)
 if(e[n].semver===a.ANY)continue
 if(e[n].semver.prerelease.length>0){const s=e[n].semver
-if(s.major===t.major&&s.minor===t.minor&&s.patch===t.patch)return true}}return false}return true}},1861:(e,t,n)=>{const s=n(8705)
-const{MAX_LENGTH:r,MAX_SAFE_INTEGER:o}=n(3847)
-const{safeRe:i,t:a}=n(7929)
-const c=n(4630)
-const{compareIdentifiers:l}=n(5054)
+if(s.major===t.major&&s.minor===t.minor&&s.patch===t.patch)return true}}return false}return true}},7163:(e,t,n)=>{const s=n(1159)
+const{MAX_LENGTH:r,MAX_SAFE_INTEGER:o}=n(5101)
+const{safeRe:i,t:a}=n(5471)
+const c=n(5594)
+const{compareIdentifiers:l}=n(3348)
 const isPrereleaseIdentifier=(e,t)=>{const n=t.split(".")
 if(n.length>e.length)return false
 for(let t=0;t<n.length;t++)if(l(e[t],n[t])!==0)return false
@@ -302,15 +302,15 @@ if(n===false)s=[t]
 if(isPrereleaseIdentifier(this.prerelease,t)){const e=this.prerelease[t.split(".").length]
 if(isNaN(e))this.prerelease=s}else this.prerelease=s}break}default:throw new Error(`invalid increment argument: ${e}`)}this.raw=this.format()
 if(this.build.length)this.raw+=`+${this.build.join(".")}`
-return this}}e.exports=SemVer},7881:(e,t,n)=>{const s=n(9555)
+return this}}e.exports=SemVer},1799:(e,t,n)=>{const s=n(6353)
 const clean=(e,t)=>{const n=s(e.trim().replace(/^[=v]+/,""),t)
 return n?n.version:null}
-e.exports=clean},3428:(e,t,n)=>{const s=n(5184)
-const r=n(1292)
-const o=n(6097)
-const i=n(1810)
-const a=n(5217)
-const c=n(9063)
+e.exports=clean},8646:(e,t,n)=>{const s=n(5082)
+const r=n(4974)
+const o=n(6599)
+const i=n(1236)
+const a=n(1491)
+const c=n(6717)
 const cmp=(e,t,n,l)=>{switch(t){case"===":if(typeof e==="object")e=e.version
 if(typeof n==="object")n=n.version
 return e===n
@@ -324,9 +324,9 @@ case">=":return i(e,n,l)
 case"<":return a(e,n,l)
 case"<=":return c(e,n,l)
 default:throw new TypeError(`Invalid operator: ${t}`)}}
-e.exports=cmp},7279:(e,t,n)=>{const s=n(1861)
-const r=n(9555)
-const{safeRe:o,t:i}=n(7929)
+e.exports=cmp},5385:(e,t,n)=>{const s=n(7163)
+const r=n(6353)
+const{safeRe:o,t:i}=n(5471)
 const coerce=(e,t)=>{if(e instanceof s)return e
 if(typeof e==="number")e=String(e)
 if(typeof e!=="string")return null
@@ -343,15 +343,15 @@ const l=n[4]||"0"
 const u=t.includePrerelease&&n[5]?`-${n[5]}`:""
 const d=t.includePrerelease&&n[6]?`+${n[6]}`:""
 return r(`${a}.${c}.${l}${u}${d}`,t)}
-e.exports=coerce},3322:(e,t,n)=>{const s=n(1861)
+e.exports=coerce},7648:(e,t,n)=>{const s=n(7163)
 const compareBuild=(e,t,n)=>{const r=new s(e,n)
 const o=new s(t,n)
 return r.compare(o)||r.compareBuild(o)}
-e.exports=compareBuild},9348:(e,t,n)=>{const s=n(4123)
+e.exports=compareBuild},4493:(e,t,n)=>{const s=n(8469)
 const compareLoose=(e,t)=>s(e,t,true)
-e.exports=compareLoose},4123:(e,t,n)=>{const s=n(1861)
+e.exports=compareLoose},8469:(e,t,n)=>{const s=n(7163)
 const compare=(e,t,n)=>new s(e,n).compare(new s(t,n))
-e.exports=compare},613:(e,t,n)=>{const s=n(9555)
+e.exports=compare},711:(e,t,n)=>{const s=n(6353)
 const diff=(e,t)=>{const n=s(e,null,true)
 const r=s(t,null,true)
 const o=n.compare(r)
@@ -368,46 +368,46 @@ if(n.major!==r.major)return d+"major"
 if(n.minor!==r.minor)return d+"minor"
 if(n.patch!==r.patch)return d+"patch"
 return"prerelease"}
-e.exports=diff},5184:(e,t,n)=>{const s=n(4123)
+e.exports=diff},5082:(e,t,n)=>{const s=n(8469)
 const eq=(e,t,n)=>s(e,t,n)===0
-e.exports=eq},6097:(e,t,n)=>{const s=n(4123)
+e.exports=eq},6599:(e,t,n)=>{const s=n(8469)
 const gt=(e,t,n)=>s(e,t,n)>0
-e.exports=gt},1810:(e,t,n)=>{const s=n(4123)
+e.exports=gt},1236:(e,t,n)=>{const s=n(8469)
 const gte=(e,t,n)=>s(e,t,n)>=0
-e.exports=gte},1940:(e,t,n)=>{const s=n(1861)
+e.exports=gte},2338:(e,t,n)=>{const s=n(7163)
 const inc=(e,t,n,r,o)=>{if(typeof n==="string"){o=r
 r=n
 n=void 0}try{return new s(e instanceof s?e.version:e,n).inc(t,r,o).version}catch(e){return null}}
-e.exports=inc},5217:(e,t,n)=>{const s=n(4123)
+e.exports=inc},1491:(e,t,n)=>{const s=n(8469)
 const lt=(e,t,n)=>s(e,t,n)<0
-e.exports=lt},9063:(e,t,n)=>{const s=n(4123)
+e.exports=lt},6717:(e,t,n)=>{const s=n(8469)
 const lte=(e,t,n)=>s(e,t,n)<=0
-e.exports=lte},1981:(e,t,n)=>{const s=n(1861)
+e.exports=lte},8511:(e,t,n)=>{const s=n(7163)
 const major=(e,t)=>new s(e,t).major
-e.exports=major},6953:(e,t,n)=>{const s=n(1861)
+e.exports=major},2603:(e,t,n)=>{const s=n(7163)
 const minor=(e,t)=>new s(e,t).minor
-e.exports=minor},1292:(e,t,n)=>{const s=n(4123)
+e.exports=minor},4974:(e,t,n)=>{const s=n(8469)
 const neq=(e,t,n)=>s(e,t,n)!==0
-e.exports=neq},9555:(e,t,n)=>{const s=n(1861)
+e.exports=neq},6353:(e,t,n)=>{const s=n(7163)
 const parse=(e,t,n=false)=>{if(e instanceof s)return e
 try{return new s(e,t)}catch(e){if(!n)return null
 throw e}}
-e.exports=parse},8034:(e,t,n)=>{const s=n(1861)
+e.exports=parse},8756:(e,t,n)=>{const s=n(7163)
 const patch=(e,t)=>new s(e,t).patch
-e.exports=patch},676:(e,t,n)=>{const s=n(9555)
+e.exports=patch},5714:(e,t,n)=>{const s=n(6353)
 const prerelease=(e,t)=>{const n=s(e,t)
 return n&&n.prerelease.length?n.prerelease:null}
-e.exports=prerelease},5507:(e,t,n)=>{const s=n(4123)
+e.exports=prerelease},2173:(e,t,n)=>{const s=n(8469)
 const rcompare=(e,t,n)=>s(t,e,n)
-e.exports=rcompare},9410:(e,t,n)=>{const s=n(3322)
+e.exports=rcompare},7192:(e,t,n)=>{const s=n(7648)
 const rsort=(e,t)=>e.sort((e,n)=>s(n,e,t))
-e.exports=rsort},6749:(e,t,n)=>{const s=n(6900)
+e.exports=rsort},8011:(e,t,n)=>{const s=n(6782)
 const satisfies=(e,t,n)=>{try{t=new s(t,n)}catch(e){return false}return t.test(e)}
-e.exports=satisfies},1386:(e,t,n)=>{const s=n(3322)
+e.exports=satisfies},9872:(e,t,n)=>{const s=n(7648)
 const sort=(e,t)=>e.sort((e,n)=>s(e,n,t))
-e.exports=sort},6620:(e,t,n)=>{const s=n(9555)
-const r=n(3847)
-const o=n(1861)
+e.exports=sort},6114:(e,t,n)=>{const s=n(6353)
+const r=n(5101)
+const o=n(7163)
 const truncate=(e,t,n)=>{if(!r.RELEASE_TYPES.includes(t))return null
 const s=cloneInputVersion(e,n)
 return s&&doTruncation(s,t)}
@@ -421,80 +421,80 @@ break
 case"minor":e.patch=0
 break}return e.format()}
 const isPrerelease=e=>e.startsWith("pre")
-e.exports=truncate},426:(e,t,n)=>{const s=n(9555)
+e.exports=truncate},8780:(e,t,n)=>{const s=n(6353)
 const valid=(e,t)=>{const n=s(e,t)
 return n?n.version:null}
-e.exports=valid},6626:(e,t,n)=>{const s=n(7929)
-const r=n(3847)
-const o=n(1861)
-const i=n(5054)
-const a=n(9555)
-const c=n(426)
-const l=n(7881)
-const u=n(1940)
-const d=n(613)
-const f=n(1981)
-const p=n(6953)
-const h=n(8034)
-const m=n(676)
-const g=n(4123)
-const w=n(5507)
-const v=n(9348)
-const b=n(3322)
-const y=n(1386)
-const k=n(9410)
-const O=n(6097)
-const E=n(5217)
-const T=n(5184)
-const S=n(1292)
-const A=n(1810)
-const $=n(9063)
-const P=n(3428)
-const j=n(7279)
-const R=n(6620)
-const N=n(5869)
-const I=n(6900)
-const L=n(6749)
-const M=n(7900)
-const F=n(6575)
-const D=n(6893)
-const U=n(9232)
-const G=n(3739)
-const _=n(6198)
-const q=n(7722)
-const W=n(7679)
-const B=n(4895)
-const H=n(2086)
-const V=n(3655)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:I,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:U,validRange:G,outside:_,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
+e.exports=valid},9707:(e,t,n)=>{const s=n(5471)
+const r=n(5101)
+const o=n(7163)
+const i=n(3348)
+const a=n(6353)
+const c=n(8780)
+const l=n(1799)
+const u=n(2338)
+const d=n(711)
+const f=n(8511)
+const p=n(2603)
+const h=n(8756)
+const m=n(5714)
+const g=n(8469)
+const w=n(2173)
+const v=n(4493)
+const b=n(7648)
+const y=n(9872)
+const k=n(7192)
+const O=n(6599)
+const E=n(1491)
+const T=n(5082)
+const S=n(4974)
+const A=n(1236)
+const $=n(6717)
+const P=n(8646)
+const j=n(5385)
+const R=n(6114)
+const N=n(9379)
+const I=n(6782)
+const L=n(8011)
+const M=n(4750)
+const F=n(3193)
+const D=n(8595)
+const U=n(1866)
+const G=n(7118)
+const _=n(280)
+const q=n(2276)
+const W=n(5213)
+const B=n(3465)
+const H=n(2028)
+const V=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:I,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:U,validRange:G,outside:_,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
 const o=n-6
 const i=["\t","\n","\v","\f","\r"," "," "," "," "," "," "," "," "," "," "," "," "," "," ","\u2028","\u2029"," "," ","　","\ufeff"]
 const a=["major","premajor","minor","preminor","patch","prepatch","prerelease"]
-e.exports={MAX_LENGTH:n,MAX_SAFE_COMPONENT_LENGTH:r,MAX_SAFE_BUILD_LENGTH:o,MAX_SAFE_INTEGER:s,WHITESPACE_CHARACTERS:i,RELEASE_TYPES:a,SEMVER_SPEC_VERSION:t,FLAG_INCLUDE_PRERELEASE:1,FLAG_LOOSE:2}},8705:e=>{const t=typeof process==="object"&&process.env&&process.env.NODE_DEBUG&&/\bsemver\b/i.test(process.env.NODE_DEBUG)?(...e)=>console.error("SEMVER",...e):()=>{}
-e.exports=t},5054:e=>{const t=/^[0-9]+$/
+e.exports={MAX_LENGTH:n,MAX_SAFE_COMPONENT_LENGTH:r,MAX_SAFE_BUILD_LENGTH:o,MAX_SAFE_INTEGER:s,WHITESPACE_CHARACTERS:i,RELEASE_TYPES:a,SEMVER_SPEC_VERSION:t,FLAG_INCLUDE_PRERELEASE:1,FLAG_LOOSE:2}},1159:e=>{const t=typeof process==="object"&&process.env&&process.env.NODE_DEBUG&&/\bsemver\b/i.test(process.env.NODE_DEBUG)?(...e)=>console.error("SEMVER",...e):()=>{}
+e.exports=t},3348:e=>{const t=/^[0-9]+$/
 const compareIdentifiers=(e,n)=>{if(typeof e==="number"&&typeof n==="number")return e===n?0:e<n?-1:1
 const s=t.test(e)
 const r=t.test(n)
 if(s&&r){e=+e
 n=+n}return e===n?0:s&&!r?-1:r&&!s?1:e<n?-1:1}
 const rcompareIdentifiers=(e,t)=>compareIdentifiers(t,e)
-e.exports={compareIdentifiers:compareIdentifiers,rcompareIdentifiers:rcompareIdentifiers}},8873:e=>{class LRUCache{constructor(){this.max=1e3
+e.exports={compareIdentifiers:compareIdentifiers,rcompareIdentifiers:rcompareIdentifiers}},1383:e=>{class LRUCache{constructor(){this.max=1e3
 this.map=new Map}get(e){const t=this.map.get(e)
 if(t===void 0)return
 else{this.map.delete(e)
 this.map.set(e,t)
 return t}}delete(e){return this.map.delete(e)}set(e,t){const n=this.delete(e)
 if(!n&&t!==void 0){if(this.map.size>=this.max){const e=this.map.keys().next().value
-this.delete(e)}this.map.set(e,t)}return this}}e.exports=LRUCache},4630:e=>{const t=Object.freeze({loose:true})
+this.delete(e)}this.map.set(e,t)}return this}}e.exports=LRUCache},5594:e=>{const t=Object.freeze({loose:true})
 const n=Object.freeze({})
 const parseOptions=e=>{if(!e)return n
 if(typeof e!=="object")return t
 return e}
-e.exports=parseOptions},7929:(e,t,n)=>{const{MAX_SAFE_COMPONENT_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,MAX_LENGTH:o}=n(3847)
-const i=n(8705)
+e.exports=parseOptions},5471:(e,t,n)=>{const{MAX_SAFE_COMPONENT_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,MAX_LENGTH:o}=n(5101)
+const i=n(1159)
 t=e.exports={}
 const a=t.re=[]
 const c=t.safeRe=[]
@@ -559,7 +559,7 @@ createToken("HYPHENRANGE",`^\\s*(${l[d.XRANGEPLAIN]})`+`\\s+-\\s+`+`(${l[d.XRANG
 createToken("HYPHENRANGELOOSE",`^\\s*(${l[d.XRANGEPLAINLOOSE]})`+`\\s+-\\s+`+`(${l[d.XRANGEPLAINLOOSE]})`+`\\s*$`)
 createToken("STAR","(<|>)?=?\\s*\\*")
 createToken("GTE0","^\\s*>=\\s*0\\.0\\.0\\s*$")
-createToken("GTE0PRE","^\\s*>=\\s*0\\.0\\.0-0\\s*$")},8283:(e,t,n)=>{const{MAX_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,WHITESPACE_CHARACTERS:o}=n(3847)
+createToken("GTE0PRE","^\\s*>=\\s*0\\.0\\.0-0\\s*$")},9737:(e,t,n)=>{const{MAX_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,WHITESPACE_CHARACTERS:o}=n(5101)
 const i=new Uint8Array(65536)
 for(const e of o)i[e.charCodeAt(0)]=1
 const isWhitespace=e=>e!==void 0&&i[e.charCodeAt(0)]===1
@@ -636,33 +636,33 @@ if(!isVersionStart(e[s]))continue
 const i=findRemovableWhitespaceIndex(e,o)
 if(i!==-1){t+=e.slice(n,i)
 n=i+1}s=findVersionEndIndex(e,s,r)}return t+e.slice(n)}
-e.exports=trimComparatorWhitespace},7722:(e,t,n)=>{const s=n(6198)
+e.exports=trimComparatorWhitespace},2276:(e,t,n)=>{const s=n(280)
 const gtr=(e,t,n)=>s(e,t,">",n)
-e.exports=gtr},4895:(e,t,n)=>{const s=n(6900)
+e.exports=gtr},3465:(e,t,n)=>{const s=n(6782)
 const intersects=(e,t,n)=>{e=new s(e,n)
 t=new s(t,n)
 return e.intersects(t,n)}
-e.exports=intersects},7679:(e,t,n)=>{const s=n(6198)
+e.exports=intersects},5213:(e,t,n)=>{const s=n(280)
 const ltr=(e,t,n)=>s(e,t,"<",n)
-e.exports=ltr},6575:(e,t,n)=>{const s=n(1861)
-const r=n(6900)
+e.exports=ltr},3193:(e,t,n)=>{const s=n(7163)
+const r=n(6782)
 const maxSatisfying=(e,t,n)=>{let o=null
 let i=null
 let a=null
 try{a=new r(t,n)}catch(e){return null}e.forEach(e=>{if(a.test(e))if(!o||i.compare(e)===-1){o=e
 i=new s(o,n)}})
 return o}
-e.exports=maxSatisfying},6893:(e,t,n)=>{const s=n(1861)
-const r=n(6900)
+e.exports=maxSatisfying},8595:(e,t,n)=>{const s=n(7163)
+const r=n(6782)
 const minSatisfying=(e,t,n)=>{let o=null
 let i=null
 let a=null
 try{a=new r(t,n)}catch(e){return null}e.forEach(e=>{if(a.test(e))if(!o||i.compare(e)===1){o=e
 i=new s(o,n)}})
 return o}
-e.exports=minSatisfying},9232:(e,t,n)=>{const s=n(1861)
-const r=n(6900)
-const o=n(6097)
+e.exports=minSatisfying},1866:(e,t,n)=>{const s=n(7163)
+const r=n(6782)
+const o=n(6599)
 const minVersion=(e,t)=>{e=new r(e,t)
 let n=new s("0.0.0")
 if(e.test(n))return n
@@ -681,15 +681,15 @@ case"<":case"<=":break
 default:throw new Error(`Unexpected operation: ${e.operator}`)}})
 if(i&&(!n||o(n,i)))n=i}if(n&&e.test(n))return n
 return null}
-e.exports=minVersion},6198:(e,t,n)=>{const s=n(1861)
-const r=n(5869)
+e.exports=minVersion},280:(e,t,n)=>{const s=n(7163)
+const r=n(9379)
 const{ANY:o}=r
-const i=n(6900)
-const a=n(6749)
-const c=n(6097)
-const l=n(5217)
-const u=n(9063)
-const d=n(1810)
+const i=n(6782)
+const a=n(8011)
+const c=n(6599)
+const l=n(1491)
+const u=n(6717)
+const d=n(1236)
 const outside=(e,t,n,f)=>{e=new s(e,f)
 t=new i(t,f)
 let p,h,m,g,w
@@ -717,8 +717,8 @@ else if(m(e.semver,a.semver,f))a=e})
 if(i.operator===g||i.operator===w)return false
 if((!a.operator||a.operator===g)&&h(e,a.semver))return false
 else if(a.operator===w&&m(e,a.semver))return false}return true}
-e.exports=outside},2086:(e,t,n)=>{const s=n(6749)
-const r=n(4123)
+e.exports=outside},2028:(e,t,n)=>{const s=n(8011)
+const r=n(8469)
 e.exports=(e,t,n)=>{const o=[]
 let i=null
 let a=null
@@ -736,11 +736,11 @@ else if(e===c[0])l.push(`<=${t}`)
 else l.push(`${e} - ${t}`)
 const u=l.join(" || ")
 const d=typeof t.raw==="string"?t.raw:String(t)
-return u.length<d.length?u:t}},3655:(e,t,n)=>{const s=n(6900)
-const r=n(5869)
+return u.length<d.length?u:t}},1489:(e,t,n)=>{const s=n(6782)
+const r=n(9379)
 const{ANY:o}=r
-const i=n(6749)
-const a=n(4123)
+const i=n(8011)
+const a=n(8469)
 const subset=(e,t,n={})=>{if(e===t)return true
 e=new s(e,n)
 t=new s(t,n)
@@ -789,11 +789,11 @@ return s>0?e:s<0?t:t.operator===">"&&e.operator===">="?t:e}
 const lowerLT=(e,t,n)=>{if(!e)return t
 const s=a(e.semver,t.semver,n)
 return s<0?e:s>0?t:t.operator==="<"&&e.operator==="<="?t:e}
-e.exports=subset},7900:(e,t,n)=>{const s=n(6900)
+e.exports=subset},4750:(e,t,n)=>{const s=n(6782)
 const toComparators=(e,t)=>new s(e,t).set.map(e=>e.map(e=>e.value).join(" ").trim().split(" "))
-e.exports=toComparators},3739:(e,t,n)=>{const s=n(6900)
+e.exports=toComparators},7118:(e,t,n)=>{const s=n(6782)
 const validRange=(e,t)=>{try{return new s(e,t).range||"*"}catch(e){return null}}
-e.exports=validRange},408:(e,t,n)=>{e.exports=n(376)},376:(e,t,n)=>{n(9278)
+e.exports=validRange},770:(e,t,n)=>{e.exports=n(218)},218:(e,t,n)=>{n(9278)
 var s=n(4756)
 var r=n(8611)
 var o=n(5692)
@@ -895,27 +895,27 @@ if(typeof e[0]==="string")e[0]="TUNNEL: "+e[0]
 else e.unshift("TUNNEL:")
 console.error.apply(console,e)}
 else c=function(){}
-0},6828:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
-var r=n(1572)
-var o=n(4146)
-var i=n(8571)
-var a=n(6250)
-var c=n(5380)
-var l=n(5427)
-var u=n(5835)
-var d=n(4803)
-var f=n(861)
-var p=n(8970)
-var h=n(4593)
-var m=n(9384)
-var g=n(3982)
-var w=n(8159)
-var v=n(6541)
-var b=n(2251)
-var y=n(7946)
-var k=n(8093)
-var O=n(9593)
-var E=n(8063)
+0},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+var r=n(6058)
+var o=n(6645)
+var i=n(9808)
+var a=n(6887)
+var c=n(5623)
+var l=n(298)
+var u=n(8566)
+var d=n(8614)
+var f=n(4935)
+var p=n(6833)
+var h=n(6469)
+var m=n(8061)
+var g=n(4969)
+var w=n(9642)
+var v=n(7020)
+var b=n(6072)
+var y=n(4737)
+var k=n(3242)
+var O=n(4924)
+var E=n(5802)
 const e=(0,c.qj)(process.env)
 const T=3e3
 const S=(0,c.Vc)(e,process.env);(0,c.QU)(S);(0,c.XJ)(e,process.env).forEach(e=>{r.$e(e)})
@@ -945,27 +945,27 @@ await(0,c.Qz)(R,N)
 const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
 if(R.result!=="stuck")r.LZ("ended",R.result)
 if(I.flat().length>0){I.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,I.flat()))}}s()}catch(e){s(e)}},1)},711:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
-var s=n(3645)
-var r=n(6388)
+await write((0,h.k)(R,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+var s=n(8815)
+var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
-return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}},2432:(e,t,n)=>{n.d(t,{Z:()=>subjectsOf})
-var s=n(4823)
-var r=n(6593)
-var o=n(8088)
-var i=n(6388)
+return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}},157:(e,t,n)=>{n.d(t,{Z:()=>subjectsOf})
+var s=n(7414)
+var r=n(9340)
+var o=n(2683)
+var i=n(4339)
 function subjectsOf(e,t){return e.flatMap(e=>{const{id:n,uses:a,live:c,manifest:l}=e
 const u=l?(0,o.wk)(l,c):c
 if(!u)return[]
 const d=(0,r.kW)(u)
 const f=a.filter(({init:e})=>!e).map(({name:e})=>e)
 const p={workload:n,template:d,containers:f}
-return[{target:e,id:(0,i.T)(n),object:u,containers:(d.spec?.containers??[]).filter(({name:e})=>f.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,p))}]})}},976:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
-var s=n(4823)
-var r=n(6593)
-var o=n(8202)
-var i=n(711)
-var a=n(3645)
+return[{target:e,id:(0,i.T)(n),object:u,containers:(d.spec?.containers??[]).filter(({name:e})=>f.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,p))}]})}},5374:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
+var s=n(7414)
+var r=n(9340)
+var o=n(1404)
+var i=n(9150)
+var a=n(8815)
 function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
 const s=`:${n}/${e}:${t.namespace}/${t.name}`
 const r=t.annotations?.["argocd.argoproj.io/tracking-id"]
@@ -1039,25 +1039,25 @@ const d=`Celery's beat runs ${u} (${l}), so every scheduled task is sent that of
 const f=c.length===0&&i!==1/0
 return[(0,o.$e)("workloads",d,f?t(["scale",a.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
 const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
-return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},1210:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
-var o=n(2713)
-var i=n(861)
-var a=n(8970)
-var c=n(8920)
-var l=n(9223)
-var u=n(4593)
-var d=n(9384)
-var f=n(6086)
-var p=n(3982)
-var h=n(8831)
-var m=n(9707)
-var g=n(8159)
-var w=n(6541)
-var v=n(2251)
-var b=n(7946)
-var y=n(8063)
-var k=n(9212)
+var o=n(4803)
+var i=n(4935)
+var a=n(6833)
+var c=n(6243)
+var l=n(2998)
+var u=n(6469)
+var d=n(8061)
+var f=n(6595)
+var p=n(4969)
+var h=n(9576)
+var m=n(7496)
+var g=n(9642)
+var w=n(7020)
+var v=n(6072)
+var b=n(4737)
+var y=n(5802)
+var k=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const O={report:json,junit:l.b}
 const E=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,k.H)(process.stdout,process.env)});(0,b.U)()
@@ -1096,7 +1096,7 @@ else if(!I.history)(0,m.b)(I,write,E)
 if(r.json){const t=e==="history"?I.history:I
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(I)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},2713:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(I)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -1806,11 +1806,11 @@ return e})}function useColor(){if(c.env.NO_COLOR||c.env.FORCE_COLOR==="0"||c.env
 if(c.env.FORCE_COLOR||c.env.CLICOLOR_FORCE!==void 0)return true
 return}new command_Command
 const d={release:"Build, test, push, migrate and roll out a commit; restore everything if anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an existing image",plan:"Show which migrations a release would apply, and what they would break; applies nothing",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image of the registry: a release without build and tests",rollback:"Roll all workloads back to an earlier version; undo the rollback if it fails",history:"Show the releases of the application: version, time, author, result",recover:"Restore the previous version after an interrupted release",doctor:"Check everything that a release needs, and report what would go wrong; writes nothing"}
-var f=s(5835)
-var p=s(9310)
-var h=s(2561)
-var m=s(1533)
-var g=s(4779)
+var f=s(8566)
+var p=s(345)
+var h=s(4800)
+var m=s(8090)
+var g=s(3672)
 const w={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const v=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const b={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...v]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...v,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...v,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...v,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},plan:{kind:"look",steps:["Starts a Job of the new image with the environment of the workload that serves the web, and removes it at the end.","Lists the migrations that are not applied yet, and the tables that they lock.","Compares them with what each running version needs of the database, as a release does.","Exits with 0 if a release would apply them. Takes no lock, applies nothing, and changes no workload."],examples:[{what:"An image of the registry",args:["plan",...v,"--tag","v42"]},{what:"As JSON, with the SQL",args:["plan",...v,"--tag","v42","--sql","--json"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...v,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...v,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...v]},{what:"Back to a release of the history",args:["rollback",...v,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...v]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...v]},{what:"As JSON",args:["history",...v,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...v]}]}}
@@ -1867,16 +1867,16 @@ const r=(0,g.cz)(t,"command").map(([e])=>e)
 const o=r.find(e=>e===n)??(0,p.h)(n,r)
 const i=f.Pi.filter(e=>(0,g.cz)(e,"command").some(([e])=>e===n))
 if(i.length>0&&o!==n)return`${s}; it is one of ${i.join(", ")}`
-return o===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${o}"?`}},259:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,Ac:()=>orLost,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
-var s=n(8539)
-var r=n(5138)
-var o=n(8071)
-var i=n(5036)
-var a=n(6593)
-var c=n(6388)
-var l=n(307)
-var u=n(8093)
-var d=n(210)
+return o===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${o}"?`}},6488:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,Ac:()=>orLost,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
+var s=n(8850)
+var r=n(1407)
+var o=n(3006)
+var i=n(9869)
+var a=n(9340)
+var c=n(4339)
+var l=n(4592)
+var u=n(3242)
+var d=n(811)
 function causeOf(e,t){if(e instanceof i.Vj)return causeOfLoss(e)
 if(isLeftOpen(e))return e.cause
 if(t.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
@@ -1900,29 +1900,29 @@ const i=await(0,u.Qh)(t,()=>e.find(o)).catch(()=>null)
 if(i===null)return[]
 const l=i?(0,a.ys)(i,n):[]
 return[[(0,c.T)((0,a.hY)(s)),l.map(e=>e.image)]]}))
-return Object.fromEntries(r.flat())}},2567:(e,t,n)=>{n.d(t,{M:()=>showHistory})
-var s=n(7302)
-var r=n(8093)
-var o=n(801)
+return Object.fromEntries(r.flat())}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
+var s=n(3825)
+var r=n(3242)
+var o=n(813)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
-return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},9150:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
-var s=n(4575)
-var r=n(6411)
-var o=n(9447)
-var i=n(4319)
-var a=n(2088)
-var c=n(1765)
-var l=n(7302)
-var u=n(3006)
-var d=n(4534)
-var f=n(6292)
-var p=n(4387)
-var h=n(2251)
-var m=n(4937)
-var g=n(1390)
-var w=n(6593)
-var v=n(8093)
-var b=n(6019)
+return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},8076:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+var s=n(4317)
+var r=n(9084)
+var o=n(8152)
+var i=n(6874)
+var a=n(3165)
+var c=n(355)
+var l=n(3825)
+var u=n(9025)
+var d=n(2789)
+var f=n(6099)
+var p=n(3892)
+var h=n(6072)
+var m=n(6304)
+var g=n(4578)
+var w=n(9340)
+var v=n(3242)
+var b=n(6738)
 const y=5e3
 const k=200
 async function leftPlan({cluster:e,platform:t},n,r,o){const{jobs:i}=n.clusterState()
@@ -1937,11 +1937,11 @@ await t.clock.sleep(k,s).catch(()=>{})}return})}}function placesOf(e,t){const n=
 const s=n.flatMap(({name:e,env:t=[]})=>{const n=(0,m.rI)(t)?.marker
 return n===void 0?[]:[{container:e,marker:n}]})
 const r=[...e.clusterState().pods.entries()].filter(([,{metadata:e}])=>e?.labels?.["job-name"]===(0,w.Vb)(t))
-return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var O=n(7437)
-var E=n(2770)
-var T=n(259)
-var S=n(801)
-var A=n(4034)
+return r.flatMap(([e])=>s.map(t=>({pod:e,...t})))}var O=n(2088)
+var E=n(6187)
+var T=n(6488)
+var S=n(813)
+var A=n(8903)
 function recoverLeft(e,t){return(0,S.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:r,settings:i,signal:a,holder:c,app:l,resources:u}=e
 const d=await u.openCluster(r,i,a)
 const isWanted=e=>t==="any"||e===c.id
@@ -1983,12 +1983,12 @@ if(n)throw new A.r(n,t)
 const s=(0,T.rl)(e,c)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,a.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,T.eW)(i,p,g)].join("\n")}
 throw new A.r(o,t)}}function hasPlan({contract:e,schema:t}){return e!==void 0&&(t?.is!=="back"||t.migrations!==void 0)}function withPlan(e,t,n){const{schema:s}=e
-return{...e,contract:e.contract??(0,c.Q)(t,(0,c.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,r.sb)(t)}}}}},861:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+return{...e,contract:e.contract??(0,c.Q)(t,(0,c.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,r.sb)(t)}}}}},4935:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(3916)
-var r=n(307)
-var o=n(115)
-var i=n(53)
-var a=n(7478)
+var r=n(4592)
+var o=n(2568)
+var i=n(9120)
+var a=n(1581)
 const c=30
 const l=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
 const u=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
@@ -2048,10 +2048,10 @@ const[a,...c]=i
 const l=c.every(({text:e})=>n.startsWith("FROM ")&&e===a?.text)
 return l?a?.line:void 0}function mayBe(e){const t=e.split(/\$(?:\w+|\{[^}]*\})/).map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&"))
 return new RegExp(`^${t.join(".*")}$`)}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>c)e.shift()}var d=n(4734)
-var f=n(8093)
-var p=n(4016)
-var h=n(1424)
+if(e.length>c)e.shift()}var d=n(9949)
+var f=n(3242)
+var p=n(2350)
+var h=n(617)
 async function pullImage(e,{repository:t,tag:n,digest:s,builtFor:o},i,a){const c=`${t}@${s}`
 const l=o===void 0?[]:["--platform",o]
 i.waiting(`pulling ${c}`)
@@ -2135,7 +2135,7 @@ const{id:y}=await pullImage(e,b,n,r)
 return{repository:c,tag:l,id:y,inputs:u,digest:g,cachePlace:f.place}}finally{await e.files.remove(p)}}function whyIndex({platforms:e,provenance:t,sbom:n}){if(e.length>1)return"platforms: an image for several"
 if(t!=="none")return"provenance: an image with it"
 return n?"sbom: an image with it":void 0}function digestIn(e=""){const[,t]=/"containerimage\.digest": *"(sha256:[0-9a-f]{64})"/.exec(e)??[]
-return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var b=n(4484)
+return t??(0,r.fJ)({code:"build-failed",sentence:"build failed: the builder does not say what it has pushed",hint:"Update docker buildx"})}var b=n(356)
 const y="buildcache"
 async function cacheOf(e,t,n,s){const o=`ref=${n}:${y}`
 const i="mode=max,ignore-error=true"
@@ -2154,7 +2154,7 @@ if(e.env["CI"]!=="true")return"engine"
 const s=await builderOf(e,n)
 if(s==="full"&&reachesGitHub(e))return"gha"
 return s==="unknown"?"engine":"inline"}const k={because:"writes no cache",or:'; or set "cache: inline"'}
-function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var O=n(7437)
+function reachesGitHub({env:e}){return["ACTIONS_RUNTIME_TOKEN","ACTIONS_RESULTS_URL"].every(t=>(e[t]??"")!=="")}var O=n(2088)
 function lookForCache({platform:e,settings:t,signal:n}){const s=cacheOf(e,t.cache,t.image,n)
 s.catch(()=>{})
 return s}async function build(e,{inputs:t,cache:n}){const{platform:s,settings:o,source:i,signal:c,log:l}=e
@@ -2168,9 +2168,9 @@ const k=(0,a.p0)(s.clock.now()-u)
 l.say(`built ${v.repository}:${v.tag}${y} in ${k}`)
 return v}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(t).map(([t,n],s)=>{const o=n??e[t]
 return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
-return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(7436)
-var T=n(2088)
-var S=n(1533)
+return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
+var T=n(3165)
+var S=n(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
 const i=await(0,o.Vc)(t,n,r)
 const{own:a,platforms:c}=i
@@ -2286,7 +2286,7 @@ return`${t} of ${e.length} ${s} sent${r}${i}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#p.set(n,s)
 return}this.#h??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
-if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var $=n(210)
+if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var $=n(811)
 async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
 if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
@@ -2311,7 +2311,7 @@ if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var P=n(801)
+return r}}var P=n(813)
 function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
@@ -2324,8 +2324,8 @@ if(r)o.haveImage(r)
 return r?void 0:build(u,{inputs:l,cache:s})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var j=n(8202)
-var R=n(8887)
+return{result:"done"}}var j=n(1404)
+var R=n(9452)
 function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
 return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
 const r=t?j.z3:j.$e
@@ -2344,10 +2344,10 @@ if(t.from>s)return t.from-s
 return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(4359)
-var L=n(6593)
-var M=n(6388)
-var F=n(3020)
+return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
+var L=n(9340)
+var M=n(4339)
+var F=n(2468)
 const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,I.JP)((0,L.kW)(t))
@@ -2364,17 +2364,17 @@ return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var U=n(3560)
-var G=n(8539)
-var _=n(3006)
+return o===void 0?void 0:Date.parse(o)}var U=n(8911)
+var G=n(8850)
+var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
 return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
 return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
 return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
-var W=n(3645)
-var B=n(3447)
+var W=n(8815)
+var B=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
 if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=(0,B.SN)(t)
@@ -2393,16 +2393,16 @@ const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var H=n(2432)
-var V=n(976)
-var J=n(5138)
-var K=n(4319)
-var z=n(8311)
-var Y=n(6625)
-var Q=n(7302)
-var X=n(9956)
-var Z=n(6292)
-var ee=n(4387)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var H=n(157)
+var V=n(5374)
+var J=n(1407)
+var K=n(6874)
+var z=n(8661)
+var Y=n(1856)
+var Q=n(3825)
+var X=n(2459)
+var Z=n(6099)
+var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
 await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
@@ -2415,11 +2415,11 @@ if(!r)continue
 const o=(0,M.T)((0,L.hY)(r))
 const i=`the history in configmap/${(0,z.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(L.gv)}var te=n(338)
-var ne=n(1062)
-var se=n(6259)
-var re=n(5101)
-var oe=n(6019)
+return t.flatMap(e=>[...e.values()]).filter(L.gv)}var te=n(2109)
+var ne=n(8559)
+var se=n(3872)
+var re=n(6e3)
+var oe=n(6738)
 const ie=3e5
 const ae={timeout:1/0,bake:0,grace:{}}
 async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,te.VS)(e,n,t)]:[])
@@ -2460,7 +2460,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(1039)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
 const ue=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
@@ -2501,12 +2501,12 @@ try{return await(0,f.wj)(e.clock,ue,t,t=>o===void 0?(0,p.TE)(e,s,r,t):(0,p.OK)(e
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var de=n(4897)
-var fe=n(651)
-var pe=n(6544)
-var he=n(1219)
-var me=n(6107)
-var ge=n(9624)
+return s}}var de=n(9548)
+var fe=n(1120)
+var pe=n(3975)
+var he=n(3776)
+var me=n(2564)
+var ge=n(9501)
 async function examineCluster(e,t){const{platform:n,settings:s,cluster:r}=e
 const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),manifestsOf(e)])
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
@@ -2585,8 +2585,8 @@ case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a la
 case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
 case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
 case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(8535)
-var be=n(8085)
+case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+var be=n(2744)
 async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
 return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
@@ -2609,8 +2609,8 @@ try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(4979)
-var Oe=n(259)
+return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
+var Oe=n(6488)
 function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
@@ -2626,11 +2626,11 @@ const l=new O.v5({...e,source:c})
 return[...skewFindings(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
 return cluster_closed(new r.HR((0,Oe.rl)(e,i)))}}async function toRun(e){const t=await(e?.catch(()=>{}))
 if(t&&"image"in t.lookup)return{image:t.lookup.image}
-return{...t?.platforms&&{platforms:t.platforms}}}var Ee=n(2567)
-var Te=n(3740)
-var Se=n(5533)
-var Ae=n(970)
-var $e=n(6550)
+return{...t?.platforms&&{platforms:t.platforms}}}var Ee=n(2638)
+var Te=n(4565)
+var Se=n(202)
+var Ae=n(8109)
+var $e=n(7607)
 const xe=1e4
 async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Te.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
@@ -2649,8 +2649,8 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Pe=n(5426)
-var je=n(6941)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Pe=n(5313)
+var je=n(2580)
 class Planning{context
 wait
 start
@@ -2670,8 +2670,8 @@ return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
 return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Pe.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Ce=n(8071)
-var Re=n(4182)
+this.#g=this.start(this.context,this.#m)}}var Ce=n(3006)
+var Re=n(6633)
 const Ne=3
 const Ie=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
@@ -2707,7 +2707,7 @@ const[e,t]=[u.needs(),u.tasks()]
 if(e===void 0)return
 return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Le=n(5260)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Le=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
@@ -2728,9 +2728,9 @@ const{findings:g,targets:w,others:v,services:b,web:y}=await(0,he.Nn)(e,{...m,...
 const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of k)(0,O.FF)(e,t)
 const E=c.is==="there"?c.uid:void 0
-return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(6411)
-var Fe=n(6541)
-var De=n(8946)
+return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(9084)
+var Fe=n(7020)
+var De=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,I.JP)((0,L.kW)(e))
@@ -2741,11 +2741,11 @@ if(s.length===0)return
 return{hash:hashOf((0,I.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(942)
-var Ge=n(6780)
-var _e=n(7412)
-var qe=n(8879)
-var We=n(9723)
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
+var Ge=n(6005)
+var _e=n(5473)
+var qe=n(8306)
+var We=n(4853)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
@@ -2773,10 +2773,10 @@ return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a}
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,L.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(9447)
-var He=n(2251)
-var Ve=n(2770)
-var Je=n(9150)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(8152)
+var He=n(6072)
+var Ve=n(6187)
+var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,He.s)(t)
 e.resources.add(()=>o.release())
@@ -2848,11 +2848,11 @@ const{workload:o,container:i}=t
 const a=s&&(0,Me.sb)(s)
 return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
 const a=(0,_.Ei)(await(0,Q.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(4937)
-var ze=n(4095)
-var Ye=n(6020)
-var Qe=n(339)
-var Xe=n(5321)
+if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
+var ze=n(9902)
+var Ye=n(7101)
+var Qe=n(2116)
+var Xe=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
@@ -2882,7 +2882,7 @@ l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`
 async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",et],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,d.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var tt=n(758)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var tt=n(4083)
 class TestBox{platform
 plan
 #v
@@ -2913,8 +2913,8 @@ const{env:o,services:i}=n
 const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
 const c=i.length>0
 const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
-return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(853)
-var st=n(5710)
+return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
+var st=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
 const p=(0,fe.f_)(a)
@@ -2958,8 +2958,8 @@ h.forEach(e=>{i.say((0,ge.q0)(e))})
 const m=(0,ge.s3)(n,h,f)
 if(!m)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const g={live:u,targets:h,others:[],jobs:[],resources:d,services:f,web:m}
-return{cluster:a,checked:g,web:m}})}var rt=n(4250)
-var ot=n(3791)
+return{cluster:a,checked:g,web:m}})}var rt=n(3529)
+var ot=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
@@ -3012,7 +3012,7 @@ if(u===void 0)return
 const d=await(0,Q.bL)(a,c,i.image)
 const f=(0,$e.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5629)
+l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
@@ -3024,8 +3024,8 @@ const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,We.$M)(t,s.clock.now()))return false
-return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(4534)
-var ut=n(1873)
+return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+var ut=n(4431)
 const dt=/^=+ (.+?) =+$/
 const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const pt=/^_+ (.*[^_ ].*) _+$/
@@ -3172,7 +3172,7 @@ const{app:t,changes:n,migration:s,file:r,line:o}=e
 const i=(0,rt.c3)(n,rt.b6)
 if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
 const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
-return{app:t,changes:i,migration:s,...a}}var xt=n(3905)
+return{app:t,changes:i,migration:s,...a}}var xt=n(730)
 const Pt={count:1e3,letters:4*1024*1024}
 const jt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
@@ -3208,9 +3208,10 @@ if(f)r.haveImage(await s.stage("push",e=>push(u.with({log:e}),a)))
 return{result:d||f?"done":"unchanged"}}async function testIn(e,t,n){const{reporter:s,state:o,warn:i,resources:a}=e
 const c=new AbortController
 const l=Promise.withResolvers()
-const u={onOutput:l.resolve,onReport:o.keepTests}
+const onOutput=()=>{l.resolve(void 0)}
+const u={onOutput:onOutput,onReport:o.keepTests}
 const d=s.stage("test",e=>test(t.with({log:e}),n,u)).finally(()=>{c.abort()
-l.resolve()})
+onOutput()})
 const f=l.promise.then(()=>compareModels(e,t,n,c.signal))
 Promise.allSettled([d,f]).then(()=>n.box.close(i))
 a.add(()=>f)
@@ -3235,8 +3236,8 @@ if(!i||n.digest!==void 0)return
 const a={repository:r.image,...i}
 const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
 return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
-n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(4823)
-var Nt=n(5732)
+n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(7414)
+var Nt=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3288,8 +3289,8 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var It=n(9942)
-var Lt=n(2652)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var It=n(7853)
+var Lt=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const n=(0,F.mk)(e.record.snapshot,t)
 if((0,L.FB)(n,e.record.snapshot))return
@@ -3352,9 +3353,9 @@ await n.close().catch(e=>{o((0,Oe.$N)(e))})
 r.migrations=[...r.migrations,...n.applied()]
 r.schema=n.schema()
 r.contract={...r.contract,...n.contract()}
-await keepSchemaChange(e,t)}})}var Mt=n(6410)
-var Ft=n(2110)
-var Dt=n(3110)
+await keepSchemaChange(e,t)}})}var Mt=n(8075)
+var Ft=n(2725)
+var Dt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
@@ -3542,7 +3543,7 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
 const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(533)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
@@ -3573,8 +3574,8 @@ return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}c
 return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
 const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,G.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(7842)
-var Wt=n(4883)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
+var Wt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
 return{input:r,found:await(0,Wt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
@@ -3607,7 +3608,7 @@ const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(4779)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,Z.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
@@ -3707,8 +3708,8 @@ case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,Ee.M)(t)
 case"recover":return(0,Je.C)(t,"any")
-case"doctor":return runDoctor(t)}}},4034:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
-var s=n(307)
+case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
+var s=n(4592)
 class RunState{source
 tests
 modelChanges=[]
@@ -3735,16 +3736,16 @@ if(this.source)this.source={...this.source,tag:e.tag}
 this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keepTests=e=>{this.tests=e}
 listener(e){return{wrote:e,progress:e=>{this.keep({rollout:e})},detected:e=>{this.detect(e)},started:e=>{this.starts=e}}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
 constructor(e,t){super(e)
-this.current=t}}},801:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
-var s=n(2088)
-var r=n(7437)
-var o=n(6388)
-var i=n(3740)
-var a=n(6541)
-var c=n(3020)
-var l=n(7436)
-var u=n(4034)
-var d=n(259)
+this.current=t}}},813:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
+var s=n(3165)
+var r=n(2088)
+var o=n(4339)
+var i=n(4565)
+var a=n(7020)
+var c=n(2468)
+var l=n(3905)
+var u=n(8903)
+var d=n(6488)
 function resultBefore(e){if(e.code==="usage")return"usage"
 if(e.code==="locked")return"locked"
 if(e.code==="stale-commit")return"superseded"
@@ -3782,9 +3783,9 @@ switch(e){case"deployed":case"unchanged":return"new"
 case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
 return t&&s?.length===0?"gone":"unknown"
 default:return!t&&n&&e!=="failed"?"removed":r}}var f=n(3916)
-var p=n(307)
-var h=n(8535)
-var m=n(1424)
+var p=n(4592)
+var h=n(7898)
+var m=n(617)
 const g="django-rollout-"
 const loginVariable=e=>`DJANGO_ROLLOUT_LOGIN_${e}`
 const w=`#!/bin/sh\nread -r asked\ncase "$1" in\n  get) eval "printf '%s' \\"\\$DJANGO_ROLLOUT_LOGIN_\${0##*-}\\"" ;;\n  list) printf '{}' ;;\nesac\n`
@@ -3841,13 +3842,13 @@ if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
 return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(8071)
-var y=n(6384)
-var k=n(8023)
-var O=n(8085)
-var E=n(8887)
-var T=n(5138)
-var S=n(8093)
+return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
+var y=n(6461)
+var k=n(6402)
+var O=n(2744)
+var E=n(9452)
+var T=n(1407)
+var S=n(3242)
 const A=3e4
 function requestsOf(e){const{platform:t,life:n}=e
 const s=new Turns(t.clock)
@@ -3872,8 +3873,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(8279)
-var j=n(210)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
+var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
@@ -3948,9 +3949,9 @@ const warn=e=>{c.warnings.push(e)}
 const{platform:l}=i
 const d={...t,platform:l,command:e,app:a,state:c,warn:warn,resources:i}
 let f
-try{f=await n(d)}catch(e){f=notBegun(e,o)}finally{await i.close()}return report(d,f)}},8970:(e,t,n)=>{n.d(t,{s:()=>readSettings})
-var s=n(4803)
-var r=n(2561)
+try{f=await n(d)}catch(e){f=notBegun(e,o)}finally{await i.close()}return report(d,f)}},6833:(e,t,n)=>{n.d(t,{s:()=>readSettings})
+var s=n(8614)
+var r=n(4800)
 async function readSettings(e,t,n,o){const i=t["config"]
 const a=i||s.rk
 let c
@@ -3959,8 +3960,8 @@ const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
 return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
 return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const l=c===void 0?s.w1:(0,s.LG)(a,c)
-return(0,r.T)(e,t,{surface:n,file:l})}},282:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>o,yf:()=>isSameBridge})
-var s=n(4250)
+return(0,r.T)(e,t,{surface:n,file:l})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>o,yf:()=>isSameBridge})
+var s=n(3529)
 const r=["default-kept","default-set","null-allowed","on-delete"]
 const o=/\b(migrate|migrate_schemas|showmigrations)\b/
 function startsOf(e,t,n,s){const r=e.flatMap(({name:e,spec:t})=>[...t?.initContainers??[],...t?.containers??[]].map(t=>({name:e,own:n(t.image??""),words:wordsOf(t,n(t.image??"")?s:void 0)})))
@@ -3983,8 +3984,8 @@ try{t=JSON.parse(e)}catch{return}const n=(0,s.u4)(t)?t["bridge"]:void 0
 if(!(0,s.u4)(n))return
 const{migration:r,...o}=bridgeOf({migration:"",...n})??{}
 const{ended:i,failed:a}=n
-return"kind"in o?{...o,isEnded:i===true,...(0,s.KH)(a)&&{failed:a}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isCount(e){return typeof e==="number"}},2133:(e,t,n)=>{n.d(t,{G:()=>placed,b:()=>halfOf})
-var s=n(4250)
+return"kind"in o?{...o,isEnded:i===true,...(0,s.KH)(a)&&{failed:a}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isCount(e){return typeof e==="number"}},7746:(e,t,n)=>{n.d(t,{G:()=>placed,b:()=>halfOf})
+var s=n(3529)
 function halfOf(e){if(!(0,s.u4)(e))return
 const[t,n]=(0,s.c3)(e["migration"],s.b6)??[]
 const r=(0,s.c3)(e["steps"],stepOf)
@@ -3997,16 +3998,16 @@ const{seen:t,sql:n=[],late:r=[]}=e
 const o=(0,s.b6)(e["name"])
 const[i,a]=[n,r].map(e=>(0,s.c3)(e,s.b6))
 if(o===void 0||!i||!a)return
-return{name:o,sql:i.filter(e=>!e.startsWith("--")),late:a,seen:typeof t==="boolean"?t:void 0,isCode:e["code"]===true,loses:e["loses"]===true,earlier:e["earlier"]===true}}},6370:(e,t,n)=>{n.d(t,{G:()=>databasesOfJson,c:()=>identityOf})
-var s=n(4250)
+return{name:o,sql:i.filter(e=>!e.startsWith("--")),late:a,seen:typeof t==="boolean"?t:void 0,isCode:e["code"]===true,loses:e["loses"]===true,earlier:e["earlier"]===true}}},4989:(e,t,n)=>{n.d(t,{G:()=>databasesOfJson,c:()=>identityOf})
+var s=n(3529)
 function databasesOfJson(e){return Object.fromEntries(Object.entries((0,s.u4)(e)?e:{}).flatMap(([e,t])=>{const n=identityOf(t)
 return n?[[e,n]]:[]}))}function identityOf(e){if(!(0,s.u4)(e)||!(0,s.VP)(e))return
 const{vendor:t,name:n,host:r,port:o,user:i,schema:a,server:c,started:l}=e
 if(!(0,s.KH)(t)||!(0,s.KH)(n)||!(0,s.KH)(r)||!(0,s.KH)(o)||!(0,s.KH)(i))return
-return{vendor:t,name:n,host:r,port:o,user:i,...(0,s.KH)(a)&&{schema:a},...(0,s.KH)(c)&&{server:c},...(0,s.KH)(l)&&{started:l}}}},4095:(e,t,n)=>{n.d(t,{BG:()=>i,VV:()=>planCommand,X3:()=>managementIn,hP:()=>startedCommand})
-var s=n(4937)
-var r=n(3816)
-var o=n(3263)
+return{vendor:t,name:n,host:r,port:o,user:i,...(0,s.KH)(a)&&{schema:a},...(0,s.KH)(c)&&{server:c},...(0,s.KH)(l)&&{started:l}}}},9902:(e,t,n)=>{n.d(t,{BG:()=>i,VV:()=>planCommand,X3:()=>managementIn,hP:()=>startedCommand})
+var s=n(6304)
+var r=n(7465)
+var o=n(8422)
 const i={before:[],manage:"python manage.py",settings:[]}
 function planCommand(e,t,n=""){const{before:s,manage:c,settings:l}=managementIn(e)??i
 const u=["shell","-v","0",...l,"-c",r.L]
@@ -4027,12 +4028,12 @@ const c=["--settings","--pythonpath"].flatMap(e=>{const t=(0,o.XD)(e,a)
 return t===void 0?[]:[`${e}=${t}`]})
 const l=n.slice(0,r).filter(e=>/^(cd|export|\.|source) /.test(e))
 return{before:l,manage:i,settings:c}}function managed(e,t){const n=new RegExp(`^(.*(?:\\bmanage\\.py|\\bdjango-admin|-m\\s+django))\\s+${t.source}`)
-return n.exec(e.trim())?.[1]?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}},4937:(e,t,n)=>{n.d(t,{B8:()=>inspectorEnv,cm:()=>a,rI:()=>specOf})
-var s=n(4250)
-var r=n(3263)
-n(6411)
-n(1430)
-var o=n(3791)
+return n.exec(e.trim())?.[1]?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}},6304:(e,t,n)=>{n.d(t,{B8:()=>inspectorEnv,cm:()=>a,rI:()=>specOf})
+var s=n(3529)
+var r=n(8422)
+n(9084)
+n(5297)
+var o=n(7398)
 function inspectorEnv(e){const{marker:t,migrate:n,waitSeconds:s=0,volumes:o=[],web:i,kept:a={},unsafe:c="block"}=e
 const{lockWaitSeconds:l=0,proves:u=false,reverses:d}=e
 const f=n===void 0?["default"]:(0,r.oD)(n)
@@ -4052,9 +4053,9 @@ const r=e.map(({names:e,tag:t,needs:n="",since:r,isOwn:o,isIdle:i})=>{const a=s.
 return{names:e,tag:t,...o&&{own:true},...i&&{idle:true},...r!==void 0&&{since:r},...a>=0&&{needs:a}}})
 const c=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
 return n>=0?[{hash:e,needs:n}]:[]})
-return{running:r,earlier:c,bodies:s}}},1390:(e,t,n)=>{n.d(t,{hY:()=>hasEnded,rZ:()=>isMarked,tM:()=>migrationBegins,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,bQ:()=>readTried,xu:()=>readVerified,u7:()=>unmarked})
-var s=n(282)
-var r=n(4250)
+return{running:r,earlier:c,bodies:s}}},4578:(e,t,n)=>{n.d(t,{hY:()=>hasEnded,rZ:()=>isMarked,tM:()=>migrationBegins,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,bQ:()=>readTried,xu:()=>readVerified,u7:()=>unmarked})
+var s=n(3565)
+var r=n(3529)
 function lockingOf(e){let t
 try{t=JSON.parse(e)}catch{return}const n=(0,r.u4)(t)?t["locking"]:void 0
 if(!(0,r.u4)(n))return
@@ -4069,9 +4070,9 @@ return n===void 0?[]:[[t,n]]})
 const{pid:n,age:s,mode:r}=e
 return{...Object.fromEntries(t),...typeof n==="number"&&{pid:n},...typeof s==="number"&&{age:s},isMaintenance:r==="ShareUpdateExclusiveLock"}}function wordOf(e){if(typeof e!=="string")return
 const t=e.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu," ").trim()
-return t===""?void 0:t}var o=n(6411)
-var i=n(1430)
-var a=n(3791)
+return t===""?void 0:t}var o=n(9084)
+var i=n(5297)
+var a=n(7398)
 function readPlan(e,t){for(const n of e){const e=marked(n,t)
 if(e?.startsWith("{")===true){const t=(0,o.XC)(e)
 if(t)return t}}return}function readPacked(e,t){const n=marked(e,t)
@@ -4088,14 +4089,14 @@ return JSON.parse(n)}function readPassed(e,t){return/^\{"past":"(.*)"\}$/.exec(m
 const n=e.slice(0,e.indexOf(t))
 return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
-return t===""||s<=n?void 0:e.slice(n+t.length,s)}},3816:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
+return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0Fz2yoQzplfwXCCRNa8l3mHjGcyOb1bT+30ZLsaLFYyMQIVwK6T8X8vUEd2nErhwu5+H7v7LVBVUktfVWV/QP+giXVjgwJXPjuj0SvxfK1g1hoNZP5KHOzASn8gc7K2wLeOHAtSGxU6Pc2R2oH1MwtNcCBGaQIaHpSfztWCBsv9ZBoFHkaqdfyQODoo9QmDW2v2Y6gFf+jHwKDlzwBT2EeJA6HeQL39O9RsZ1yIsao7CfsrJOitNnud0H0Mwac3EBW7E2mMk+tMX5GLGjruRpuJZuSKKfw5iHa0z+NNhtNbzkt2vbEe5zd7so17sywg9PX7l/+/4cfMKJXhwlGEqypZYOOnaMFXgntOjSt77jfls5F6cIS0mndAq6qRCqqKFZicfwlhrBRQGwGUBN/MHghDLDa1lzF3rPmKMCWu40pJ7Uk8GjdowRJWXCNr2SYrAwPtOh5noFJQmBD/Ju4t1NJJo0/wjtt6w/MxD7/8x6gyur1ATuGBMUSvU2StBc77+hRbG5N6yTvw3MIRrQ8eXGWapP0sb47vz9qj99+gKzoPR5QqOfz4vtfLNi57z5jMVhx1wzupJOTTY8MeqiVLhw6srPMU4/S6PNDxwZ4EnjVnrUVyc9ej4wlBClKcr9PuuHrz05T4mxPfHmSdsht253nXv3PwXvoNTi5+MRo+Yib4C5gV+R0KaHDPrU9XQlO/bI4QbkzQIg7MQtlxX2+oJXTxgy4Xq1tGn+ZLShdLUeDVHVsy9hRL5ZMIO/mSB72IeijwesNiKouThaVO6RqpRZx/TLgUd6T4U6lsrQk9vWc4kglhKxSpPlj9Dv6Xlc5b2VMWP+keLGX4DpPFiuDbXL+sI9lTsvjNupU2OW7j7Hz2r2D0vrsrTRRX93za6or3zn3fh8flUtt0tzKy5Ijq9M713xd4QIG0ZLVzJ2OJxE0QAkAO6SaSeP3gAc9YwafEPbtS6jVhpalMQ1B5ZFHVa8qdYSwde0bEPyED9sZrdmuO9S5tKrJIbe9hQMKqm87QGKmER5qhR4wsFvxGYng5QC837xSVszMDIb0CxCttulvb5gY/LjMLXS7mSAD6yryJ9dYeulsPv8aLWUAFtc8qyfx8PAShBf71RYweCaofttx81d7ZGeh6Wj2X1h6qYmNBlHxQeY0nZmrchWdIrGKDp6f2YmYKmq1snYqJCBlvICCvj5mOub9tKtsbbo03khFIy4uVedM/Xq56GIzKMw/PjOqdhu89yXdM8i0jv00bUGmwJ25s5ax4jC6xugfgIewJT5jgDkxQj1heBJYXJ1nGVh0HTLEpaAFiGGVjABf7gwoWM0ojr8iYHj52V7NJjSB44BA/ntVMd6p8U5aDzZ6bMCACrUiOTds4Z8nvQAsWLeuYEiSI3pl36QAYjcJJRltDqRMNYPjwryyU5IjLJbjgs9HHl6rclx3UicIC2TJe0f6bGq3MY/PokUn/ah7p5JKh2cEvMxX68gJgJ/ZE9pv24eOwQF582hpbt66sGwTI3xflYuFgrbP+G5mGP9EaLRgvPbujiOOtZfH3jevM4vSi5Do80GZ2xJkJgS1o6cNb4NCv+r50u7JzpK3dutyg0CLC/olGSrcWU+Kf6JP94hW9MIliu005DwUO/0gptkiSnBZ937QWRgHe8hRktiJyDAfqreEsl63rmraz21QkAQ2WkmAhLGfLKYNmNHFb/GzNQsXX8XInOKWDryA0gIdwxnLbmjclSCyptnHJitDwCqOJAcTfUkgBsgER0sg4bDEs/HIolA9YLuSHhaSZuitr/swpZxXYE41LYCE4wnRrLonMwmvCHpOseLNISUYgIoFTEP+erMB4hKelEJtNvyViDwgGyaSKCmpubVeU1SIhl1SGzc7wK3Qwf3KJ+dNpFXa9FhrSPIUjCVKIABgYH56Q3CVZFqSCzhOWitf/vqg7u+2XkUySrOZlZ/fOL/VtwebyUoCRPGciD+Z1rZR51IxQuwS8WJhY6atTcyKgqFgnmRqGGC/RPkhWgTEGJhwvkhjUog5GoBpzu0mCPQP0mKxkFVL5DAggz46HqvHQFPtD0kssxI8135VVRbKszthDWzkTKyHRyN211ixChi1iLJMuWeVCmMeTlQpEWIGJ0IhJC8UF/5GbrllEJDgkvkh2bbNPrkzE51UmmaSFJLpGRK8qurLpVx6UZH3duiqfWm+B2HCODCeCTtMJGxmvqTCWCgLq+aWXpNkkf3Lm359+9NE/v3rbb9800onxxiYLLFeZ2ipKXmKDwUryiYMkC/z5oK3ibTO9vbE9a92/YWeDgAxD5xAATvvUae8LTqC9xcm9F4slql6jAEyRAUVfGcThftn2hzvZc6mPbojIZhGkBWRP+MWrTDCRdusOipIj4IsE8fYO+fV4YWj1SVZEcI0Cfr73hl6hLF4zkRWrdfaTe1a3XhXAxN9zDEfO/Id+mW119NXrEwLkW2JKMXebZD16Hq1fV7T06xIsTKxMyLTiRdDG6lnBRt9iWFiaur3mIsJPwXeAJjDA1hUo2uuys60jg1Nr6M66VKJEUVVorkRbKG6zeFqeNq0+R4o8ka6ln4uMLyNHoZhw+h0fJL6PzEUeBRJFrZmNAPGAaDZWXpSSd7gWhCCEdUiAlv5xybqsTmjFthroDptgbBgxVtPWhbgIIk7kFcvWz2DZUXjBoMaXWK5YAZg8jnoDI6t9h8uRw5KLZYCThxUxwJSaE/3/YE28BmOWuwAQWweDI/NMSgtwFRZvKmE/h99YvrhjJ1VM2JKt3dnW1hsbdqPswXjDhbZZgIf0+sZ1aSjk0IICTgC4QIYsPAhSQ5dWIP1eHZSDIs2A2+OrlbiFn319EU+KcwAbXLIhNoyDqTilH4sUSx/sKGDSc0BQBXkhFxcDIJN4g7f2prWO29IuxULQVrY7lHpSJTLQfeHWvCo2PS73IssO6hq84MPV+5BQhUjDtPqI6ABhpuotn1ppudJvjiqToSBznw6glUTTA55NC/Ao3sjmjfR6RFjLS1q9lbdLf0oEc99VVjjm2ApxLa2AtD44FVoy9GqZ9OO8gD7TZOtr3gQBglicYiJNjwn2B1THFEJpMCKDORelhmFGItE0C/AI4FXR2epZkh0bDxF+OAhvbM/SDhNhJqrL8QgdadMMkzDVZ4LrsezNoeCQiIlYHi2DZ5IPxDUnlIoGmjE6zkV7d9SJ2WvX9pY2lx4ecspk2qaqmrtuTXoc7KYj0np6uC/KuqxvJuDmdrejB+fh2TibZsulTWcP3M6awsMJpsfSAqjvCBYU8lNnucWlDTXspX150yK35+0iAPODrbckoJi1H8SBpUJnETg3oTRxYSlpTqUNKPPmYOXJhRzGa5cyeHDabWPdmh5uSQqZEoTe9PdNuw3qKAecotaOMllORRpnDZ8+I9tl/6LlcqworSLWmdNdNpJwmK/XrOJ6nQ0Mw7SKLjfrSOWiqvp1mkvT5Fcb66wqbAT4NClQ1GZTcDgzzMukf3IZSQ/BxuK6rujs3tbdhMBM848XF5Z/QgXGk4QtVm5uHzS8CinyH38CaP3sz9MKVE3jbG23R33Ee2xbT+ZFskmuKPV8lSFrCe1DuBhoz1V4jMWW0Plpe4SaU5tGpmmRZstwnzVBuTB0nPU1O6nI51J7Qfo41euhs5gdCktAzia3hGoQvKltDs4UnLm5ri1KMm7DNd9Da/Vz2fBXgEVrdlnoF2sImyM804My1lY7YFlL0Sni26/tQmBmD6mApZlQBsJfPxP56QUiQyCLjTFSCRdWxNCxNBAwi9ww7lg726WRB26Krqiam/mGduSN3Wbmz4YhWGvpajf3OfPlZE3QJCwrovpolseePZ6ebG6KYMxyCcjVUadTW52EUlYViYGyKMom49pVKyM9gjkqU1JVJ1tJT+sZKjcUCKCPh21J+7Lte2154E4dhKUkz/gSMFlN8qYYaWeOmEEX9ZYTgWBT0GIT6UFWCrRf7VTkQWEnEvdhWhry7HBW9ZDuXnN9WEM/0inu5jUt3yFJMsp5gHY8Gh+bHu5wZIXiKAQUODnOyGmLJrOJNjNIn+5/yVjMiAzMX81Pvv7oI2IAmsDXHiEIRgMsu/YQmZY2G4edRVXwvnBJFh/cawidaN0yVLa8AHGVVHahfOAZR03gLW7ePLJ9rGSMyiVCeVNzWSEUxsscvHhYACn0i1SAxG3OdY0yPR6Lu2jADCdXmOdsWZBeiTCnsyMkhdsfSatmvr0Ojq155Bd39WfPutumDgXVOPkiCYuuazFCW4JnE393haADjXndNAcRZzIlgJwsmmgxmWvsAo7EoQTR+765q7ac8dxa/qUEllam2HW2DbR4Sg8Pg40TgPnLIngOS499vrWc4jr/BWTN6Vd2vpASLFGBg+8z1Y+nQygAtaJyzRB/EhE2G09c/XrdUCqNwYWMOpfiMTihRZXkuMqKzZTM8BXl4+HB3VaTfPLpV4gPSa7XOTDOu8ndNm2nIYohtBcqEPF+S15BOKmvMdnafcOX2oKJU8KrbEcWJprkSVXhukRXVlyGQA53ACnrrjEFWeVQcHc7+FaS+YR59ho7092hr9fCrc5fVpFpaSNX2H5LSeY375oFwQ1FMtOSolyqDnLTWIfpVKsmlGy8I81C96lODjYrVhmww24QheQRZms5RbJrUPB5THOYYMNTykbdRSHmEbEx9/RhOLBtWpWc34mJ+6maEIZmYpUB+Ws0JngoPK3GKYrpSTDtlcaL27SQaTA8uN6hmo0kLK8r6y/OqWuUbZhLfalOOoyr+aiMh8viEorr0odL83AmgWpmXxxSdcZcCPks81nJkbm1hWvqNM6kYgmTzPda0Chv7VziFV/mvE6/+uLrT/5NJ5Ev//P2R29/9fYT98Y7X3z6cfbkOpG9lRtCeD8bNxYwwhA0orsQip2TDaUDkcfFdC4fvvz8o0QvTjXOWSf1X278tse+e7ing9MpU5BYZG/bHtqy7ghJiolFn2s2W1vN13vbFfSFXstkuYtnY09DYFOn9yIlwPIHggG5vxDpT8USlhizosGJ8iLmFB8j74utTT1a3MQdG1U4nzJtX8DYaiwgwjsJqFdY1Dz+VVF2YFa6YIx4woNDzXOyn9VPaP0qHYdFuxKZ0LuoOttCbXwDuC6LfGXOg6FE0mVr6poeymZYLglxXI6Tx9reo0TzndTFg+Zo2slpJeztK8Eg5OSP8MOJ+ODuwVnbaaYwtt6Y8bQdne0SsJaygq0hEOv1ttx06zUJ8vvlEBk04p73GxSi7MpxYSolXjpVRQJmtA8xOg+3KDet9Vf5i+1WA9U4sKFg5fRmkSQh6Y41DNG+OBzWVXFtq9yEQUYYZOOjaJQkodxJFC656o8oSQh6gShJc/0jmYJeE+O7Wa5rU3Qs5+5QlV2aZcurxxcXq1dHSrkUWVNuwqctdJ7w/Tr5Acx6oDdoawklv5vCrTYQnt/VztrBjvJUWH0BoiVnp7d1UXcOhHh/dS16EspIYKvGdSrHzNj/buyhM2/jB+1FZ2zbNq2i8gIQeOrFZPsGMeGVV8YvGvrTwA4N6tzIQJZFZ2MsIlQqulzVsriDW3Q2BV8sb3zqjdHlVdGtVrPX5FxYsuJBYuyfunIfnpunti6f23PHHegmcKOuLclW9KCXifAsl2Lyk1/QHM1u26KOcr8kx9aLy+Feba7BSy4ER4k7qVg1xA3Xcy8vZkSx5sflxfxiNZsVtbu3rfP3Y/nC7ZrDBmAvLvwIqeLxeWi2qQrnzL/ZktHpaf9XJVNnK2Iu1U6zi7rdckkKpTS90dlV+2whbiEM8IIPFJOYg4I8Mhk8KC28CUF5BlWzOMe3Jw7uHDq+pKTs31+ZS8NJmXkLcexv5tv33v7ibdrUbwAZGQwwjj/VGOop9kYKGH4kRvFjPU7f9cOLT6R8R8ZDbLghtvBX+v2gv/TC0icwPrMqt97w/6Pu7xvbOI58YTR/41Mgc1bLGRmCJTvO5mANO4pFxzqRJa9IJ5sFETwgCUo4pgguQFpWJN7Pfqt+/aup7ukZAnScu/fJrkVMv1RXV79VV9cLYNruzT3LBfJJy4O04bgmxbyN9iYFd7liAOJwPfoWE0pWSGMtfw+YNoiPSauNlZ5qGBclB+b+vU0YGr4GlUDL9nFFEoQNKdlYeAuevL2JqNNRU1Fq1qTPP/9wux7Oqohr5I6G0hxC3QY2HMMu/QPdaJLrRfnl578+elvd25Rfyl9gL9mLzclcdlRs6IOI5OGm8cfnL17uf/X4YD89HbIjnDNrIfo0M9mNAmquqSjDIAtgdbWoyIhrEtgXvsHjpPd1qr2IcNGTpeg/fv5E5RlPD/ombdEuAKzr0Qm1O6C7hDjeHZT3s9InKkdxTNq1C9ABkhjNbTJspQp1SXxO4fLGybRZXa9PsHnhwjbGH58ByeZi2/tKVxEnnicKAQjNuahuYBEIHqahriRDfIQv7TLwJIOja5eiurZJihx2VpW4wpxvMIZQnPGnIBwgKogLV/TSN+DKnzkbnKOrt5L/Vhk7gFOzlxD0yzlkLQQ2sR+/OWa3wKAUw4tg9DLU0L7tuIqNXH3fsjHtMJM8sVYvRXmlBvX0RAUJZIk+dSaWBaY4KYILkd/AM8T8XuwIyriyUbctw2UnvjYKY/Fmvn43E9ljs7tKQb5TznH0tF7QHFbrPU2QQD9qteZAnLgeBjVuh5rtXeD5IOY1IrZ8V+JaXeorO+iOEbfyTVTJxQ2FfRdCnwNlEkGMm1drcGtJJ1J4UFfr6g2Fa2kNzvdkEEWiNyPR8OJJEuze55REWrnxKtrc8uNl9INy99gtonmbN4KdWoCnk4TSts0Q2WDonYd/H1ob4VXh8YHdAbDJDNKtv0peh1ECOMqJFevCIeOm+1EXO1k8AW3UXPRF4OM+slRyxeL2kIl1iEIQW25W53IqLn66pFYh5S+4yKCUX2SwX/1Z04rUstlpstOEI9IyhAku+FuAOi4+xaCxSGPM/C2vEB7gsOQgkPPxKrxH5eMqU/R0tcYheimXA9WrFPkyuq/VwqQBnPq8bJM1/vPFhlrajxNKcWRRydTIzzI//l9LT855JTKJVh9/F6cUUIxUGxhf5rKEasmSQj8kVA6GLAdfUKWQb1Nq1Ur179Obut1BvaYMEaxaP/+qwS6rLV4MBNQYBTaEYWaJ2Giw5vm7OQAfIJfkkCA1IaoAcxKYA+ooKRfbNRa+GyXHOzCA2bhvCfVekOgbIQX3ofg+w97WaikTapisjKUvuduszrw5bONMTThf6sn5IlXJWa3uBwwCO+/1gJyh50x1CzvtQkYty0UUmmhZSL1+lxwWSzJfXm/mF/NXyrFQM6vsXoGdolJPVj7amSIT03py6Wnxgaaj64yDF4ofNhS9j/q1Sq8h40+F/2w5s9IT2wBEKgYRcuEYAHC4uV2GXKo5OOBV/S/6j2xDQsoQPk42AbcSQps2MuiWnhNhmwQ5lRtTC1iV2VR+yhZYKBlym5csnLXLabltFQc57R1Fx9KddrFxiWTeAnye64aADJ+nmo00zDyCBowYBAll91fPQrOt+1myg/Op5AGz+CX1Fz+BvHaoUHxD49xbbyp2OqNsyyNvi4mDm+qz7/EGiTp++zH+AAr03Hz8Gt83IUbx+cUXOu/sxmpecubOhKn4dnmlCrva8vECWgvRJZ4o1P2BuDAz+DUMjE9NGUD4sVHhAGBSgmddOL0W+brQcGH94Imm0r+L83cw50c3Z1er1VhHAF1EkVPdMvArc8YTS6vMvHWiekoOjEdakQkuMnkYWzNQENsX1GsGlgCsPwhTSjYkk9DdCd5o7leJkFJhFAN7dwgtyfxx6YpLMSlpYVHggtMbv/zVI6r6x5cvvv+u/4e/qmjim8d/fvr8j4YENrCOtjd8jyFZnjw9OHz6XPqgaBctNCzG0urlfLmGbLEWgQyhpWj95NMOt/MNxC35qJHS0tcY0OdyBf6i//kXNSwkiK40m91lQGphYk5EtLb/n9LNg37ZLkmuceFosK0ElqICndCu9bd5PRfuUx/yYY8xPw86/4r4SG85ZD9d/zhamP3wuHaaDpmxTOn69P0uV8+OBOpFkUrxTYBvS/N4re8mZSJ71h/yeKRnR1qZUv8mIqmpnTet88oGzCFmFLtSrS6Y32D+xw0aluTpW9liIGR+WXBLyXmEnj/u+8GD0ytjjKR0npDyQ5bjTJGU8TO6dcfm2d/Z3Khn1X+R7bfwuxWa4KRjq0AjTUKpRBhFdOLN29r2TmHolakY8CcEjH5wItE94GTJpp4f1yZGDhspPm70PcYvR5RTOSeUw6ZOHxJkClKgQRKmN7HV+lKuWpvuKRcz/knNuTpPYD3Cvkt9KixeyLSyWb2tOhbJju3aS3z07jkMLEGzryQI17Ni5lU4e8Bpt7dYmb5wfFM1zSicIbnjh+iYt+kdRN92VXPd4wB1O1/Ac7NxIsT1uHCcN8gBKSmyw771oK9Pjl1O5ZKvnb7VG32Utf45Jwx9KfhASetdpw7MuahVJ2tseVWkO5A71PCxzY8V7UZ+VPFhoj5zikfSj4emLRJtnBRAZ+riuOKagquOzey7ly/+/PTJ/hNXMTCZkgnbXRJYDJIqrlwWJRKVrcscLL8pYDeE8Ha9iCTx2Oe2FeKuR0NxQMYeh19wXKbvMm6fTCQkB18Tfj6cDpijZt64Z0wAAjn4hYxEZrZsvQlatWhngRZJU6jgJaPTdRisCmauCJede219yY682ElF3vDEk9JjKEMyW9N+ILpepctzUmt+Am1wPL6NpDcJbCr6kXOWjcfCy7A1+LdyzuOIca6KTqaSxqP3cM2E6q4u+XCAjTKTkVZ2stHbynuEv777koRGWxa3T9DIPzMdsnwg8+OYu14bn+dS1s4F2TGDOWGILs4aoFozhPwM1vpYipmwqQGkbSWwN14wnzl8zmUR2YYprI09ru52xm93MDipxV13E6rBRW16ZBoikKfZw0H3owKGwd8XVPF9SUVfzoWf4eDQC2x2dGqoVCJnIMOkJCijPcOrNKlL4ei2BxJzIqvdojyY0xa/qfHj6brx0IDV7YWkFFXmU67tH3LHqNh3eWH0jDLxTCtEzNxtgoC03EkdmkZVOYPdVcQt3Ak8OJ/LgpBKou13rGMJGZTe8/AXHqOwJ2VDVTVOBGqIxadAsv8X8+MN+J4vxv17pxEP6aWqQOGqIZLiZCFYFPE50nEE3NJjt4sXPPo6m+cnV3XXgVhogkg1NkynfL5hcnWIiy1xdPs69DbtbN7RfGcVOc4Mo9JqTACSj+M37d72J0UueROQlw09CwWQ68w719apIpGwK3iYNQ1JQTHfh7nhVR3tlSlX0rZPdmtPVOYdmk7BG27GYQk0wNtMrTo6lKRZ/o46iDRiw74848uUV4T+j7OiOTrT3q27hZ/p3TNGEfbd07fo7v0YhV3wyCaypUfYQBBwgSmqoYqZQwEmUkbdu4ib0Xd4htNptKGMG+suus+I01lY3dnCS6aQ7zD5yitXeh9QzclphTNDKwHVxuYB3qabQ0nO1e6Fl5wGHYswm9MCOVMc0sStyyq7BGR3MMmPFCia2hXbdCmyCp1qFcSCN4Om9gSNG5fSDgERwVjfi1cnZLg8bWcNCGARzwJqvNPqsbhaQ666/WnFXDpwYkJ+Ge83VUJzx5niEx+S7tPlym2PZYzRIET3HShkjz28+etKSA2Vbun/J/3PZadtlXN0iM6fPf326WH/k6q+3lxVjUcg4tG5amLRxDjTF/HMxLzSilk2yvr0pFu8iMx4L4gem1qboqSanv+zAnS4lzXumfKEuxEVtpOr2FYdqxBoAwmfzo5dV5ccJweY6twB4rgvl6KNIBlVHs70Zl7XV7vQWItgkK0/Xg4iKWAmByaA7CkvJa2NO4Stv+SwZ6pG9ujKdOtsJhom3ropYaI3y8fSYR4eXmPLtU6zsA06yr4BYv/BSvvKO4SB1wOxe9iAyQ5D5oPV7LFD9G5roy1dbRS14TPcUClWZqFwjkI7+UZUGeWSMgSp7oQtqyzuFRVjduhPuNw3dlhRczXne/dgfFSAnSB0jDPlhH/ef3nw9MVzufCUnw5k88F4KIh65kmxLaKEVq0L+CDxRdt82UGVTM7V+QTgxbc/BHSxm21YwuDQ7vK9TlbO//JSEvN1mIS8xnbrn6CR7tP11+npaj2yO1bafzSb38htfQGZXF5CmY23HakD4v7lOXIrX4vGWFmp9Vb47QdAXE5mugS5uOSXrreIp6I71DIAYGu+Jn6gUSAF3GB2x48wp6SyEDPkD2UizDd+VITEuBeMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjVVmV0/+VXEjHsJOTzUMArS6WJ6WANmjqwnLaN8NB6Zcsl6hLUtJb+igH1H+ANlx1JAZLYgW/jUavsyXMEgd9/XsCfywpw0xUkpdCTFPlWM3vqLmzpUIgPZ0p/27aQMjFoPHg0DZw51K2PmuHTvMoFkJtGrU5IP5enWHPYkewlAwzDAFtMmlaabSVajN1OHA+f3N8Oh/15VOhqQUfSQPoVUXNRNZ2nncrxLmMyyva/8UgndQKO7MGBWljpXtvPVPsT/3j5m6J2nqFAbTNFh/D2qcmPk2AwEwfUQC4XfaQaWl32AqWtYJOJf9REs/rYdysPpfQLLdbY5c1qJ5KtE2rok+TzOYWkTrrUlqgYCKqgO8NTa7olFZpCd5eEgsCUhHjv9cPGfmgE6F4gbnu/5ae2ebF3TbfreKe92rx3nhrRDopDINaFVnjxySCNHV/7NIwzpr3wUSAkWNmvlyxzHwm1d7xUHJaX7J0XUiSB4tgQA+670INIm/t1FCqbFJR/x1UTEe/Zbg73oezhyFeme6d+p3pJDL81+BH/ciit6rprQFt5Kk1yhv0MWtkj8Y2LcGR+h9/rPyQzTLMroca2k7dUY/heFBeH2b4DnhrYTaA4uy6aDJLBfyJSyczwadar/21XWpD/SpeKc7lBTUvcgGYAapf5apcbvupt+t4tepSMHvQgh8vXj7Zf8ln9yf7B185mWPielsDdpo2lBw1dKMabXv1l0ay7YR438Mdis0BHM8WUDHbWVXNW1rxygNNKn+Ska7U6MOmiCQqf7U7WnHN/udCBwwMcdVWDUkgFuPKJZBvZDbpI1p1TB9PxPpDtfjaaxaP7fa92e4cGzNE6akH0vRd06fZLcabXaad8Vji8Mz77c/4yONJ5quxy4yokIFg5CJrJNCHI+MQbIIO+toeF2vl28z9tpn471umIk+PfFmnC9o9DWn4TmX+7NJn38znjUzPijMWUT+kV8IgbdIS11dL1+tQCBrIs9OfkRz5a72OWAV6Tt1IBa2L88TSymoCde5wkhToFt84kS7/Wr+m0XEUnSusL0S/xXVvF8DU1oUmKwC+1c5VJzT7Y6Ex8FW56pQb4yji7XFZ5uxtfprZxl8PmwYhvdQfpWwwbGwyevS/9fQoPnoo/8PN+68P7r15cO/08N43o3vfju4d3Pt7HfYFPdt+F0TrCNbaxn3Y+CtAmy7D7w/2Z4f/xTXNAridmVWgJeo9xvvmZd/Mf1B2RiTIJfc0Ta78egTdM3232Lu32cNK2crx8YUNjakzlpUQ+s1ciN4vqijU64SXntYT1hdT7hXTZSU21b+1rJfMkNq7072Th9nW06zZYZ3iFkfbmR8/vLg7+cG8PI0PZijCNewpfPNLORi/aEhJJVLumWf7VdKfD1CMPgOkknhrnh0vpI8X+rhDkLzzNS15aBIVLL1mKoBILnGpJfeWe5u5rM6ugcQSlRsQ8dwMq0eExJPxRjG1TWQjJFAS7pydaTr1TuzyGFUCtGb5zGGVBlGRXadui1fhzeTBI+HlQVC1eiF9/dISBkfjag36iBR1upCqFL0mpkXuhwDFN/lA980ZaBE52w3+kv3twySALW7ROk3x+NIZdK3USOiS9aXJbi9r7g89ZUaq1rEqzMmr4I4O6gKBFaI83QA6PPwjq8rHVJNbI5Wkg9c9boqt0x6YdLqHaxtjuPbEEKsjpOFGhdyKVNkYVfIZPsUzmcDO16fuCxNZRJdawS0SpB2AIeC7NpSHfqcCR8ahRbXaXlurFJHSLXy8oU3q/ACULrSigvXfBlUARDV9mV9UcWPzK/XWsrnCvYXJXmns3UBtlqg3SBTzoEiZD5sLuU+xjqLkjKMNiKfERub2mhhEkqRGdmBEAks/kEKiqwmgmY4t0kdfs2qP8KNPprds3gGOc/5dT0AA9elU01gw3br9rNY9GEVo/3s/UyMHfiRZ1/GQesO9awSV3HFvrz1oCUjU6VE1RbrFiSr05PLwJlJLqACXqsGz2TCEJMDMGzT9mAJGHLcKIInrximRW1MmlUBPIg5fPVzxboL2o4zIuc6v0Qh+eyRhtTwdjSQyFPyZWbI6RtIrz/NQgz7e937co1YuIb2ea8j9VyKR2vSQc7Kay0uSrBRkz0/ODSC+VxCLspHKbGp6XZq+2J4uX81Cn+zSvTgTd4NLRQe4o7KUwDklKF4EFFFGTd7WWqjqH0pfFJZwu9hPZd4Jjsjal+KNpk77/+fFU5RfLzBu/XVfXsMAS3n9IcD36lKgXf9HLQOgujHK8mC6ldJ3iuXxtUCba8n5UBMW5wRpHeuFjkoKaiN3zzHZ88FCR1ExLYmvvFxEuavVzDLLPSoa7FUYCHQAlPMaSPeJIL0pZSoM+ntv9irkfY5DUvZG25+6eIs7cdq882fPCbKaZoAfax9s5ujZRKdW92qOfQlTm8z90/OqmTpM8ItnNxqRMKtef7lLqe3SbxSsvOaeXhX39iAhYQAZTBocEOGOBfIjUQ6laB5tro+Xp26BlcNs8lVUzZGGujhJECF7zXLI9STQZ6BKxKwPg7FFlYSBzl1DSxih49RlG5gzKpXFQ4ZBxl7Jd9C7cLycmD7qv+zhcke/26jo8/UOTq8hiq8PlxQnPUj8mQyvt+a8U9u/KIOLTnXjtUipgCddTUbN0KT5LtVknOSlYm7PXOWLg331TTroH7y7uJr/xI/vL5aK0JOF/ou0MGCXstckntwsXpkvpP9XOcjpdsidOpSI3DFvdZPdVu0f8pj9P+iemko7ejnQfR2/YZnUv62fK0f+V24SCUe1W2M3cJnqjUf6w9nl9pfZ1Gr3FyII0tpacMlUN7K43OFGuI3SoA937YkIKTBK/yCJMeqZMErmroZMw1VIGgTnjh8wuKDtghWibToxcOvrMisoCV7OxUm8qXirmTTJOmvas95LHQPCcX9jGslDVreGWYpKZlRvU8uV2l5iEKu4dPV3dGdrnFwSSEvc2A8SmsoY+pYHr0fGdjri/RNyf5rCCXMPDJzybP9XXEgflyfVgy++2NMCy82p0kqEgaoUebKnPMGZXgv2imYE27Aohnr76LLQ4jV/os1OaR4TLDTSGBap69XZyfLDbL6sytmHo/+qiga13rwDI4dZIWf94+cv9GZx9F90adB0xWoDtt0EOj8bug4D3yE7z5DdnNLg9bwOUD0SxubGvZWnJgjmcoalGeIp9dc1xWKFvrvU3+a7Kvc04DsmM9IYy/oqbHYu0/79uq3erzykH/x/33lnNV/dvV4Ar8OU3DbJo/olM0j04ROqRKb8Wsqatd8yJNWAtzOowJfiN/30eCnjrT9wR6K0Kr1G9frP9r8+TC5YcIoj1yuvKbj5VUuXErLALtecs1267FukSw95LWV/lhtKLJFsALPblD6uxkIaDA0FQrlH47u+O1BJi1W6Z+mNL39wij7zVmfkchDMUBWuPh/jZzMSdewHzkPmc0JT+9vfKXAhsF5yr/FFPGh7hojtLmIckSucgqanab+BFEt/MmUTvRBPfjeNtntInxyjnO4o0IU5MmPEO4cpPxSw1QjdGNo8RqCSXhkJiMDtRPgk7jBrZILfPNLv/1+FtuQQKUybeYCM32/pyAssIhnz5D2GzBj8z2k6HZOgqs9V2+cmFk1RGdD82dgokVZWTUtNVazy5GbwzYqvtB0YJDEdtegNL9S6bh2L99qpKCwg1LDQ0doP4024NulbhHY+gFQGmn1KnMKGXAfibmGZxcj3goUixBMidgzPSYQvXqi1aestKiSKiiyJjMEuATvZdYXqziYFr7ZYm9sRw1THpGzM0R5flnAok3dO3f9HdM9DEANGFn04CtAITOJoY36x1BJFpV61uAsRE9ECuDqP4w+kmzNyzTc514jz7iSb1XU3LSHQZd4ZJGtX2HrVA6NhW1R/vOtOJgxWuAJNoj2SbCJGApQM37ioODuQ76Qtp0IFpihGrW3rREN6TlK78wJYJUFMY0MX2HT5KyXCrPTchyW4EjP+p9ZDPCGSDGtMJukNfSMzREiy+IzemNnuzJ3+jH164jt194i6lZ3Z/Ubz44B3opJSFspS8X7Dt2y2hHJhP60wloTzwK61Dpg1JgiqNx2qLQQkZ2XRP9iX54L9rx9//+ywX1RyBNVecCMv2iUhKeKxU+xKfVxCtbDhVpkurrMB54PwveFDlizAUggA93wDiPJ2eD9FY7s4NfefHe/BAVpV+XJVAWhpJktgE/z4irDGspTHKi0kcLTfsV83Ozi4S2WWA+SYYkEqGWd/PdFHbCVrletYG3O+5nsqWx0oXMyHrbrQ/mSrw8eYKqAR9ykw7e6ciosAshuqE/l29K/eV3fe1rnzoYhROnZihzZr0zvgFJMOYHqwEcIKzI/A2mn3rHLPxZl79OG1YLUudXlw3t7EPVftbMYOSj31XW8Y8Hm2+O9rcU0ORAa0eZD+0LqlptUnpFWcx40dHIi2U/U/gHYKu0oIqUVzGqJOHrfB0UyJm3kHdKOrHEizaxmyip/lZGsB9EpblytUgEQT+YeKCspVVT6wOQPg64tTjW+m/qYeT4I86L72aecIMdwn2AJDlLWdQ2A6fL9pOUp3NZkimuBRoMtDO0hTJOL+GksCtxhY4UCZnUqX1ks8s9K+CohDIuunpLZ7K7CoaAImOI0A2ikHi6WQuIcDMXlc6mhsNTax8ipobYqrvLJrsYR2BUDYIwOkmWhKiOSEt/mr4/NZIkRD8dR71UT6Ra9gehY4b7ymZo6AK9d75Zejr148Pzh8+fjpczkYy8nfiulHMo+qL4+Ov/pm/6s/9b88Kvf4IISTWODS6CyVcfX6fvnk4L9ar64vy0fAopiH7MLELDI8s+P1XK6zMhgAD5QnqKnPM1V/NK3SmYI+RCJiRDVcL0Wm4pbAMVEpqJt5OfNtoOjqKaz8NM0IvRDPbxW/SKtBygNLaKisDMOUjKfdVf/7A3XXV3oiCw/6UVIINlW02QgMG8WkHl1enpzDWzYmQ44MC8XInMikoLB1mOEjbT55fPj4DzJiZUXFfnbIZhSYFR/L7inLXqgyLCipFqPtlLwqKpuR3NxTKQFP2HgxnS3msh3KWbe5vlQh3YY7QdZfbLs+86Y9Sln55ccgDjqsZa+cBinSArE4yOOuek5k8FmgGg6wDkkp63DzgHyf7qYpKe3HAaVCaeKKV7zaSj99WQ6jWw7vV3GQYV+L/Q/6/eTF4eNnz7D2cdALGD99sN/xZBB88IO64/hGp/CNkgqDZLXX0/j8pv4gsFWS4Ue9/I3PwMKDWyv+yySXw3ObJbx8otBtcxkzdB2dqpqcn4uapgPrC4/E/B7oL6PErLkMULj1mWE3ZQhZCL+yi5OHq3ShtT6J2O8VA0cKTO3I+fK4z5z9n5ZXB1eyh6IAHz6ZdyB/zxfPlSSX85OtMvAr6aDLGeWY9R44FVBqqHioXXhZhB7wWra6gGA/PxFxiY5v4LYv1zaJAQ6IystqrqbqSqn376vOqmLFi/z7cDscsWZxOpfK881CUhKbapPEGWwuzMJkTzd1P3FYK/So4fEdA9Eaom6QfllbJDRsm7czYOA1WHpSqDkshYsykIv1Ve31mRxuNoaZiSJFQ2wpl25ZW6TZdOCtk2rTKnpsthXaHc2t9YWf2OYRu2JUBVdhV6Rowt0d4DzbR85XeKOIequIsdZQFu5lTfcIieS1NZSVKRGXFhLOwovVoA1YlUC7PfwTB9yFFzobBOwOZM7Usm1CmRSPsFsVvHabWe1TJh9LKnV0D2d3pLqUOm5f3LlR3n3U0edz+a3+T8Z6wMg8wPgpp/X42aFYkwjr8wzOlsHl3L4l1g+KQkJ7oSo7Hgz4isrzy62/+D1t2l/1+tAuE4iAnMrXwbWnw4illkWRg7Y0X9jJqWyf9VbQ30uz97z7QA5TmlHLkhh/LMam6omHSmTwWC2zWqX3Gh0U90bIJxeOkbr4/v7b5zpIkdBOPtv8F7IdSIg6V5yLC7NjJbN40Kkj/9GNnztXM00OPWPTnebWLnE09BKCEnQSAiGClH7vR1CjY4U2xCNNp0t73+DxH8pvi9PdO8cNZNcRza3QbIUEn9u93RdSt8+6ziMgDptH7DrjMvoqcf9y6lNJ8JQTU9ScpKRcJWBaULA3WG7xYsheWbkacp2ks0xZZ359tVINuzh4Z2chVVywgiCyx+77/uXL/eeHs8On3+4fHD7+9rviri+1jiJnrov+S2VuBtDnrHaicwIBupK44y1B95OF9asMs2H4ldi9fB2SmHIoXGua8rWoXiKl2g2Fomh9TuuuALGowqbSqG9jGzvtUx9TqAchkaprifLvbCNR3Ez6ygqxn8+WMPnNGZI58CjuwWLGkMFA8cOlc0HfcsMnQojre3wU9IdJUYVWfq3xSKhHywAC16pxrDfnDibm3S1D0frW3cAed1NZmr/edz/ZR5JtFidrcdMzQHd5//9gb6r9zCl/fo6Tac/heS4fvVPH6IoPPdSLF3PqRCEhCWRhDPetb8rxiyffqIlxM1qYi4aRH7EaOrLtPLkfBe5TIffkYwjittpkPYGED6G6jc5htOzx/S4FYW5XKIR17MpsTUKgTDfmq4uwdDzQq7YgCzx8WDbK6rlJLTsOXZvWhZYqEEBBBXUUrcL3Bplph9M6TujZe9sWHx989fjJvphy8ldR74YCe6awRzW8G8y5GuWKrNMALxH0VhHJ9iTLDqt4Bg2IqC4n/uSMVPTs5CF1DTK9O3GDGcoZVfrFN52grKqYRf6rJkkhBFY4k1Ch+r7a4F5WFw+oXE68t3Iu1qMx/tRLcFz73ze0ry/VcUGMOcz8/JqFT7/K5mJmV+bopQat7cK+RhGK+JKreuhrfFVnmYC0lOLiYiemqeZjOCF8paRrZETWqh27WDn0fHUyP1cJ6olA5+qoEfaASQSM3QzVKXyLsEJNmsgSjKwVT08WYKZC3T5/MUDZBMYheAenVJSvwwQ7kbHH6ptUzHQ81HjuBMZzg1D6TLotnCRruFpzFIgN4vxiF1M4QMRHw7hJPv9aIhfOrAAwEuCbBeDZHuqdzNcyxebCNrzzSpL/CLlI6VDgjJq1xyNpq+LbHmm69YUPv4aLnxYn0s3SpJ7prYdTxx3gWLWzxZUczufn5E80bqoWqHR9IG6qPeJ/EpbMvOmWYtB0eabAzIllcSJSwMhrH9MBlG98JjSeuY13T8MqzIN+ymK9DvNPOB8Ty7slGN7X/vz42dMnwcwmVjDRe+r+y5cqXihoB8XYLzIPnsgMRMwq/T+Hgn0JbXOe5zg429sUYDx5+eK7vr/dIZLk4ydP0qT01szh8ThZ2QdE5zwYuEzloD9fysVViE/DR9fJlAuADD7sm/HaMsD24BsPBcZ6HcSBRoFx/RKig2s7pUttMfSR4LZNc3Lg4flu3dileMOPSc7TUUke5dpFNs6PxperpoM6AUdtym2u6LRk7INOnCJcIG6pUtZQyx0JxRg55ZKgsX6k4hzHCCEOppbUjToLPctdvVV3IuIgiaKuOf4MI3pKcZWUNoYpRQzD2ZBUoFGgEFXDjHIkOjrocFzabbjxS3JJJaNxh5MjUMfes7QlpSosnoAWQ1NP632Gzse0O1JTaGx7DTPSgUYTux9ZlI1l6zyViXHdUyjGtZ2t5pg/w+pkJ3H1R0+do9ICEJb6M1y8ru2F5nopxk7VKHPi3HEX9I7qg9xanLyGHa7bKPXVtRxsVv2P+tHjybQSw85TmHnWu8mkAEK63ov1cZFYeXKP6Y/xiCbsjrpqiGw9RZIBhwbFfHOyXMIImehvpPeXejRF7ZxLHXVoPKXKx9v5EgeDl9CUorHtEQdFJxa+x2SZNHc9XYIyTDi5eECHIjUbnKo0iuSKm6FuHI3nvrJ+lxoDphYbh01lfrV6szwx+Xj9hqZCejQIT7zojfzQzlD5Mn5Yi81NudVWMM7I6ELfkyCbgHw46H9W2cIOO8hCYNNvmZZqGPr6G2fgRDb604Lxo0J+Nd4pmEM/gBJVExXL8m219LrG4szerufQrsOcTJ4bQHtIgjqgRRN/GMhewrhh3Bx7wtiuZEXUcwJ295xvrbzXZRwcbrYH+wfwi36+EuUKJSpcpskCVcYS8yyvqAhQ01YKZMIwxVlYGaJMYVQDaWrez5dQ1QxzUfbd+TLsu4K7KctCaqfQKpld50sVQ4r7l4fCvdmcm78rsd5Pr99cbsr39jY98rdc7mhjcJANTKrqJtr/HvZ+JTDdlOxSlt8i+IyTNh9qkut7JzZi64YjEnmAWq8FtdyEzG8U1zJoYlu/HMoqAzP/l6eH36j3s6fPhUs8/Gv/h35pHh3nV1Wb341eP7tuAFzrdeOHIaCZNtkPkiPWUq6lW9YmmUuYZAocvWRI/c1eNRohvgSgX2hSVQ16iY0bsvTXZhAhUQ3yQiJmPU3LpOSif5ecbplfkzv6IrnVu0Sv755KdvE/Ys5H2G+0lrkmSXt5K62hXyqLxSKCKM11yi7mGowKIhsSbflG9p+lMCL2vQmzEq0z5ce5NFnn80W2VxOQbilTjy/uFSbtlztxKZP2ZK5aA7ILnF9v9MruSNxiT4iXFl9E3Td1nznIhA2l33WrndZZOj3Yk59zRa967aKAlkv7yd62aznoAB6rU8WOzxkbWC2bBbPtSYwkoFndL3UNFowHLI6bzjPK0QjXMIG+8xGFDR947n4idxxNz8S0+lkf/LZqevnBxBhiaAUnFFh3b/WOCqFEwTUz9Vg8lFDT38pLnPjy+mmW4jAW729fy8TnDRvNqhPtR3JAcNxyrLad0SkOqSMaro7CVYU/vv9R/9vH/znb/8/9r74/lPMbD4al+ru7/3FNm0H/ERDpEN3QXiSygcuENR6cLdHDi4u9UYsvLbLLsxhmO+M+JKOTq65sVxPpmVtHyHq7xR0EmvsHelTkQQDcpzQXNaJRR34W4xYqf+jrXsJctVkopt6vKJFwNcCf4xMk7NtfBVCjHo1/ZlJDeLmZPJKdi6lak9TcUTD1tcSw465i2aYkD7yZiEuVqbcHoMHsq7ICfI3D/Yl4ycokSri2pg4nklpuVJGmB2GL16Po3FFCRfticUEBKUI1yn5S2F6SeNICPUH1n9wmnpqzFkFYgopFV9k7qdJ+Gx3N02hOT4z65Tuzbs2Q9cKO7+V1jK4rznbARzarKk2yaZDNRPYsNznb6agDRJ+8BOZHGfK2n2dQl8AkZoWtJitagUYmSsZ0Bb2vjWPCnRvuiWIJAtu7yWebw8kowpuzJt9+tANG6/mejncwuzmmavWWW16ETRAzvRHnhapKD2lYUakn+Xfj2250ZrPozTZnR0zrbWPRu8sI+xIj2vjEzTedQZzIemb/yDt1zrbQz37XGQJo3Rri6C5a5kFVzxgND9B/H+SlI6rQU0zJb1ccg9ZEMqWIZmRLdRONuO/gVMEew2twMTAkxvwLzByxu5hs2Szy+Ky+pzEBp2dUnM2z2aaM3vwn9H09MaFvVPLbvibMVj9UAxRwwnlgU5RjfkJIS9LdWpI2Ejgf5ilpBY+gylXNndi7y5LU9JRiE/TRS09DCQxMMnjsco+ZyPPLR23bstXmzcchtn2hG8ZJbnu4xY6FL31k+b2onptCJJjJMEj7GRriGFJVxuTS4jxM5jZ6MUnqTiV5WiUVQ+h8qRwq6RxoqfZoSub755n1eHusFCFL5aPVWaCDE5iIpm3iituEicQIpMOojJRlhrW21o6wURh/fHfZptTl+MzXx6qGpkR1VJSy3td4J9x2n+vYGFsc6Ex22QsDXT2MRqdBM99956q5f7KAtgwq8BUuu9e4NNVKgoKs70bAsaEam0s5kw5aAmRERkU70lR2ZsjjFea8JiYqyER2lJnZ4b/7aZee8j83wCHwIPboieAfqJj1Qu9AS3d3k0wVV9BIZadbZFQnKqOCtkYiXeNZS6FVl8gFuyytdB0DN6ztNr2lXAfQg2zHlSkGdIxja6JjsWBUWci4OhLoHxrVbL0R6CQ0Nd1xtXU7BnSDwGk8iy9ksOj5w700DVoXHP1Kctb4uegzv/3sxyS62+6T3el3lgh2ekBL/RXOIbCV0nUv9tS9tPgg7hiKd3fa7kjc/Ehup+y051Wc92jhIEBG4b1NOqbZCIEtmz7UWiw+rDmVUGNsqsz3/7j/fP+lyMSeFJXFrXHmKRLbAFp/HDfE7Fub6km0hJm9ikn1rKo0ptrzUCiLdezzkpc/uKk33CDO3EsMfUczIZbGuHGMBgW6gr2tamaWoxHcQA7Qo7R+NZS05WWZW8RzQOLWFVdwpFFHAxUef3/4YiaPHS8hcISeOAiFTKd7nU7yOyvq5OehNe4zDbdL+lNmir4FnEt8Aomt64lLfbwU1bI0VV5pTpYq0q9TxL1E5PXOH+lgR4/GE0EhaKap0LJk/gX+mts33rr02uHWppldZ2xdJZ/KQY4Yfp88IXPIYTCX3Ba//Hxm4bno3CCPHjIaIpBRahRqwpiBe7sY0/1SrVwRe17i6stuLsZ93ygg6cl4AoFBHlEiZpdxO2Bfx35fY3Bn0gD2ZbiTkAzbQLMYwQdijVGlwa1WodNvLmVHO2UJb98y6ENRyypps3KaGJfhcHh/nIdim2IrLStsfu4iUpOQukl0bjgN+amHjdsuS4UP8YFZQuMp/I18u9hfvhg6Ge/iIuentP8TKa6xWaSEZHwmD8SIxkJxqD4aS5IZ/P2u17uSeGOwJiw++fSzh58JNeTHdw/1pb0X3mZnVqTgWy2+1QGnOUgMXgGU6PJaXq4B6ZMPn30mCH345N8+fPfww28+Ea8w//bwN9WHh48/PPzfHz75+sOnv/vw6f/+8JvffIihaquyHdFBRAPsbz75t4efCijBTv793e8+DU0ISFaj/7AmNp98UIQ+1X8f/UaLnsw1yn94uSl76jX33emxxH/94cPRu/L11dXl5sujt/c/yMF2rn/laD4WhYpXa1V91oS5SNaP3n50NJR/Ppyv9DFQRk3LqW6PZulvkX4vVb15IcL2mYhrNgh/Ka1pZnkljGz15fz0RwnHJj91iAV0dbS5f1QqGlerDzpHJOGjy/VKtG7eHL0repWMrq4tjvr9+7/tnS314kHR1qD2w1Zouo6mHiHIk4/44ebp84P9l/j1/XdPZD/XX0E5tLaFl2ki3MFpHmPi5/vz3zVWorzhzNbXImSg/1+I7O8Y2aKp8Sng5mfmIgBLrMWeaH6i4sTFKfRyuRB1Mumqw3sKqSA0clXJ94ni5xZl/DLWxh809O4rrWM4eEygYrMQAomeNVUPj0X6I9vgDbgUcv3vGxYGsT8AfIc7EH4nKLJHpslD+aw9kKjVRSROH9RhLEVEsno7DqGjlI5JaEkrpBnClYNKW4JV8lqP0ui5zYGSpSukoizvKrEmaFlo8Ba3aSC+NBNyojL6Au+AGHXVtjObwsI1lROHDVRqnFAAsAHNc/MGAiYpfUrEXi2ZBeVPZKHLUKuNsoW4yFQqm1BL+4Km0QnH4n3mTgJmEsWIkN/oRGODlnaCNBunwHVMHawODS1XdFMbN8JacNoFEXQVpoL8B+IYdT8aAxJx59zgaLCJiSMwZZ+yHBdNAYIuPF0M8EWjDzqlqu773IKuafcKlFYyixgoFiKGvk4byJopmEsH0VNcDxK1SQ2FjfWSFRq0q4Z7F435S3HjaidqHqvNQpJjWZnDW612q7Z3TBSUuSGlakQjDoPLJ3fYGpBRPJP02L6QG9IdnZS4I2L2LX9RRBv0FSzTIOkRyQAQkMqNQ4xKFOCuZ5PPOimKexF3NI1ffjmkcbd8KwQ0mIZBs0KVx5YnPAq2Dn615XzYsuE7P183EeHrknRBGHxO06+Kba3AUynrYAwvzp103OE/BouHcKVwFiJnS1AekDGbh9yTFXJEXtu4nboo1TEKsn6ovFBUTVs1aiQ8E664Qx0hfp6Ut8HV+gd/NU6ykKL5/XFex0ALPxiBvh9eFrnv4EO2t0hg60rGDh7Rge2F8w9yMY9fOaGlSnJkOA7r5uF3IBStBqxjf6WU+k1aKF87m1Wu++r8UDdg9qgm7KFeiHZQ9OC0xeHg9I0K+Nsmf/KU7gJiILZr5rDgAozkQ+NswNATT9mXzt8F1lYz0YDk6U7hvijuC++9UWdKDLOHXpiBtWtXSMXJezx4YiFFfUG0bIIjnzXz9Rcb9NTW4UBsGyLknYgKsEpbEUA6/8skcdC3ML7AEOu9DCASLyZAJXIKAdqQiKhEGrKqNp/GVYcI62L+CpuusfhfCVMtexECWMVeISfY2snGyTd9CES701swZMFl/99F3OX0NRwG8VhYj0CWEMZWwKKB+XlpwAYNvosHMujAc7o/zmx3xUpDLpnpae4u7Nkatlzm2q7G/gEn+4CFM8tVbsVM9kdZU5Yki9rEhs3xwZ5nSv0u3Q8sxajfZJRDrp84IztumJV4MWvV12A5u8WM0gOPue5fpnDAyzXgIFV4fXV7YpnRETrynYGZHo44/IjfqtlxY1/1qWvg5iRVYk9CHGuOOWaJodAgmaBnl24/1oKgwUZVdd/d+WPg3Q6FN1Caob2dr6VnPdt5k/WgYz1Sf5j9p1cbP2nw0IfLs6wM3bsxCZw2EqfaBKBo3/VYsBKayzRedLrtaBAbZaZ9PbEzSJDhEfnBNy/+EuMzE/GFhYyix2vtG1hEvTUvr1QMh6bSUxnrWdEaIAwzBiM0LJwMj3K5btWnul4y6nxhgSUPnDAZZ11zdL+pnsjgUv8qNHHlks+FyJrwPhJ3UTsYLX0pB4ymqV6W4CwUIiPoJ3bdhEgzNAyabUkBjQH0yibemCA1ZRUpSWT1NSyMSXs2e2bbAQqNrUHk5GquSGZEwITwnA+BiJwQydZZeYx5ZIDRQw9qsRmo4G880+R4hYBTuEWpv5JAhaXGcKakUspB9XQTPYVtgl7I2fJVuQc5J5Wq9wYwI1Zf19UgKeVC0JaiBXDhbA2NCXVV6k8hqgDTr1iSqq9ccTXoW7vt8kFffJf2n3777f6Tp48hHfOu19p0HI1NaScU5lVOi8+dUjBfzS1gnQNIDjybWOlYSTFTfvRl0zmqsSsCd/LMraNhp8AEwUx1ldJATfKIJC26XcLyVP2eXinovT0kI8ghRSoWhLhf9NDullDEjHbcf8U30FfDq1ftQaaQhVfwf+3/m+T+m2GJjOXG3pCqfoGGYwunewyRPJnKPYOPzVsMd7JnWN5bnQ6MasXmOmJbWStA/EobuKLmgMftUgCVv+pQ+JkFIoFWCUVgywufwPbCO3HuuLzlCho4U7Cm+J3c5Q2HWEamOOBpx+NVOCbR6pApydplIvIy/IP+UCeSVRuanO223jjXfdVh68P23Ll9+6kXL11cWx2OlGOkYSE/LrqoBIzDG2AJyXtV8czTL+Brrh4gia9cD4rQuvvbptSaa2Hkbei4EXg8cprMcs6N8AjR9GmMuD02148vfHNOi9MuPgai2wkfH/CM3n7cxDTOR8zeMaP53kkki3KUzig3P47CmkA0UQNy8KkT+vfcCMlk6hrUF+Cyxf7i2dNvnx7S9gKtmYwZC1HO03F45b+JWMCJgY/I7UeqKhHo47M/8GZsErXGhL6q+GSkkZ+JanzIemsqeVDF01ZYzY90LUjJjTaMNNfIiF/FtWgrRuC+2DloOBpSkmFIObUhixs4ahBfVkjVYSAcIYQKfgFLSmSKEJo2HjeguM+FjUOi86hWUFIKgFgWUFhMYaXQQTNCQO02WrylB6wCpwDnnV7U4L1eZ4pPwEzxACTWdmA0NNF4dJoxbRZRBqv2J1byla6h0R0aM9oDrQo2uuBsLq6ygBLRqFPrUIuly4rifQ9QZGgiPQaFNrQcnEBra3xg7AsH9ULRhNaS+Jr5fv8AvyN0u5cswFZVXGJSSFf9pqLZHgMP5TFOnXjQXwVRUSxohMKY3w0KYEDCrBDRYsv6iBr7SOfBy/3D718+1xAMRf+j7p6hduXTNmDpa8m2oQDabOMGYTtghxtVIVa8CA/pWDTZigBlfk6D6sxyLaadYRay+XbwKly4EgS2zDe3IwEh6wMon39OfZ1fuApcrXyf715vZOtiBIiciWf4GZiCIC4QQHwQp9ffjiVGPGypRcciq+eUDQ0MulYQkZn2P8Ky9aHigs8B3g/DkZ4+HSewnTQ8fu28cbdYfv3hwScsr57wtDjee78eXA5+vNnzKLHggkmbVbtuqz3WOFIYZDTJzdtjZRFTv2YqSsCx7eaSXSA81rMoTJz0L2tO+1ykkNcifOyfK7d9Tm77cijFNIs9uET6F6JW8dtPf/ebiIdHQUEeDLtqVcIjoN1TghE+8rRwidKb9Un//3NfZ86Ll3oHkEalpctzuaLCdEtLIgljrzBP9qr02tDVO3c00O4aAJ3v9gyAXjJNAJkO8WKvwtXZxym/TdTjMq2S8SLrmU6sfNDgSeLlvvgTPnj6Z9FeLoVICFpXWheNdPlVEEPpIyvDyI6McdU7k5+kRn77i8haxnfJtY6NJwh8w2N58RppNR6SoJJRznXNp7tVgVLZuH3/XL2WEIS6NJxflbGzgMvVuUb/GkiVQb+RofcUaLZpri8wyVmevGOr8uGo500mIBnZee2gGLeZsOan20Dl3giFxg7OswhREhyk0jp1PNDdiD62E3zXzuJAfUva+3EvI3w+h666Jo6vc8wL6YuoDpXqyWtdXg2lvoxR+AJAF4tUVXTDlwnUuUp97nbbCvj0Y185mX2h+tzNJzZQvwVz2jCkmFeYr1s3URtWbmR7ogqnE362kW1QpNx7tllgdPKzo3kQjEZSzk8D7h++10huxvEbTMTCvz5GtKH10TH1nnW6mGsDgsuNV7p3ow47Dwq9fq7hh9t5kMbbJUqs1uXowz3xECKGpeFCZbt7EwxWftJzZ8/PaD+TLb6lSyYHiR3AbJBGEKeABpV8GFpvhIKden3vNJ7mw+B2aU58YIHlKTvbi0Usmamw9o7YA8x25E1lBYm4HMVMKUWMDaY0131encWR4Mu4IbC8K9m51xnD+2T/4KttoAHirrfUTiiqig8gH9UgaudBq5Mr2czlSvZKjDOs59VANpyt0NlfvwdPlLj0EtlAY4oJqfnuLBJleD2VUgLjI5/iuRRHvVmJF8M//NUlOsF7C0zi6uEG0Rl2Qh18jR4gOmu+iLr8dDAeov753FrgZIkv6QOQddCnWm8VoiF46FxpkUtwlFlI46HJZgvXLKrkE5pXBk7p3JUP73n8jcsef/NuAR99u6zW88XZVbDFLsv6reNB9hIifmGgsc67pNYSOpnqeixqiaSLvY5NwPeIfFx2fzriQ5H6CFR0UnX7irZQdzKCQ9dAzFG7x7v7yATgXZzi6GBop92LsQzNiexVV3q280bFEYtnC0TVEM8qQgRCWXHx3UPdWJbiRnO1wBn8Wh/h0WC8VaZO9GQCzl9drDbLTWQbhWzREwoxBGYCVUsVZmjHDlDff9x3K9dEaiLpPKxjz0nWnnajEaDSGuiPCTPuemzDwM4TAXRf1db0nALqEChyukGl63RT5w28x3o3/72bewz5M2i4rMN64+T0G2w0Lx//ef87YQwOay14WJSA4jaN3yEYDVQZ5NaFtAjCyxfPnv3hsQREFYlWN7S0iiwGDcfYXTzgrYW79gjpyB2m/9YJvcXJU+4iwrZ8t/aDxFJlRaBxJGDQNBfa6TxKU8+ZWsIAztMvC4SKb5Q+lVQ26k9aqLVJ7EIZbSQOCYJCFq+cRRkJtzIDAq+RCMwar3teGy6N4vAkXo49TWizSbw4v5J3jkc3aF1GUcYPImWY1sg62iMzpzLWej+QbUCOpL3+PfRPzxjEG7ItJNpd3FzOnd0XIzaklawP3Hpgy6O7jwgQqeqbNlrALstklSNaKX3SxHS5qeMNY4Kqac+cMaUUcRKaqPMrRR4tmdmd6YYlkVowHjAj8zBJAoyJIH0oH/0E6V1CWiEL0PxXViYOIk56kpajviAbOBARQGAIil7+ICgVXUfOQiDbvLEHTMzz+Oku5crSvoMPBeUQZGHsr4baf2qSlQJJcukXv6uXeOap0hjlyitTvArcgLn4zWiLtBQ3GJSOCTQyjwQCZp3Gl0wtiz6zOFCrjcbiQmGU9KcJqMvEyIp7QXp2aOs494TgjXOwRsvOMqQPYPSvLAYPMGCXlbl8pc2wBFvuPpoEC3P433py0gzNXCnEDbsTpNya1q7geyNJub+HKOpohv6SiqOg/pV5xP0VXGnTWLIzpCx/rYXsqze5xeTm3SYxnuRv4X5VPW/HgLRIjfOvr5bnjSyZBCfC/CjrwULfza9ef608xXqbyaaqF20soLgQB5ptOFs7Kg5h1ifjUbfF714vHJgr3PlqRttD0GyGVkA0atSO8E1t2Hku2IfPR5/p98n5StaJnAXqKQTJYih5vYEcpPjss++w6Re/eUiDzxMNonYeXtE/+7eHYi0pRqCr2bF2TtM+EaCPJA0vCYmdJcQz5Z+f7v/lg3ii3BfT8+A2/gN8xONnBeFNwy5dQ93Jo4e2C6Ww17KvfY93kv3gvvXHxTNpvOgpC38ulx467hBFxMcv99VqqXi5epuWHfQjqAMCbSlVZAmPT05kAJJkVV+VjK++ErfUIiz76tn3Ir5GwywN6ASguCTf+DAwN96JScC//1K0KR2oPvA0ixT6HjSJAUVQMry0dBsM414Wr2Q1X8qkxkYBXo7LaPhfy0sNhYdcMHIaVUuIMIpdqZtObeTOnsWCR/sCJTW3yJ3bVz1dykNtYDKatlrPWb7pZKrChH5PveoMywWuzaXAYni5ugTOtkOioEYXmmnqMDxnlmIZ/c1q9YOyudoPadyXNqxvZppcFpvllSytjajHy628QGgYVFAqADDCN24maUGMXMiSH7qzsOBM134Arf8IPEAD6RaBM2ZEyDL8casKRRfmCL/XM2J5Il16vTqleMoQJlunPeV1PZje4yN2ZqmEtF0j1ylq0CyEQytBMGJs3Upbjq4senOQQh290xsQMM97DCxR3RLw/Vq8pMPsOknFccKU4be2Ie6zYzq6nQQW5KIvlwM+NtmsCwRTvVkADAuI7TOiBiwzBKx8DvHbTTl6GBLNk8364selPCFgohZP/s/j5398MdMb3IvvD2fiUfhPBwV555UygK1BszIw3/318JsXz797fPgNKtu5uwpLZLO4rLWaaxZGj2ys7alOajamtHfYkwguprTDC3xAqGR3xUafeW+kpUqd3Go1syWgQmsEAzsfy8xs6I6GhpSqbWZuLt4f7+jPxyPUeSK1/PM4HVnI4dZ+oeFtwR6yTnunrD9nMQ6I6T39+Y0+CXenzZ8Ezva2f6bBp9thx6gjiRGG3Bo7wzi2yzYCoGroNGJkRy1isiKnkaaNw6MHzNjYTIfR2pAmY7oBOGmhGI+tSvQxlOVOZn+BVopY3oGUXZcLllu+xWjvsk2n3URFuTedj+qvU0/pd3TQeXNjYo18tx0hFFkIx0Ibp9xni4+ZFi2mNxbpFVX9+uqe4DNW1n8aG1zv6qHbyjGe2AtI18Y/yHJeshKCm9dABvGe7U3PWIZ1huHHTMsuVcnToHIMuP2FS2iJeQjAqe/gPENpRsLc3UCuy04IS043GoyWDuHIZLh4UIL/I/YE68jxsX08pQPnZb5pp2YPmAVNa97b6mtZs7R5hMiwXUua7mV95/Ak4I0ZRlpGBhDpqAF4c1g4ZB3telnvKoDmwJITUPFgCbnTqQXcjKs6qFLPus1HHaekaAtyCt8pwu8GskDnZ2GiHfpHlgS32qyq13BauUV2fMjsYD/sTYBw261+/4GDiVOE6uiY8Vk4NHk6jYKhbfX2b4uFA7pqPi3rlM5OcK6asq6EV46y4xzEatjNgf78FN4jKFgj5fUgqylPlgDh2eDgdK5OpzS6wsDELRgH/UH/elKyct+Isay3KLAretuZwgfhjOMi90hzPDkn0ea04bwj7cYSTt4YL5pIoNk4GD9La9NPnlBiW1i7eJ1CFaab2LlOB9gEM7bvy9TeQ7rp+j8qYeTiBNt591W509yjSbpXZZIVqNPvvHbdFiJiHTt2U0fc2qXDK6mds/PkSKH9McE7QtwZf5siKGOebixF0JNBexsZtJsFCIR0WhhS/ygDPCxS/8Elai97+LjLNPTlDYeKCWboMRK0iE5TgRSp4kMiqg4pVyKDD0HaS2LkSChWUsef2lvvvxSrDr2UNAdg5ljTWIup6/GH9iHy2vBD+iXoSHdzZtZBV763KCstXVmM9Xk8QELkNhrw6AtIapx9hXHB3oAW9Vb7BEweHrbskQOWh6PfisA8JwX9mfjbYEB9dYbQ1FSridPYN07TcqJFphUGYiOLBF4kYCwBwKIFiI8AnsNlBRmen0/vWszJohUfIR3S38aIaj/M1SfcsXNGCUTMKddNEBpeiWCW806mR4WZxC5dLhciVAVUcoxAA6CBQe0qJvcXPaNDDYirUS7VDdOhDpB85XRN/FTTIxrjsvpHIccEb5tqiCEEazm+FOrjKPREfJJKmhRSTzFC4QvTp9efFlsE9Fycbp+ASU+4XEF/m4IDnZnG8WpPufk0+3sfQaLja4KWKy0f5a1U7n11OhEFKzbC/YTt6K4yckEjffvjCMMUEvnyTNDWLTpVCJTcYZ2XMf3+s+qldSi31j0lm6/H764WG85YcjzbIk5mAzyPxlGUd85pebnALmcjJGfxTF9zePbHOBaF0cmnJTVNdoxEQ0h3jMoiQzH/cXEpgsArPoETjzBpOFz51OnG6gn9ikQ+YNaIoZU4Ipu5pz9OAJSJXaMhvXUhyU1448C4K0tS7RaTL/USG8ho78WrOB52fioxi0cP7DsdpWnYgDVYsFTeslv5qckq6JBHGXBnbPVBZirZPAgzxxQM6XQ5X67LGEjlHiMaA5BM2pycug0BkFBJug4SJlOWzWRT13kCUuyfzwA4GRs7ddgVS5ueDo+7nFOwe/e/M8jtxF42eX2dSfbyGoembeVM5NkWO4iOT8qR/COsCBe3chi+spsKYRm3qoJFp+Id1MVyfbG4PWD3M/XFMj26Lu5aiUrp1f035jRDf/DZ0y8gYYOMhLbmIal15wT2W2SzaOfGZHJqUSpeNYiNnvMRrXVEXIuQu+qMCgauRuj00vplh3cBh5npFXbC98nodHU4rmzYDYO95NJhLzsWEDq+4/nBC9zAPEnCzfp7yhzjDSW5792Erfq/r5dQc5Aekae2RPqFwMWt89rAuBBau60R5c8MHlYlsZJyxDY/WjABvVPpHTX51DtpwiP5cPxDPpvy3SZzR2XHgNdVNTWYIW/0RsTtx/XyzuVdGQwtJlN2FLDNaAUMtYaclzO+u1CvLS5mjuzQlhx70sMfdWaRCDa76qc/9cZCvx708378Dol032znrTY1DFtQac9MVh8U6hweTD1+1fHCNj8P7f5HBglBQ+0DG5xiuP2M6eSOFoiZEs1j4JJwSFtZUh86PtSwP+pSbTM0lew3y83G/dGpzRfdFZPV0RRndEgvqrmS8lokCT7IJwBpNzRd1qkTKToVf0tM5yArRkU46kKDBsmkM6ZAy/Kri/N34OQgxsGc3RV/drfRAcJFMAks/WJ9WVirNrESLHxqEhGu8sy4AN3QVVcisfJEfd3zxDvPlHsb5zC4ZbcwzaWbJ115e1U7O+ikvMFtJPx2km6nJ2cDlygoFk0OgL9xvlNbyLhOZLdJObCw853PFsWJKBSJghmtqnSH8/oqHQLTJem38l1eRbfgdgYMlEGcmGhwtSvGWfrwItkv86zIYxYFImM2iLh8AdWOEknweKVsXZhVKt4kLAW1taqvB66zJqzTpfgeXmtk8dndwOZL2DiO6CSxK3NuHOoOEMjdKTFqU1CMqhllw9ySASJk6GeSUAaPYFrMLKAN0h5y7KvN2UAUcagkGtpna9uy2bx88oXLboNWQPkUMxvWN32g0dSB3POGuw2ZaenKFs3Y1frAkPKRYfZB5EpAqEx5d82N0GQ3nn+29EFmH158xRt9PMBlXWQonufOpb8enLzPgE7yZgSNSTy8Cyo3vUzoThZA4UCc0KQQtmY01qEdysdowE9RZ2LM6iZrMJRyRb1O54kllXq12wCMUz/o/Vb9EOV9+FAgON/i7tC5NIyD6XCMPilgR0X/XmbCV9w7fYO9SiLOl49Eg7LcaspH+sLxIo3o9N8qvR+o1lv9jCqny1M8oH774sl+OEhePH/2136RbQ/2kkgKGtIkNzvvW5dRHsjYvY63SfTTDW2Qah4WyyL2Q6lzKTMb1AjCBintWm50eG/TsDGMmpxWuXkm73swa1BEaHm5+yXIOy3jn3qozhFNDfubPjirQV4gt6GscI3QdlyGRblFOiFsQtnklXw/4XhJBZROCPfd7yVim965Q0CVJiwNdEDipDU6ZU2PZp6s2S2bMY9j7p6D8DNFQDofoasvJUkP7EZpKe2Iqe0nsikINsKjrt/YMdtwNUv2IvATthX9PO/d6Gv6cPp2vgwaDNF2C9Mc59LxIJ1uyZTf8VP75MBhmqu/B/3UskFJLO9zc/iQX1wE+/wBTvvNADecmcyvtg1W/VgOcFfTEFraE5MEuQzIeUHup2NwuOSl9JKmwzwOuoHhQ2BJBnAdJxiP657VUqYeLPRF9x5TCO0lDiq1F9YYb795R5CDtqUeijwIFJF0UMO83gnF8S3poJWHL1rKlWSENLx0eyLMsVK5B0Dd0HuCpHFwHg0/E0IOH30mR8In0r9+SZQ+/rj/SVVRtfediXhzkDr2QB54TByHqXJLaCraabxHGGm7N6EN0BEhIdeLxaDBSdt+K9M+FiDLJw6ZtBAv6S7ttcGwAMnWSm3z7TPOnyz7mFSwQ8aWrpWzXcW2Ne+OiZN4rGHjio1mGsIo80i3Ww8Gfdqh0OOZ25GEvsWYcHLpMGBCo1fo00pejNGlAW4aGkAPHhxGn1mwpNXsbA5rJmom4vng5LVG7zktWjUpIJ7A3crjh4iZm1080dVNkUL3OrGEyitlvtPjfQbNEhbAMvpAvNKRnithUktZRkArYUTuif+alouxwqwGgqjcatC8JkwejYy1EbIU3DUGxMUGwsnvk8uHoJ3u8b7H6h8Jp6Z5GFa1FXqkX9hLNueLxWUZjPA0MLb0400paxkr+tMqvkFll8ldWJP8yGwVhSGN/fGFlp+gmfuWiT0fs3KKJIrqYxikwn59YAHseIHPtA1h+90XBYzXd6OrhA2dTlO5vXu/UkZKJp+oUcw2F/PLzeuVSJcL99PjlbST+CfzovY27ki4NQefamzmfr/p9FrK62FnLlrstxzLgsmFKjYFf1phbRm6y6E5RZPTbhiaO1Mq5T7S6CPpbV+AoJr5SpOKiZ82+SbGjcYkuKa0I3/EKOVKXKYl71nnbH0+lLWTem6CqulJ0EE1n+ZUf2UDiFarkVEvV7JjAvWTmj+Uom8uZVAfSLWfpNQMSoHVaHQmxkS8yJTqDH15Vs6HdGaw97lM3+uzs+XJUjspdrU/ykH+avGF8s6/kTuRNY3G3oI2LkSgQ8JOUYHk2bfRj8nhxsqxYNqrNYTF1mJI/KUFChgcden+ROQFT5/TcXsuAiESz/a/PmSnOeN1IH9UZ/F0hQURCsGaa55kBACpQoAPRI81hdpYt5NXt/tY4NVUC9e+VWPv6ZhY8Xzi0rneqNFuNIFqwwxhe+kLQxpxPzzked4rbzKKdQ2bLeh2f4lCyAm7wojNFtqufOmfGwNrIrQIm3GO2djxG8t/OKEDAwqMH1XEesx3lxlFAEhkrGslEZUg8kiICf+nv+0gQoUOdgS0aZZAZ100iTEMrRGn+myhugI27kTzAdt3977Y7c8taIMjQEG5GYrtdbAg+PChvzfc0z9xgbp2NYj8qQ0yz27a4M91DGfl8OR3qWF4N1p2w7JAwfPYGBbnbS7eXNhH13BCWSmWCeeWe/FqAmm5WGJxyJlscgOcfBBrxfP+BHyPwKI+9tPnT/b/U4NlyIn0UoKFQ3DzESDoiPEs5qj5uR7kfe9tNdBMWQySIK24Xp7DWJ3svy6f9PGWYHQ23sIb86Jg8ATtTBNBBoLhfiCM/eSh/A9TrSES9hl2GW2e2M/MjH92sl7IiuSEcPEw/PjpEHEw6YoU42ihMdQVKQfW3IYBzMx9kz7UczpIVjFcCZ20HdvepKavEPPwF4r6mMKnd2IcjPZGvW16P0tlczG5NB7w+rXwLTgYhcUWxt4fgzCFbLZULq8JiOzSjkCUmwIqaEBsGK5he1U6eBuEaJ7PwEgDvBPBsGhr1KJyaOPsWI3EQG/lMuHmF3343FxfIyivjMlCT8yo24qOYkO9/eTS4F5JYpFsEiw44y99XwS85hPaKPfQ4d47Gi44CKHtFFA4NstrJ5t75Zejyd/2ph/29qr78nvvw9F/VXqD2ftyrxh4g6hYt+U+QyJvnUenH8HlQ/FlwcOodgtyrV5I6BbEHX5s8bFBJbCOQhrsTSYMy2LHEimZgN+8VrpDAPJbhkMPkdFfL09PQ2DzLiauMH9AcwEQmRFUIyAe7RG+QfDMKGvXiJvFf0tMDRVNPVRxfp2+PP2pTlc5Ps7t8mIm5pbaKymK3/r0Vf8WA1MWxW5SJDuRchEzu9gbs7cjy/sKm5cczABrlRWsetsRriDZ9O7ENg76u8E8foW4dPpCTJ77d3KV0b5WfXn5PWFjmiCbNV0q2uD2+j4Fw+FS6mwRQgDoJrrMJem66DhVovHldIV0cjI1r1DXF3Q65MXoAwymKBvzCLU1NnmsIz2NZ9GdHdM6v7GDq1kyJBgNkNJ5Axwxe+s9udBc7jkzgfzlRhW0l8lrn7MoPuYMHFNWcD7uBdBeFiOpIzpSh/fzzPc5gLY7QMdXtwf0k04P6H79eDSokS0ws6KLhG/Ybri3fQ7pkGccNqHIpdtCPPJq0yNXjgbzuM0KzLFAmuShjMf/NT48b5B6bHbPqMOBS7OuNtdrfU5EF2jh7JloRxNZ/yMB4GZb1mr7tQ0QyYm6hzhIcQ0ycwUl8BCutBWb7WEJ6pPvjI7MkKAwuDg9eDyWIzUS3RK98A7YaKC07yvICxGjo2NVJCsbHA4+8JzMPCV22xPMQIZ1G1uEeYfrj1tnmsdyww0n2yTk9+ICXO6i5QJyoRvFBS8gi6EU9rywxJjEBYbd2vVX9ugmB0NGPFP0aX18m61uaTXD81zVviuqv9NkV9yYHGYDJwy1C95hjmZ/U3ddgMgsXWu31+z2ZqinZ7o7bkSSicxfQnBC3BnvwQppo6HJrIhMKh0xFPGdif2E92d6LxafXBqSikTGdpUo03dvTRg2L+txjlIr2nj+n86WsbqUz3UuiO4yWA/cSfG4TfZL9ziKXMOeo6NjyubobKpny83HrIUDFE10mK6GDrOr5YX+Zo2UE3ZLM7jUo7LKOgRkl7aVj337EZ3d4YIBtdaZZIFpphWcFBNW+eg4zJMPg+po85EkSNWjYfXl0X0CyLyf9dsPE98Dkn2WOEIjRRcbK8TbKYsAKPHEbk2j2MZePACtFY1IRQAD5Kau7wuMQTHS99EC80Z+a28CL38Th76RGirvgXPqAJBDOOZTOoGpTzP8whT0gdO++bteNg/1WkVjfG2CWtkh6PC4GPJmotxKbF+WHUDSomZVoftj0gBVWunj8WPjUzBSgJvaEgGG2QmRTTddBycQ4EYBe3++yUtl0KLL17+UuMcd/eXodHr09n71ZXX0L8P7Xx79y9Gjo3/x65zWc8WpvZ/2LEs6fXY+f7UZC8gnLw4lAmp2xdM5//mvJ0dv/+VIeIej08nR6XB6n/c9QK56vzLpCO56HR4gr16vg+1q5OVx210Qega9XjBWHeujVq8WhxRFFxet4UFey56sP2BaA0/Y8efVSkKo6jec3ng2P5Hd20UAdHmLRFDgRVE/5Ou200N6U9vkmwusXYPtb4my3xJZ38rrm25/7EMz3NegR2VVtwt3UmwYEzoqe4hfJV3R0Qk1jGTEsRxfv8G7JQB/ijpyn4KOGB3Za728wLOmqfnRqhJBvQpJieDoUyiNoUeUN7pmAD7QDPZerwWXylepAZj+dN+aFsDcXoCV+6VMvomZKWcoitu9NnVEQsdzOsSnHhyP2OgGi55UN25ThASnmvVup+sqO5xamcAdXG7cKD8v34H6KOm21CjfYf2Vm3+F9Qww3jzOt/L+2vRREJ6xxSJM0Uysk9g4Hvs7bKHSbkaedu1U4N5xTF+v6omBvxUPpugvpW/YOVZneurmNbB5+yd9UTeg9HBOIfKHzqd793CdElXL/n2AF60aaQCgpB1qR7psEBuR5gTvyn4b876gAdmm1aAEW3T0jq+3oNo5rf7u3VUtrF0pwCcK6CZD7SW7Xd1a7cz317aD4li4+lcLOGpXlTCOhJ54srqUI1MXoPgZ+ezVF0HI42TlK6vRJXNcnJ3Jj4hKcHYUbh1gcvUYlKnEAOiz4Grwd8Kxx0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+93Lx3/89rH+0ovAy6d/2Ic/2//87plELFfzuugFEiD+sP9HyVAItMkDuMxQD4m0AkTpNBK6JR3sP3751Tcz+ImsYp/pi1kQq5U7eibhtdEs6Yfn8kvecUU2AS+EVXzDN4p8FD+vKpBWlZy5DrHKS/QgC0iN8DRlbVW9u/vjWcrMXZfQSGLjTc87nimkskN85jpMkSMebjIgHR6hZF169YY3c88Yeumq1hDztNxPX4Y1e6NXp0WYoZ4JISYvVYmWXl1CIXrxWxtyvlhFNlwNOYJsDjRBX/mN3jmSTCb2iGysu5K5xgoeX6uaNQoWvlDtP+d5x91mKBRbvaXoZzFDibKgjEwGyKskurTgcSiE6QZEdAjEbzCoiR4hZzhTd7tDEf9b9TLaFycAMq3oozmSUumYaK/1gqbdNy1z+RloKj+UpPR/S9inoJQPx3v5HEIuFtXJmqKoTQPXBmIOtCRaRh/08lPdRPcceKOxDbvDSZRK3tXVPsVjlFX0x+neGUHBjPDqum5pn5DvoBAgeFvaKa+pA4r9NxGPYDl6DCKVTacBhZbJQnFvU8mS6XdpBi7F5wFcfAhvCNVEhVJUhMzOx/Gl+0xzd83myzjx6MdX6Z18YiEO9EzOueC1I9SMXNzc4gY23tTZz7xS4lvQEDtRRcsTDA51Q4N65zjz+YXi4AYDBLTidLDp4j2thnR0iFOWtQZZi+hhMtYsOmTJxamW1VKcFxLGgHy01wKUFl6x59DjSaSQMre/tDKEd7wvoCcdTV1ayIwcD/13Muoop5y94PngQb+UkaqK2l7nwbhupMcAQj4PeA57t7hq5SX7DGtHN9J6B0UyHx+4LOVLpTtYX/rXtxhp4fL18EKmNXaMNJO1o12FDwvmSjN+XGBhkOJE7m2na5xBWTsz2ZEmkR/T6dBKu8GnblwnGiWfth5SGpuvpG1BMLxPaBGDCoRAE916BRyatc0UGSb9XClziJ2C1HQXmnwN4NMOJY3EQhR2fohQqFr2sfaSpikAFAE4c1Vh4p1NhdapQ2VYRR4//9ugzaChpX6Lld9jhK2ClEIIMa8ut4jw5FxW7m4DT8s6f6JBGsn6T0YeO4I9nclEY3CVfKLZ9OgcsYrzLnk0mmLqAgv56y3P6hI3+Uw0JJSaFIhC3KhyBMwuQ2uABK2BvqZG3sSbAw1xbToRQ6tEF2ia505AHROoymAjCmoZCTSkN2627ttMzQgi44sxr+aKLX5JO+yQbw7vMcIjEIDDPOLAFGhHPvHXjniIPVvntRovpm4TgXyB5KLaMuuQNDt+J6elFN59EgI6en7bdHQWfWIiYh2OwC3dl1/xPATPczWMdSO+iNqBFBC1u5ckmXoo6AEt42V8ByC6p/Ehj7TW+a3zyuddnRytjCanwBWPjd6mprHAvk4cjdjOJMmImfR8QwHIxmQKE50jxu9HtQaFJqoUm7DiW86d/XwCIq7z2esWeFE+uKhWCwnvkWlRIwlH5zEJ/olh7XqZIkF8Qs/i87nmx82nLPV66JSdkXj139QfhEPIuJBbPJml/iRb2aCq281Z7Nyk4ciEtB6wbVBnq1lFwDZy8IBBZKoZ+UKLR1WT+R1YVKgbozj8fyS47WISjbxRP1XRA9YkPP7MpAfeNSdSNEm7JYyMLcKAwSUboWa4/lXA+heuBpEgXcUP9rHWbJ/k62lq7kkKjETBvoRXw8l7aZUpeKuLT1kg5IcXCt20aSdOB4CvhEjBa4rm3dRrGlhype5KuFG4FC4uJZVe3GawjYcAb4gc7bPXDsoC14u6TPhqFJK+eSuxrRkYsQ6FgwtK2vGQdCkSQTWVWb7SuPf3c1NjyHJnGs93r7Jy1H5r1WfyKPEWb/2KAeETRSWk6juPkHEhTZ5WAWZs2uP2POKRIMTm6XiAyrTHuaEKSFcAIkHVDGx1EVaMTwUyURgJP9sb2+qEqw0AqynIj9/OJiqhwKBx1el31Aq+2RZ5xDi6JF86ihGfWDDyTFQ8OIXQyCAb+QomEgpHTXAFCMUMaSlM62gShhqBNlKHXXxP17Xn8yVpVSXEwjy2sYs4jTgZLdlCI/Vv4pCUdO8rPaOEyY+HapRSxo1RWDLfJqrRbS6E421fAO58TvVuOYK0g9koePcQUEce209TLVtflVyRmaFRmPYw6OjDoEMK6NvVm/lGHyghP4aua1nRbapp1ihF9EDzo1+/7nLodx32CEs9Ud3r+oksfx3jqR1LSCPEvDws/KMcQMQE49JQK9pS7TNbD5xUhOlPYo0HMQ4DpMgZBqMmssXQ1c6hb5E69PWqEBbWYnBCLyNcyzT8lrI0V0/fXJ5jAi1OkVg1FUHsOfxwpcFUWt/C/enY3Y7VBqLmWhgIm7sNkOPtEoFdd/egGPlwwC0RUzWKZqrqpaaYP5thIc4GO6jta1sJ/qaT+L5QpIsRcS+kyWKkDd9Es9E748sLt1Fsx5GsnGpBuNcgj2jIAOsG6W8kW6UmZCQ6r0WCyO/rtzZpZa5/RYhXAT99q4m2NphjiY0gbFUseMlmXFYag1UdA4yLIjAKrZEGXILe63sszfzpMJ7jPeKdC157ljUUNOR8l0obuZvqyS++haXcuxROHKnSaLG4UslknVNC78lLdjxigc/6ioV0Dkf0BkhZIf/efyOvFksZvyC1oyAODw5evg/pmcZPVpgfRWpHBQzXM1N1ntuQ+FepnATlDXW/XxJwNTy6OFzJPvOTYvAGcu+9y3dXsinqm1ow+5BfPyyizjx48GYhuiJ79BvVDM3GR9ihpP/fa3nMPS0Zond7tDZdM0K57NIT+Aof6kYMpETmCCEp6FpWjJ4n07J5v+pqSZthnl2h/FqrmUFYhY5Fff0/+p3cark2/GUkEc7Xq8SWSGX6ctgmZcYJtjil64jQg+gWWbXhO+XzE2spuKEsUlhqHfzHM5ksZrQPYc2WJyACHYSuDu0VqBoYYnIIQZfdX2XOlqiygcLqhmBU9kD/muwAH/P1OU43EcD39lRNxg42nY64QDHunN7DadcxcGVutg+fqvA0MegScFG5oOB7LmrY2cGusLv4Uuwo7tO50DKvtSJr4N/SegFwqOgUsH4jIeu2V+DcYkUAxmtmo2/szFBUWmV3X8+EBBuD6sDyMan76Fnh+2qlR/7yjMpApDnD7dGHKRu4fdEYA6tZ5nHNeoMtCeel6c3W+PAbrdMMwJYnXz/j9lqeVTdUJNIZArjBbq3FEGgCAsnjDJvGASzVa9ugGEzeWWY1g3a6xFJC9Ao7W2Jawo0F3VPoz0hlGEYS8UQmxrfbKfRuZWu6Z6pPBu0Tywh1WIQbFuDU8xIE9Sm8bekKGdWKVNmFjaB1Nl+eQ6Icb0w5OT03nj2UXrVPIGzrNqO1b/Z7UnCmQrY0QVvN0HSAMY0PF5wvER4CX8EE6YxrhhQjbuuaaFyPJNpPpIezTVKz8y7Kfg55a7pHK1aq/6W/rUXftCNwyqwJeu/oNiNrp2JD2EOLUcc1AYUi3Zz5+ZPTc7taRzDPRE32Wg5oaD+sVyF25uz09DxA4OBLRby8QJrVp3i5TTKMfMqbG1Ji5vlTvQIFS67D5Bx5h6Db600JKVxbu8QFFUu5Ng7GN1fP2dqeQYL6pb7d4vuGL1DZu+6seQ0Hviai4zyneE4lt2kGviVL8+bHG5l5kpevKRx9emK4j1W/V2ih+l6B1u1s9HaYEBpSQK3NaIYb9nPa0rgfayVAx6ElAPAXKUF+YGPDWQRGMQ/Xm8kbOIFB8uv55jUAdcW59FVmhSPOvMkVtbwDVbD5U6DOSkJGwiYmmO1TMoccTn/88lVOj1ce4DNqO3/Zh6+70EkIZjNADED9WqK85BDT57/84QqdCtD5ihrDj2+KDD7NXSSnWP6KnjfnRGzQUBIoYCQqioJhwrs0xGpaj6duysljo7Zn9FBinLGI4/pXFetI/INcTA+OycTOWyEINJxKGc+JIoxMyKYV7S1qsKilS0/JWz+1p7rlRWESBXvf0YRgYIPsG8EoxTGdQXNmKkkl30eW6UOBKee4sZWGfjVwrHA1zlds3FP6IE9vJEiN5tK2p0FyRplpf1glvTyw7aQ+maajpq+egBFDVkMZTx4zgxgeF2stC7hVKqpVuMUI4DFdObajiMZIB3cpyfiLFMybYkR2E19I5y2w4FriZ4U8ynfbNhCSFH7TnYa3Sp15ccxGC+sPeWQIljgE8LdxwPMXUslKalH7adL2Daen/ZQmHQ/dNNMDRlNwLDQw2ayu1yfAZRJ+YoiFVePX8oLUxDzkMcN9RyrZT+wev4KPmavarsn9SvSuVq8WlPqKqn5PJ3bgYDFlEUGDj2aSZJIajpNujoRM7yMopHuFwTCfFCJmXm0SCQGBuB/X5RmTdL7GCnsLM9bn/MCT/f37IlwMjc+URypGrK0P+IBlX6BrmM3y0+OxpTbJ3spMzsDL62ORFxVVJypeqJZGN6XQpi++rT204qYcklfwVk6NvU3kE4zd8neN2ty0uXmwZCO5QmOsERvblzW9CLiKTf2Z2ym1d+TjCdQTQd7q+jJ6zQbk7DVbXeAGpnMBXUhXmsWbMfoNSNJZgpzoBB5NIzdQszpziodBzF+XECrAyejTKXyUw1G6GqngOU12PMkORdTW6VPsEp7yRf9TM1cRzCg194XRXBT3NtkqiFeHcS4RE6YYAGNut+yHWe8P0CZVfg0T+WYppCR054QkQvnzyG1mM2muChYslw/HIhsPSuH9sQshkFBaieHh/vPHzw9n6iP9GU7I2uDAisi4sNCTP8weP3v6GNYaptWOgGLNsFTJKgHQWDf99DioUpFTiWsvNYzq5pJfKIWblEzABkx1LgLpQN2TbyWM8tPZ4V+/2589eSxO4MX+ZPb10/1nT6Ydvfrm8cEsqhQ6eWBuOl3Py16i2YnAtahdvz5pZhG5XOuMRyY6kKqfpVmyQ6I3Qv6wT0lTLeh+9/0fnj39anbw1Tf73z6ePX/8LUxzbPtzZTQsRMJE1/UHO0MtPHqH8oL+euyeu4iMqZ3hKPTzOjsTXNvqY38k9oIMzV/wECoq3/gDbijNtsCNNDZJzGB7b6fN//b5v4V5RUOp9pTitcsxoIVwnOnMuPvsEgD/yGDbqYNxtAGU+tnC1sYPdKt8Hyrrgeuoc1oU5Dzbzv5JPWQDNDSN7fJtUmTLQOtZBegOgdLDXQZ2m4JThmPVphZ0+0mL2bOLVl72Pk91AQJqcYnCk4ZqN/phHk4yzzDq4MRNf96jnK/LNuvTG8Y+absQsmuROp2mAvpUq11oI4b+PdXrgRbRidBM4h9UMgKnn5Uhpu1s/gqWP+7OkjipKoT7UnUN4to9Su79hszQ/Mp1Ch4OcGRLR6RV42qxpswuVbImUgO63R/VRbQbrrdBf8LiQcAYB+3ivVtcwQDXBh+CFqtu7Uts1wFtxRml5X+NKKriz+l4sXY+z5iobADRS+q2oukJIEwbIDiHVa9a+YquKcx5jzgqt8/3rvgsj6YVJkrNgvjVhjjgAVWMZOan2OdxpYx8aOpnw4mmFp2ioD/OmfMO1JYWcRnu8frLpiM5eJQW/PaEGdPIqvJ2OfvjUoJKXArwUwV2IJUUQlZ0L8f2yHVcRpK0QRrlpueeL8nbWPcFtndAha/hNCwsajrL4YCeJiW4LuL8/pjCw1R6oOmYrkyIvD3G+pglZVd6oED8hF+12AkNAg5GGZSgTmdOsyVFbubWpYpFXoyYC1B1vEmASvYvdYGNjRvv5rIMFrBaRLWW2BCxIU4yXCl+qD4Zza+mbi0KBHq/Ol+IHBIX7LsangenMzP6/byt9pBlNmYp2QDXbZhO5ZDMLP0Zkrkoj9cp7+kCL15md+KpO22co3cdvPPQ5tkjbWqkKnk2VEaCVyvzpIoQnW8kV2P6aYyId0W11TIrtiVwdZlG19MT3/wO1VAZJtUNYNptVXVRbdM5GsUOnjLrhtw8DeVNYp9rhGT2Vl2mFGyo3Sgijk5ibaHh1hGEzYML8Bk6EDHLKR1H0EBAg1he4m6ErR4XZCtzpVK89TXuvYqaEp6UNxyCOmKyMEriQqmBbt+014jiGeccI3zhwov7IhiUwkvC8Woj75Xjh+JMQo7Qs1outgNjr4yciPxED/pyLcClUtBggXq83ELdMlu/cBDztxpygvz194VwRuoBuqjsbJ6rvtVCvdcgjI2aIlAlVv4ody1nsdvmBT/ZKD7UD6xSY9xLbPgD6gwnV11upAq2rt92me5RyRchegKn402MEYUXh1QMG+9ZWjyAFZusqqo9ZXm6nBXVtIFvcEkE6ojXYvlVZYCBD5RMS0PCqgFcFEwxrouRn6a4z1VHIUYdxNdXqDNlpBzPQb/uCg04MCyBHj4qjc7MT3EEKq/1Y6MnBI1mhu4NjXYcIUE5kaSbAKh99GnjtzybMoVnmu+GxB2jZw9t09S/7It2wEuAaWPXiVOEpejaq4C78HNwwnZwzVesY3cYcF2t6HOep6QGkVPyJtNdj4SB/OP7oIWkjsgFdiGmaRXtlkjHwIQphOZk8Eq0pJPRp4+21jZ5zEfc/OwKR0m0C8iGytifyisruEF3trbc6wUa0IJDqxBrpZ6U4NegD4HowMpoRA+WwO+BIjsp9Keyap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWTbruI2zHxQ+AHKMQTIFxm/QCCMOiPI32FAVsOZCl/kpI4xpDmjKvtmKwJxyxUFAZ55CT/NihpAKiYMabiQG0zFDYZnrjAg1wEBKRfwF9+qZNt9VbZ37erKNS2musO5ticV9P0oI5buskqL+ChPlCybYzLGOMNk3K+63tl/hl67YB1Ai5vEEAXR6bbQlQaWj+mT6uYxod0V7Ss+rvmRGl1hOFHfEDd7qVc0sh08W3+olCa7k4F9QwpNJH2tHSW5ULOMAl5nY0jrhKo0INFWGpdNdEbLBewnU252klaixiQNDzc26HHOvraa4mTHCjoyws9UhgFeZO3wkfoo5MHZFgVvZYN1z8XCPgC7OxLrTA1aVterVYo7cdmmvK1i12kLtosXVJBDjFXKSxFRRjGiSoYjQz9pdTHEpEMZId92l0G8/hDeU9vBktPhq25XJ0WCXnDHxM9lPg8PcFhrGA8N4XCwP4FJEQlx18PE+mTPdssdYzkoC2+6GYzuexPGhmhSK9QArQlHlsPKtKg3f31yZafXd3chsdSLT6T0GnEPmLKbF+ZYgWWGOs6BjjBrn8tPkMPQKY6Z42qg7bmr1GTNAfZu6K0kFUxmTlTI83AEYywiPMIKHuMXcWPDPUTg4apfj2BsBjC6kxoTgE3gMYFVlZrJQFHI/Sq3egrjac2dAgKJF8GwZJAARFY2NlA74ft3qBIkSUUg4lA7sF5EDpio8p56mtyFk35yIBdiirMBsn2rusumWTPOUh5A8JaJH9gfgSag3tUtRfXI4AKBUHy+RK4qmJDYZjiquNJTrQljRA08LhzsX+phzocBnUQ3sGwc/ExOQuO15dW9KWZaQPDOxuoPXiQNAMRnNyE5G8O1cnVZiyA2iD6XW84c0sl9+CHHYNCnhwnAY4QZtPIruq9lF+qYZnBV0j6U0HDGM5rT2N325uixrJQEkgVt+FMm5ATeuPHJo4AYBThlWfAFhR6ylk5XXp8mDQUDdYX6N5pUR88ypkhLkYfh/yOtva5PC43HYU91XoB6jGMACw4WBs/jaEJ2bBYM+SyTicELKZkIRDb4IdwAJxsqQ48MEUe99Ck/UU4IHxr3/p9hLjTojTwXhpbztNcEHROkFAbIFxkdtCyjG9qm6SQ4n5gFsz6g3Rv0Q4p0uhZdcZ8I73G8jgSUHxOSVjCqMfoLXl9J+zU51ICf1VqmKQ8BBUmlNHmggCUREFMGoZuOKYL1OR9erze6xjkI0o0Ef14XNgN7AzUkp33p7d+PPO0pD6c3KwusE2O+z+ZulLAq8+W7ORDtHvdmG9+hgOUsvDtp/Ef05yy6dh+4NYiKfQ/zLS7BOHnRIf5z98EBWE541qGyqt6JLGQe91qsqnbpCxbsnRWaP6ByV9vBydHNvQ4hRRVDQdG8v3IeQGErmzPsP8nLNMyqezShN2xflqkIDkoMKKOpJbB0zEm90nuWtajoQmWSvICxWv9IAaTaFrQapOm3RQgCHXFscmu536nRpxPCREIO32/Tp4mQpQ1FiUxMpge7yp7I01XA+DmOC/EmhHcH+a02GFKc4iinzDKOHtKhONKajgjQGVvtqIRKXuKC+fmUwZRP7Wtvyw97wjKtaWuFY85BgRWkUXmxks4/b1DLaD/vk4qbOpR5j8qSihLJNto1YZi0F5oeUxRA1yyZjVEPkVCQQbL0xzQZR7wZEeEBiDRxj+nuKwRhasWE703rpQLK7vJD6o/IO73C4bPFRTWrIbpXaTU5qDFX+tzoNJoET5IdPSB0Dj+tv94o/YE2K4EqomLp0kWCkrJ7d8vXOrAEAICRcsFj0mvZnfXjlSwwUobM3FemJANYjmU8VctlFi4s+Nywa2WY7iNJMWzI9YarD4KR1reJp7Jg/fRHnRM2f2ate7MpJO+fh+qkWPoWuedZ5zC0gbBvHH4zZyBAbsA3DCt3XZI4CIrIVwi8ouBIvCcjxQNoPZKkWqoSBcYrnRVmFUnzxC8qJRTSvdElmBjeZ0j2XBF+hoNMZokjy7tNXv/1r9d2KgWVrDEqJsbPFMY5WtjZV91LWq/a50T1fgFWs0C/JxchgRu6fN1S4b3hBw0N8m/8z9zJnz8gy14IpA0aBkgv5TqKbG0/P07qrLDXbUkME+IXSa0XPXRziW4mfhDvBrsLnQmfc/LTHpI14Aro+BDSzIwYR+dKoE9VQwjGAzuoefBM5egbq7FKsUTNBRkswNDZEpLlRaCJH8JpcfJq6wnsKvYvY2uiMtmGLxZcK+HWsDPc/4qXwmTis8Dz7FeX3DALfXfGbG0EedMFKlZVVM6TwoXf4cYynlQK2lKDht9U3JjIS3TWarGoMcbcxFJdrN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5biwzQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa2fTf587cW0GVJan8/RKnVm50vGb1IPXq0u9Ajnexs+w6wk8z8U1Z23akWeRXC5j8UzMlbQuq0SirBvIPE8VYhgIVQBQWJjBfS5jNboJKzPEFU3ZbNt8l3qrmh3K0awmIQVjV3CuWgj8/kP5MN7LMDRtKWYTyDUDlS2ZvH+ZXD6W8bTem1nRnM4CdsGVLeBttFEQ5xDuldys+VsccUoLRNvOjn5dQaGcaUteGwM3rGoUQqM2cje/JHmDPYo7KBIrVnkEV46kUbeNynGc0KvvGiWVldhKtyXNqADVrV44pW8agogfnMGHCbGA8hk4vWtt8lEFY35NyWA/kmqubM1SGwFnQQvW+hah7JB0inidUl2mXrYVBQPBUR5NGZVOsWQ6fVxEWQM6at8IqHO1nnU/3xs2HZOXG0DK4Qn+m13XXSWBWM38rR0zbwp+12Q3/mS022YtJqkQzk1+lhQM7LyJVurPARoZCiEJzjyPAPeiKu4DeHbAJo3A0X73sb1nuT15Qqb8ZVZ9WzqzYW2O8EWyOeinBh94maajsEiOZ8NrSMPepoNKNfFwAj2dxGPEXWuIfDFvjZwFFEALnBtYsiYGz/0iJpWn5gVOAs3/eUh1Z9sc5euxG3i6xCUjHzpOojMo24zi4+BNi4Okyq/HMNs9ZHSjItH0Z2s6pbJhxLbJt/d5h6aitHGDpIhvBULraYqcnxJBkOiZRpgMeGwCSUuWcogpxuisowI2ZXc2wNnA0qbRCYEMbVD0NwQqvfFuF8uTQkvASQyaxHtsB8gZ9S6xu4ld1iOnM6UjvUayFsx9i5baQUNx7UsAD3FInE0FjJweQX/6huoMajtvBUpdrW6hrsoaJ5urjoAZJtwVt3x9uMI6OeHIBrCIehMNNmi1mMxOPTfwOJRf0s/q8ontMuuOICtmETFcTT6xMdnie6IySXSMEuY5BX9NYQX12QGV5ST8MavgxZ0gB6m8zRFwh9EmUPWPFuNmPZ2rLJK081AvC4HqXuWfEfAANw0PRVP2T7Hy9uNL5oBhWu9hqQxVsdaUvJYu+bEtKzggCpIsIusJNrFdLA7z+aeE7qjYXvIa+wsyEVlPreM4iS8BdMNAEUoUPwwxsc6ZNwu3T3qE49SJZglVG5bE24jgaNQQCrfC8LEAphpJbSDo8HngLXDQcBFgF43XTOc07bpTbHv7jK6dVrcQTbvis5q7xIVI757pVy4tQ1oW3TF02dLKnifxgdLvr13K4THk15L+u1bkTHo2M49C5pKsjyUClbEA/puOM65KlHSofpFEb4NiQDfApwkFT2f+Ljd0TWizGn5vAgud2l1zqsjXA52Os6qGl4ZgYZieEsV3wf6fi3l3WyCYvKziyQeRgaby5AAphmb7Lo0jSswJ77eaLn1eCyM3bTgXJ1i+5Khd4Es2yLOproeSnVXDPnlRzV3Ce2jNnLDg52iOGQLtHtLyFdkUtGFDU4tb+zNtSaRQFRUuZSLxWJtRgxVCl6/Yr2Yfh4EL9OCIZJ+owAA9bB8gVFJ9DWQ58oarcQCHFTU0HoAeccwg6hLS9S4Dlq3BqYUUbGR7JJBAGB6XQkIhWtILfhXFeECXEv8QoLPj/xMMOVuM6De7D1xF24m8yJz6leQbn9vsac+9JGoYvto3IdTtnp3rOU9XLD2S4otzY90QNLzbIAsbIb45b5hoymNEZOUWh1N0vh7tc4FhTFDnZ2ibDWeFwnPXSWXO+CNs2fLkOar9I14FlSetKmO5RevWHLpfcPJVTqq3iIxJMIuszalM4fBpF4vbo3H5m5HEmeIg6TI2nQigUnC+O5+COyHz15ttuqPP5vcTNWl4yCfwRobmHz8OyT3jZsWepP6E0brrZd84+2ZreR13PDF9x0uAS3qyA59NC3Jt0+3nPJCSPAiCTDGAUQR4Jv1ykaaFZI81iBF3WQ3FPWTv1GEox5uY5rHuYhhhz4/bxs19+oPHhHfjTRUTJHqf2jJoe1DoKVpw6RFjEvnuMHmE+x90wZK5hRBmBenJIhcn44n+CC21iAmBXPQOyzVMEthNcIiU2737DtKJfl8uXYfvZNpTBG/RicXdrRMiYF32MUDZcRGoFjkSvGtNq9KfMGOp/hxKQ/S+QbF3QylnUrEiyuPvUJl64J75LdrHmowgo9fDK8vODI3Vda2dj+0GREgxcRHRaH4zZGYYUxwa8g7MaExUhjLV3Jsw8CWw9ndkfi+mjba1TkvceO3RIPPFYP3c64Yem1QpwmxnIDvXgwlk+9arEYvyNQUIxi2Itxtviw19W4zLl5BZcdK0zkiywcJNdGRmi+qtzQXFES0Z/UCkwErKpqcwena1LgmVtGR7ViOmVAjWW9axNstaF+gMjmk2f20LD4P9b8oeCp0O+bgEAND0PT2mQP0uqbO+fLNUmnPQsApjKyWFNh8vornk6RylDHxOMxJM+7oqA/E++MtnZKCbDsMmNKqCH7cXTaT8sQ5WfW94ukBjDeef//smfYeLRjFtApZQ0OInzoZUjpxS2J+1jK6Dr6vm44qd0XgKEHr8y/UiUyGkfSQLfiEI+S8SaM/C/iAdGDg1LRVyTI+YnnJ0R2GLIsK9NWL758flvfp4KZk6qP+44P+T+b0Rojx7Om3T8WpzmmlGexN4eD4V6YuGqMqco2oqaIqfR9V/j6347bFjur+kG5gVcNiJ7hS8Xc9V4EPxPSp07YCQMhb/dFxE4Qw0R3fe1TvZVCFms1FUEARwylu/gDd6Sbu12O3Es9OOTcXjuuK19H5udpmSSsyuCizqc+7xJp7PGb/0inptKDhM/7NdrKIxO4zp7Nyw+kkfXhh+PwKboXdQ4EbiOeF8S2F8dfLSTdZ1PgWnuRw1KDUpP01W9ARcODIwsgxu2z0MwePueT1BPdLOQhmG/EtYTh671udU7YRkqdasDF/vUh8dZrOeJQrs9vhwDknLJ4YrE3tGaHxPKBD6qo/pr452pAC/gl4iZ8AqKC72jROcCH7Wnjotcq28TdmOpAyE7uTV2JVb4ehOvy5p+9ixCEsSH6Aiop33bBFb6KGjynRp2iYQr2u79FnYDGR51hbSmLnrxYEKcJFwzECnPEsT7R3qm78Zn4e9IhIR107KOwNOooJYOu9nBqMqmcpA901I3I8eJTTo7t2VfTyNuIDE/OoQ1DQbcJcb2svry++Q4ih3q42yGZx7EbGoGlueObkyWVvrm6NWraseYA6ViJuXqnr7Q0UAuomWwGpVVDVi6PCBcuPYbiWz/SQ4bsDng1E6qRzu1wX5ZfL6ui4VE+CH8RP6NOv//rhq28eP//jvqQWLU/RQIcqpundv7z/avkjVvGdLa/lLGSCK2mGbwK1Bl1oFZ+U5LHZ8u4CFDMh11aD9uZXJq0pWSTEC+uIFGdwhg0VzxbccjlJKnuCliEbgnyCoJBduYD87qoZjZZuk5KGxogG9NeJxS7CNNfY89L4jiU1rZC0Yucq4jpCIR6pNAMG7FvMh5H/6loE5QDUbveoneyUpRN/t4bMxIdbIvsRR2hOzHRFlnGUvy6hNIPfVJUvBp+XlQcKP10xRMj8XKcp9XQ77SJ4x0ytI9osLBJjCVf39uDAaWgBJuM12WqOiAzSXKPdgrNoP+mj0GPg+NOyR51JVAUHrthX3SR7kpFh4m3hKjuNQqFeX4R1paTiPsDTQb55TGyks2JR2jw7WDyOFGgeRleb4dmpBnotI0qyqWKqO/RxUQVXVYHHxXYmY6TnM17qNqVmDTE7KuHYsAaK+eZkuYRrBocrxF1eKVBPMuf8UNsA6AmHAxq1XXYmLBpTS3HrDIvYjKrCay6SfYQIxSgte2KyS+elU5sUV/JvNud2KSjjHfCJ2rBQeR+rWuTgXIsVgrAU06YNC+ecoHtTD8f8XYkBPL1+c7mR1kzObTYbFZfpreAJ+HZmhduam3hm8Sh7dwlXyeXsFjyZOQJ07SdmomOa8pFDFEO7ihQZ2dv2kcfKxlX9Np+KwsJYFxdy7dcbBt9xhb1ZvpK4UP8/otJALYHUe8fmlvCed4zuSbWUSWfI1GQHtLAuqtt/i0YioO76EA67N0B0S7aDd4Lym/2fBA89lwCDNZWHhCJPquSn9StMow1Eo3yB8gjDktBAkCnI3kXJBFuLF+/skN+S2He2ho4Cwe6OElowuhkA0ulCN45NX/Y+GPW9XV2fn3ZrOyp82qhlG3SmkLuTkxhwKoso3lMd+21S5ppGVDCEfKVJ8citxxalD4RDyUlLhY1e10JUH8+0pMk02CAXGrsSxAC9GOs/Vc/xIUDowXoR0zEYJzoQ3EtzCo26L24oa5vBH/VDykIjwXHgbuUdp6QsSy+b6gqRO5bVJUjm7ocM/G2sKRAqW0pGbVRVZIWgqO+CRa/X3T3te5bWcaCBiQjRdt4XcP1qgnU/2myXLOdN1Omy5mz+A9VkTLITSmL2GyaQWWABwJlQWfT734esoNE/HA515UWdVi80RSHgxU3ta05VkSV0gL8+OREckwZe/KlR+1e0vmx4Y6i5Pknmb3DrQlz73rzb2E+17NzqnkHS324GmZuGNoemDacN8E30i7huyG7DtgFgfu3k7uHl98/2D9zDg0xSzASdgolrBwY4Ykyjf8C/g+g6hxOn/K16SUnjzm9KN4ht3k3Eve2FzmOG2mXFJCBpXRVqzw6TrehJOBMwKuGWSQJGJpG06FbvtejyPbS+PBVd3IY9ukGpLUYRs7nLWvTWUM7Y5DoDnbvyisPITUMdmt+Xhc7b263Bs3kCMCe8zcDSdXG8H0q+mbg3Q4/cZ8XJ6NE0tyrFoWqpNo+ZaslEwC1DMbEbdeMYtFOrihheaV05/WS8cEWhiKZpeLB6I3CQO0jxoHugtKJFG0Mi03SWNzuhFwdPS+KmaH44Z7s8siVFh1k4jlxfNPOkXbHR44U8C1PidWf9pJ1tggdOh3rIt+spJcCj+ZvBGMLrCZV6ItuigQs1fWhi82/kJ9ogFJ09UIhFrcv1ak4iRUGIMUMIMixGitXDgi9/3tIcdK+5ypoYklHAB4hqv33y+bpIycjiCOfA0g43zEmfn5aRBx1/Gz0poQgpxfDtTbEi6GNPP414/UjrCGYZcUgOTEUBb9VNFU7uof5TekvMdaEkdoC/tONF+ff2QL/eWwXOzqIXLdMCaLt9Pe3q85Cdl2vzWM3iSChJXTbY2OPiD0E6OdrLdFalEW+rbAvEl+0kM55wkM2gFylV/ABs7pzWQnNRcjKW8dKLg1r0qVljfbJqTO5FBt4TMiK3GtuzHm8ukTiJipre+boHGMAZWQjrh0NyOXBcXEhT1iU4VrWZn26P6YzI9OKjwCJ8OKfSMIaBpyYmdKYTS/j0+wKBKf8TeZg8Qy0RFtp3DDmwPPiN97+qkiVA3ZwWBf4Ak5oEpKEPVODegN7qTEcJLFAcWKc0+ldpdJAIFdc7dBU9bw/1aSojjeSkIAvZSgmifzOQmt0d9ineWJ083Y2zRNv0C9YUvye+cNx64bKhp+PYEzblrqKg9bqYyvmDOoDonFTkOAGJrh47F9ZacUuS4T203f8B9ula9ewso3NIb1tcVHnhtpdM1NadvkO8vhamAidFwpBH89XOAys6xH3KhBOlH6CtlgXED/aZjTXI4yfePN0sPt1gb99S3Sikawtk15JBEYxEBk/0sMkTP9A94uQDN5Zv1baQCvlGbALXJf5n+LpxHabtG2/uQKjFBhbgeJp3Gl5qrodQQMFfxi9KqyYdwHd5KkI6Uck3nZYu0NcHpXaq1MzR5qIjgx3ZvoKitx1S/Y8YqznaMPz8JHjq0jp84JHpUfNl00cEFZqK5DZXIu3qjHfENMnUq5VmbMGXFXGxJxtUoj9y+qFJ60Z1YAiTahCnStFNvWzXyeSQAmJUYtru/7rJ/nBd8su5OYHPNPQf6zDmTrUgl6ck0nFvWgVN4dDpOEVQCwsVv+Kzo+HvFhAyKbSfGebHMUIQ3xMvoo9kmqToAjOOdeNq6XLeKpq8thsht1CEkKKHETFzrNkM6c0NM9+ed7x6wjcQpDWm16Eyt1ngP1ptgqpO7msn2z36xpvJ8aRNeHEGCU/qExVstY5qpvYgIHV3oRhDebPQADyd1ayaH4gCFt4XTDiprOKASA36Xrjq5XwCALAx29o62bgWBgMr0amX0LKz99099wmZH3n5DUcStzcIzDtsK3+2aSXXgqr7Zq3nppK9zBTPfcDnV85Ow7rRz7IS/vlGoG4P3G3sN+112oB6/cz8kzDaubR+YssIGPnsk9kTU/6+FrNDL7m2kb6dlzcFHQcIvuP9xGfXFm5IqJ/dQbVuzgxFwvQyUTiiaLmqopMw98aGKsZoTCv13c0jlidILtmkCbyJpl08Vs4GllhlPh1v0nvv8eLq7YJu2J28JKg7iksBsssJ3G18oPNnkMjJIlisrx4E9brTImiwJlyggTEmjeycrKSGEYX3cdTLDb68TYR5qlsMowFPGchwTy12bxcFn3Ntcbn2+J1NttOPaI3fDDgN7KJmAkC0Q2F2VtzpTORj75ogrsLC9TFxpCnKtEmPZOkK14umKMUIKVxXbcxuFbeNxpuwlpvQJBpKyLydkU4nEZc8CECUOsiAITVWZuJLmKtK1atRcypcoRvBtb7dOLOIs9dvR5dBGuAJp3z9Se5chnSyboh8snqAs4ZQJUuIsUq2QfgH25jGZs16J/7rrqhjR6tgnIwMKtd2l6/Dbdo7jgAFVpkAyK92AY1MAsSuhT2yFsBrJU6N4/XqBzSCnffnbL0wDci2XqVEfvFMd9t4m1UgjV2W4FP1GtCk01etQuHGqwOVe6clSHY737odQOfODQyMkgEOk7NZoSsWP0jajrXavS0Tfrwv/3P3XhKmZVfoX8vv81gCllXHyCaZfpmk5oced+wt4I3xL7DGL1coQ5ppNjXyAHL7RqVtGlVjgVT3cAF/7g2NUyPjYuKm7nI/ku0dgIPbCJowyJi6b6/RJ3jpatDXvYpLtvrdPhHnkkUiH035swXdv/tGpLoWPXdwmJMgt2ps4wW1lN+z/tHbmxunkTClNqKpGeLucNFF0URt03Q4kNTHRtBLPznM8YLoMMu7K8lyPKNBwLejQqzdXq4rDCKOizzIKSrZhYFd8lcQ9id6C0F3Uj8H7mKvW9gFcrJacoo0pdRvtQOuR4ycihE3ebpXO4ECDH974O7P15y5HDaG/g5411LavB0igobyNw20Y0juImlFS1QKrHr5vST3lpick1Slaqo1UDIlmmAoOIqIuUNn3t7c+A0r9nlIZzEPQjc5b131IZq7nqrodPoGxSmsc5ZRNOtjCQg0auxyx2AFbz6sar9gqc0Eor+RFSe7b4llt2D51y2Hp57QzURil7lvSC9wzq/zkEsugUFQM+ZjSibB2fE4A/iw0rGUx1gMqPp6Bdcc+Q3DD1zDguqAgOBLFG9YPv98JlBJB4aDE3eriBMIraLnHBJEA5MuN6bwpAhOfKc+/Sat7qC53C5k++bkrKX0ycPt9ltJrgq5Ohs75ehsAEK+WgMgFp7ccctPfbMQQqd7YMctXmOemrvTcTdDxhFZFtr2qkn7m9X1Gope3JbZWRSJbl8kmSxdmq9DwslUrImqMp8zvMD1xwTemEHotL0LZXyoPxPxXYgY6ZHk9CbyNtVaZ7W7Ch0QBpv2Ws7zx+9Fkc/6Nq3CftQub+J39DZqP1u9jba6GMXA4vGcrvjv5nO06nQ6St5gxDpbPZEC4eUab3JSDX7fi+a8qdU5Q3m8n5gT+WZZrHEjLspn3mQ1tXE4lFQPULRaPZxCLfUqFICHB77zRH5PsbOknrYlBfsPXariu8Lg6k2KesEqxtl1eWkGTcq8lUJTdKNDVi9FyqQvVVzFZTIDT4LjCYBJxTZSjyE5VBV5KL+BbbwrYhllm2O8SAAiRsFdbyMLLqO79q4sXjb4Z13d/DULTTY7eRy6Y8WbOqB2y+a37fpweNDpLyNziBE9iP1CvjHG7hvjZ/rD2OYQgzcBwmN4/tRZA4khb6CyZYEU0F/nzeQi7IHkcaEELzomMmari+VJqR6nTWq4kifkzdWAtyna8qJXVBV2GuITm/9EMYBuTRYTK9efRDXKedzHSmksBRMFaoblF9qRxEWIF+Z668fdtJ+YkyiZHt8pFGnba/gaxvyUlQ86bO9dRBk0GydECgUuPe6ctT/bX84jc4oT+y+CKwb6yHlU5G5w8BU7gYLDd7bOWRXCHtsxBY9faLvKPZOgevqCDM5Wk40GEQ/+z6eCe3H6p1OCvffh32pYpj31HpT60ezH5asozHn/pI47rjf95fG10GiuscfnQ02QrRnWAdoyPuAwCnkiou2P5fOvJXLBXdN7WGgWyWrzLsX2zvZQE2lnsvUgXRou9+Z7g/7eeq/yfGtV9k4R2sJoory3qbxpcqf3NmhJKQU67e5jaZIOFGX/wUXc+JFPwnyq5e7pWOnODupYMfJKpx1Wfu4sbLux8MTvMtp31+Pxm3eumJNqerGk3d9rJfdfw3gqXJm049T9IfuJVkQSwDMk9kAXKeAMzAle04tkhENcVXmwLX3IlJB4brJssvnC2IJnlvbcAsD5vuyiDMnZSTeuIeTQJgiLbDmY6xZOGzs0clxbi2kx86wF6BYhG7ncR4JhAQBKRNQnhZBYC20mCRFuVXsOFWupglTuvi9nMohpxXbVW2Z8/0ayactqL8m1j/o5Zq5YlaqmsrYNCPuN6zAIJ5cWOtXAO3bsaD+S2+dmH/ntOhn0tD5abUZjdOgtMRl38mbuhmA0QugyBYNgtV1TxC0KWGirH5ZbgNWtU9xrCKDPbZ6NUuAsRyhZWHHCQrhsmTrQms3VXBxkd5j6rvrOXOoYOlVsoFMdRM93VaMkFUo6t9Mzx6DFA1qm2kT4eNDjBSQFW9VeFWgPg22F3mES7ThzYBJp+WzeqbL3qdzK6AU0lCjUT+af918ePH3xPISKX+h5EzG3BIV3oM/HLGHRX5IQFq4UfyX3wTI1CHGVZ7pUd4mIs8NgoF0U4sYIkRUmxT+Uh1BpX8BlnnRAltiLTmHG+nrtZi49rlWT0acPlWn2TdxFK4URHGKGWL6Crij+7B0x43mJ4rHUhceAy1s8yWUmBarxjOS3i0r4mYpGXAriQhA7YbqIiLKRAARLAIkNewh3mePhbanUkyhkzk90aqsM7O1a7nYuxZBtXx16gNXxWRDFREuE8Cyt1QkwvODa3R2DkognSMspWWKDkN74gQvl8iwg/hRW58sTZYQbphwy9+ZnC+huyCxV0/ei5yFIbN4OwhQc+HhPe6aEtVrjfBwH9h2LYNQP8Y31N5qpcZLBCNCHeNZHiVi6XUnP3GXIhADSAzh3lAQ6DeqpNojmjPtR4geHvJr6krUxsT5p0xYgBiooVsp1MVDOAlZuJvOrOrQvvkeSMPXlD2h5e1q9SYBW+WkLHRvuqTC8ukzDD0xujKaUtUSARmKAjCECihXKcwLJaqLG/kgZ8imX5FoX7Jv5T+oAQ1cYKfAArHsAwMmmALAuouUEXn4ZbnQbHYqmz1C3aLMSE+MO0dX5eWRCm0bUdTYdr5I8fVF5JnPV1YIoWQK0SFef+vzEIM6I+frt7uGVqABFkX0a0RbOqBq6+WgreSJDMYUjf5ELDxSI960IxEmAap2H9/jUKgAQ46uGNK8/dG+KCw4UqbD+5xfBThflndlB70jWTgjAB6eojyAaZj9ZQ8mS9jqImu31LnK2BFqdqT+vKq3jmGl7gnh7gwGwNwl44nJDfjdoryATlVBgkG063kxdGBe4WIfW9bicj/dtwyGYRdyI0y9T4/LZaL8jbS6Z1lkNn/F5hS7lLxTm4HVq1Vpg20acYypqfdJU1IoiUDeiy/kjIcXifBL9JYPO7fRk1Xwj8pHlXXb6C0Sj+59/GCK1kZ7zP/9jAfCuL6K1Bj9aPlnuu61Y1Wks11BMdGi6cXYH2od/LCVbtEOBotN6OfaosbJtC/CKKI9dQJ/Q0aNY5SRelPjmQ39Mg48aRCAkEAG14hVXQ+gIp4m6OJeBGfnELUSxWz3aj3dybTlriKVuh4uxgK+cSSg07eJyIo3iiQszuHiLIe8xcexYOtXjrAwF7yPNIkBxE4KPs1oEVu+0oNOuu+3P2m7lNGbEls6Bkoo6Sth83U7c5xdEMnZORXQJc8FP+YbxH/I/kfwCPCJRsS0aR6xPtNt29liRY3Wmo6xKhWeSX1kPO5j/nKf9tY92xWGo95uWjd/Hld665+s1uF68deoRT93ytJoWJjukGJoHQYWD+A6Irts9nzqmk4eYkdGygQNpjf8uQItiBJqQa9YBUAQkVf/c9GJ2ffvRU/j+oID9i+CtkLyBFiMuXd9QgCf3yiqu0F78X+PiKNcmsfS11Cmv9K4YgGkstrzp/UrtK/WwaXU2ttrwl5DKfm1eX4vCQeRybCc3Y1jQr+Egn941gkexn+HgS/G7Wr56LW+UgQUpUwuYQd+nZ+zCiwIsXr0yL136HLSey2LkzQ2317MzVqMjgbO4mgHC1qlFscM2gIXeGjAvW8tZv5MBgJj1Vjnra3kJh0ut42tZJnSuxcR2eatm8icpzq9Qz6WukNNoUsXfaMI+UNp9GDEyvgq5VepZCRMW+Apshc1LtWPCWyeUymM3Z6nIbumjE/YZ8ch6PYd2ixYpKHwzz2m0qSzRkUgfXaJ5owlzN/y+EFTpejcWfReKuaXT4FvqFiOFcNMmQFQMD2QpsbxLHtEvFwFwVA0zDpXiU89CLZBhblrJy2S+tQFVUSYQ6Y+JUSuw3q3uXCCR9t7UxbxLaN4KvRb8YzvH9xgVD3Kk8OJFwWyEJ4LyGsEseKPGihUHnpW7W4qLCOJSL7Ee6h7vnmFpfnIWmySUCDMvAwldEOymBs7XgxtyLj6ZCISjtS8lk4Mh8LglCUinwa/jjYE1fevCu2HebxTOY+Mb/O75ACI7UZV+BCs9YVtaxl8cOokTy0c7O80ZxHKd9EPvc5qkElLsAFpPMeztMt7cPzn5tzxTZQvMXkZVhuVbp22Klm/VYv9YMSgrB1e4VjlzZYdcK+qC6tk2ITUrUL//PWapS6Dx5eLneJISDxIXTwStMxw3JmWEfJ+mzCTzDqilfq/qZMsTYVler079ipK+Ov7sZ0fAsxkWj14EFbcy9EX/dvdYc7dIcrXXmJgxVe3aVCLMGzmKYhDCLlJZ1+ptGQ5CSsZcqto9CFi4pxXJ0WEGP9PdSQDr6mnH8LKP3ex/dC2Me9R5OUQnXKcNOMXDRgxV2a5knxRDn2E8wqt8VDsE8lt2Z6lyl7FQnKKBEDCRPgt8J0qv3DwB3A9OMFFixUFnb7ko68+2zXOHQ2wk4oAjh6i3PUOw1vZuTz3sJ+soKjxpyWsPZT/nJPMtrMpHA8eB18a/5qqr1sYKBwMa1QKJfqImMK9joyeNeIgRkm8ybv7ET9VAC4YzXCSokfirIr9vxQCzeXAZpSU1IxKn7upcHFyxCmhjddw24E2kjruVBpxCmCqcY2iDw2BgMN1CZ/tj/oBrUA+EFrP03rpF3mEK32SSN0kKNafkq9gKRXG+Gpz46EicQBVxVs0s9jJGj+Psu78+W2AMNri6IHxPYYygY+oi0GmMl/NBZsWkN9pFMgg+BOkAcHaDWVUNjbpOZniYaXO24xXjRPmubAayWq2QL9paRTzIIDn8jn4+BSjcgKhp+yNzalOSe6xO+ljIwxGEqxQLqFFpHwGfJHCa6omWokj51YvnXz97+tWhhh3oP5WQG690x9+HegJCpZ2lbTr3Gg+P0nn2arXyAcoQgUxd+9nE6nS1CDTbCHqblRQR3AaAvrTABxrJwCJ1rzO0xmO/5ccWLtwZTmfH7+DaZ6clcysFzxcSYxDjfLVCR1TIuHyFJ2bBWmM1YAqwYWLapsDudHQmoNNqmg7hTRxiGio+gX8uy5Cd8bTyUSJuOX9a2adkgvxjjFKqi4NK/pAyraxE7tgEZdu5NBxJPlOETPkkYQXOEKLr06PqZS379Pe2p6nhfL70feyayz536YLmfCDpX2X7ZPakhHSOGtHOkfOH+WYrjnauE4MiLWhAmmCievdXbjew1PyXtrwmuU+Xiy+V5kEPYPGiQi9w9vAaYc/ZztUNIqI6N9V5emS+YXKmDzASdk8n2W3MWM5nbaLbdT8T5bErccdIoohRczLhgtapn43TOD7eYnXTAtqDBdenyVjotgViiQxxG9F0E5V9UYZyJcfPD1rPEZVdVPfL244pUZS5luYVA9lx59Li5Vyf7f3s1T0WGMl7SOtO22ATnTbb9kl0wjURt92x7n4HATXjWi3m4oDtWKQ7QWzevWXfQmc6z7UTPWWBYmgdBgs4iamyUW30xAPbI2nolaah8Vry20p+nx6NO30axh4PHshqqthXfA2plwy6gkc+ettxguTx7dlenlEveBjBAhR+mDjQBgwPcjIjpsBWf8Ws16bmvfBrrrMhEcUAcACQufHo8MJRbz35kZELc9H3FgfdmUB33M51o887seO+H2VyYENx9/7lfgbjfZbKhmWmRei6FP4kEEuvYk2ZNioM6FouMYTNQ5jx04rd+K1rN1lWGmMsHyNaCDmGKMopidz2yxDRcpHjUNqJApYFODFmIQFYNQ4U2nGobI87/ah14txw1HAHzmdkph+0A1viDgWcB7i7Hxk9ORuuAeIs70ujUJXP7G6W368n0g1VO10qQUd9f/zffmkj8o2CbR6rgEgmEzhXE0ye6tznctNmUql532+QsfPun17+G7ViQUAmCdhOOFmTeqPj6QFBv9snapCylRzx89o2wyLaK3VbLsDkXMKFWhDrHueWoXAvNM11gIOBC4EDtrN1N2di7qcIQ5B5Nfr1mGlCLabdOgNV6cQJKL/IScklfo6CigzmYiAKTV48JEV2Qua+8vthuATzcOrCLoL10QvX50BirG1LmQiQKiJIgmgUxtDu9EA08vItcmLU0PaQQHDkGqWe10DBKn5jiAmT0o1Wc6yuFW3SDIwhF78BsS2R3TWcpfdIQ/qViWube3t69mqJfK9Jo3nEO2AI26MN+fUgfb83BPlMB+Ty18BMEQDKRVUKKnPNjkKEmEoVcGlqHB2NXgbdTLWiGjee2JGuBZGBKiHNnZ6NJ12Rp3OnaQDiVUO7OiE6x0Tz8mFJhkSKmD5BLg5ItsIskr/2NA5ct+mK1Rw8L2jl2EfDXRwz3NXjwlY3DvSwAtDdjhmwZpGlTvRWBE9mkDQCX4QeDL96fPDV4yf7gz6/v3v54lCsu+vvl/sHhy+fRgkH+4czPQiShCf7Xz/+/tlhwk/mOAxXFxwtJQhx6aUcJ4bVn8QxfN1Rf220dEj0SVb6rmOWx0Kan6vPkSJ572TcjwesKHMJmrd6xxUq6qIVLI+K0JqoW/VZ4ago0ETcaFmhHYNZhMeUCGmwCvGBwUiq/ZXsfrLEZT/VVNbvE25oSG3xxAe2OBoRyaXAmi0uflyKcQgoIHPM8y/Eabvcw+O2vnt39RqMlh7kKlKoT/Dv/nr4zYvn3z0+/EaBWCpFvyqmVVCCgalGxYZPk8JSiylwtM9ABvJHCb2txKTOZVBxBAKdv9E5kUIBwps4Qs7mZL1UT7akkz5gsjZZgFAgO50vV6cb1oEsXdLebBbyxmM2gKzYi3glzsW8qYGeklevx59idl7Or0SRgEp2QxxsNU59753pjWjEd60ikgB1slPqb5SzdOWosO8hB4yMT8FiYJNKRKJiHe0ENpxpu8ro8rKnAk4WSB4eQ35SSnr0+N9+9tmnv616Znv64gCPClkD7Eep9YdhiLSx8rj4X78OY4V+KBuB9LIYbl4r4op/VeUYny8vQqgZ/aEzAinaczRhIe2vr84e/C4wczhPC1pjorr7JdDP4fnmSoazrGL8iv8FbV76KpVtJOjIlOvi6Ljk3Piweb1664GMq2IAeFWCFRqMuoH+ijKP2ORB80J/DAMCxVGxV7TURoqWsxQzLL1R/DC9bLeP7Ol8JmrVAcs9kPjfDs+1bYFPEAx+XGg68lmuc3hcIe5CiF+Wtz/yV+a781fg3UwnNddL1Vn929/Yl4YKzvVU/36+PN6imqozAvqkdAckVPlN/75Eh/3E/vR6G2VF6CdE9N3ksWQOQ9ilvpUt1trV4+UrS8eHZEE88UbYOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRmU4jXcClxT0uQuwLRMqUlfmzwJD7ORi/Rnhjem7WN6+80Vdy8UQYzsIE8jghrASYF6XEWlwHgUrSvE+G4rEwMl9rwSJHNOs7QEfoVMDa7dtQKDVS5P7kuw+QEsBAxUsCtJyzmSG8LztkE4yu5utjXcqbj8o/7j/ff/n4cP/Jh8ffH76YPX3+1cv9b/efH36wO+yH714+/fbxy7/2/7T/12p4n5HdlEYKrvKe11NJyYbMAVq0jkKaurhA/FkfIe5E7BskvufYT7RPOVeUafdxXyTXOW5jpJBFpVNZI1dz1StHIvrReSrAcg/3ogAnfBMo3da00Typ6lvEpI1fHfQfCWLZxJRsf0fwyYkpL4YRH7EBn/jz9fFSzQu8VqyFTB+IpTXjpcLlkKutYXMlpU6XZsW8+OnSjPhwrkIuDxlYZQNMmbEOL7oKDBgsXUgRdb+HVnCMkbaQUqR3ANbs5v9DzdBqHaGLtZg8u1pJnyF9BHDvuLZAclgd6Zbnay/LypRAseA80y9xEId8j7a+qrMhGekcFV4ZzRFelDkMfRNcaRLmtBmlF5jdCXXT45noJmY88qQNXPhTu/TVWYV5ID/0E5jSZ6WFP2JRINmoeuO7ARqBda2OC4Mt2FzxWF/AsnXzQxkcS2pD0rlNSps+GfRhWWqi6qQIfmgfIb91S/aip16UoFCBpaOCl14wO3DyEH4CN6r7yutmKx6XYnmNmc1P/TQCwM6jCHPviRxfh+JiL5xD3tacbfm2K58tW7Ai4+lef631PcPGFbmNMSzzmNfkELHDbwtACTAQ+a7fMezGZPpzRQmDvmVt3ur6OnWL366tSAnALA36+xOUAy1hfrzBHStOI2QFGb+YYz/HfH1TjOrCZotxImnateK/5Ue2U964iYBVxDWGrdADwDXHNEbZpVEUxpH2ac2V1bzDzhHVR5CWeANSaFuXsB6EGFXb6Sht+mX2NXfSl0cnDdMkmpcWqRTp3IMV/fhFjc350axavIa6CZLBUgc3RehamPDOBNGtmFjfy9hZ9JWmu7VN5vWMTHNaD4sHESlcw8Hcx0cmkPSuFrIsnOig/7BCa5a0QlJV+dFLv3KtbuVTE0+fBDc9JgNA3Fc+F5QTL8wnuBg+u8NnwBT2NOU/gKa0x7XixxeuUh1Y+2HkXZcVh6H0swkyX2CCUDInY/ZJnAOOs3OL7Ve4ePCLl48uODzkUsq4Yzy43eY3NvFHEQeKVAFnhK7jhVlG9qpbFriP4a62KYAlchyW8gB6MnKDmmh6HilJK/rBhdC2xMGUlwMij9LGYYV4iXY9QJN70PFWHAWmbSoaVVmGkIEt+tmdgS3mrWGe4rrzzrqvttb1Mxqij7RuHm8qP/EvtzZxziY45Ew3w7m5utDxycI7mwoBhqfXby7NGhwbwkxf9HnuUXdotd6My2KggzIq/HZGmcLw+Le/WVxARKQCBLXMAVsf5FPMofBI9o//XVW1RGm+OVkuC+f1iahWFDzt0iQ91gCEOs3QgNRmE/JIqfIZPIRKLstFBUpHkW0C9qBP8QX3e6t4faGM87U6AFD/Spn6M3d40g7GSptSG2/IyKqqsfjI2eE3xyE2I+B9r/yzPjFB6CceEoQf40/0Wv2fZfdKUC4DTcsupHOjCH9Y3Zm3kEyRsW5phW7pU0c/vt7Gha+KChddzNa4UA0d25eWcFyw/Zb4F5jkTSAvmNF6aFTPxz7NduONOYDkhElju8lX3ACPhjcFkUvir9bkGkRHiL/7ZYWJbX4sYPyblImKvS0YMUN3e3uMy85xNsz87GiK8yufQ4/p9tcmz58W7/jrqbq2SWeXzyh/APqVvjFAktgpPqRUMJYm5vbvG3krmcdW76mYsSc+dS/10fsr8Wb88q+zgz89/W721Tf7X/3poIjFi5891P/1eiLjXXLWfiqfNGU8XK2eSdHyD4KfiUswzR9yaaAzJZYEJLEni3N1jm+MbeRl0QkhY+OuvPRdgM89GDxFu+pFqRNNgXf6RwVnINXSQ1t2OTm5Xqte4EyYO3pel21meTFTZ+ZllGk2kKGa3RdnxFJHOy4MF+TLvy9KvbaM6ValwTnKJi5/haPF7UApouatMQupaUqOGLKmZeHlZdbLFT3oA974pKtJP+gfvNtIlf2fVPeHo1M1SOtu011lIhbCqUplRmAlmUWczIlPKBz0lLZKz2rk1pLl/VnAaL7cLAxHuFyjx4f+mJN3GP6U/Dp4+sfHz15+OwAULW+lFldLbWltBZ8ePv12/+Xs5f5jeaXlxFWxXFXPD8WprGJS7AbsodTZgpx1QgbXs2ZPvn7GczYew1igp9/xcw2XytDO58Y0Oru+aIqUvUB/bHtEwFIaWHiNoReMNjGbS9HB5+dhMoWEGROWMfZZVqwRQkT1HvEDeX4+eHucc5rhekr4+vPjl7PvXhwItV88V0rXiSKj/suLl08i72LODfqcZI4gUsPnytWZje/Fm8urd6igaNYex0zNw18myJ2DNO7zGJ9ZEF9tDTk3KbOHQu3MHrJ2Z/a48i2eAu4ZClSjLnCbzqTdvzSD+CtRHvDHLdtQV5Lgj1g7+UUR0QK863UVxsnLwi6LGyRSroEJDmtUPJhcGANF3q3wdwitgnVIWBLdXJZw6XtF7SpNP+rHWo1nNgtqWeV9NBREvbkmaBVboz3b//pw9of9b54+f+IcaDyPhdIC/S+P/3qA407rufdB19mDJEbxUruDq4VHnYI4JIv7QtEkAZiA0rQDqa0xg1PVIuqlYoP63hA+JdmIC4hVx5tJNCndK1pZ3KZxpPi05/uz9MDK+pIFwsBtUvwveGnKHm4pBuAwY1RitXmghzcHBcWZxE6XWOK6nFPUho7TEAYg9Tvtt5bxFyT3wkbgWqDNAkM8uyonwbZ8PvKmHmp6jxUesdToC35vswJ7hWh27PXvRSVdN63USSQuqu7Lo9M1PDlENYuoW/cQK6IQMKxSDMwttMAf32v3olNDtX2yfiUw4SKhYSDtxQoZER7CQSBf11RWfMxeY+tm3bGNV4CkmpqylbLlDmgdRMhIFerGLcePf55bpQAbjZftPZU5+xSWF6EZqGuPU03SRtccLkImlTprI4CTeAwPaIP0hO/Ujy9OD1BJxxJ6kvo1izUcCy4EpeAUp1E1KKbeqCpH6LvuQsCV91G/JqAETumPUwxeXl8c/Mez8p4wFVmqiF6FnRu0ziMHHD26OrEUiz6xGBWyeLXt+hDAze8qex/KFzE2E643VfSeiRLgn58+2X8iZVm7RdPA9RriKuHEdt4jydQd3gEWhT9NgTmRoVyrHdeMHpqjt6JjsZb4wU8MJ8YUymfzIG0rCRxSLf6OTQzi51V6tWApG9qmtgWpQmrJN3T71wPvhkn7z6WNshp00b3xokdT1qQ5Z2PYCupwnOhzv/+FHCCfKSMO4rANqckqKup31PgLslftrpcDEubzIG2VlFAm3EClh52vMpjlMpwvSedHrK/SZjl2lkY1UQXwoT629V5ZPD49Da+BAxZv2TcH7ZuMjawqYfxku5ZjYSPaHMitr4zOmfqgUnSajWwX3eN3Sq3sX+IiMh3U6Jl/bBGhNyBgCnnchk/Z3UqVLiXA5NKIyK/GETYAJKAP2IAYGKlNlZTSrK7Jw1Jswwv56MZTyUHnlRpD6ivtcr18M1+/02tGyx3hzepHeESPD8bipSbz6bn1vPV+6+0EieZH6rYwYKfrFcRNj58d7r/sHz7+wzNE/nry8sV34tLh2fffPpfPKOhXrlkTxQCLHxhdIN4+xfsf+SHJPjMtOcMUPyPy8WIjCsnNcevxGXPcttKZiZkKtBoLm4lymupNoiD5wQm2DmnjSsG22oji06SDJmhnMnrwiZ6P2U4EAlmhB5+MfLvQcUvnJedWjkv8Zq87u1sQhT0ush9CSjYZSVmv6NtQF13dPil6/ywkdUYfiZyvKS7VAAbQeRliR8kau58tDqTmOzGYSM1yRR8HyZ4gY0s/eO3Ktp7WFr16egoQdbC+0/SCJIkT61Cj0wNFr97B9DlmnS+AbRczKULkSIQcXw+TxMNLWOXNwC8MUgt0WoQN/1qeY9PwOlCUUVwlsebJHIVE+w27vVZbXjQtLx0Rd1ioqNix5k3KfL5troNIHZEEhRtVE4IWFfJu8zsGl/thATbQx4CDPfCZlb1GkfPeSH46dj6z6q3Qrzegl8xfSL0aN95c/JVf7W6qtv30vuBSbekpO9U4rb2DabLZuSdC0u+/eyKarg0LdmkatEGnh8FktXyggjPNGeht62soLbxa/qjmLsF7gFt2srNC0mEmYpAOCRDnxLlgsgHDUFG0hDmLdU3JFR/SmlMn7UXw/b4CC+csC8DYVw2rUbNufBqxdxlBjfBQhPJ7AbNRnkkJs65wc05P2wwLFc4FcLIlYcOGSBeEUdKkLnSe3V4STQWgxxQ1Ox2EqQcWScrkUZ4IJzqeIEX0UMFOo+OFseFOQelkeT8kal27PSE/MTdzY1ibIgDrTCcpr8RzquAL3dHfABJxaanebXb4uqLOpGmQO+1capirzCKAXnBXslGbwSWuogPKdFigcg+V2oTLHnMOxOWT/rLaa7gpS5vLjY9DdxubQuPrAX97gPL8jCL1sg0Qi1CXd7bk6Pp0IeJNfQ8gvOGr6/karHR7LUagnIUAekq0c8mYycZAYb7I8d8sT6ioqFZHoaQC7BwnZDK2hMrWh/qPn9JVz/KHfsFtnKlkAplfl5/N9KF7NhteyutboXEJM6MMKUkch8CG7Ec7w2GOmhlqnOmpJr+DOz2NLm9tED0XMHFRzxFqaH93ouYE85tdbR5R9g//+t1+f3j/y6r//cHT53/sw/xB7CYeFXxzWtNy6d+LKt1ViQ0He3Gqw23MQnYuPXhQRDdv3U5yVtooObBbVGs3BtvuVnc/XvJDgvrw2C3HY/7WK3jOudx21HnptsUJFdfMIkRrNpNW6d3Vktwdge97GQ8UMcM89DSlvnkBU+fJXVgwaLlpYDET7qUMLogMyredurfskMTKO1FNlRc3OuNEglyEDE3//cObvhgW998/utF7zSc3sIT1Id0Wtrp/O0Cxej4sBWr/8UH//ac3jDSNTInF/eTpwaFYDR0iwHVWtrB1pfGwIY09fL3Amxu3eTGYEotLnsPzU/V4MNSbvV817ibYEuokF5cIzm1ir34LV6pEURc0b+ZX5X2MaFWh4O7dAGrt0AFqB7lOYJWaIp3IUGVnIR3TU+OoDmkZB+2uUi2iqdeoMJmJXaS7QGuqbfb+b9Q54tUKf11GlaB+9Vp0v1+9brlqNWVrQCXbUtFocz9l4tZtFCCxxLdg5gs76XJOoqnJvfLrUVlA9GWCMJ1YXRsL8fqo3dxsSiWBrjsqn7CzQ1o3VdylGzxEwxDqCfwVfKvAi1whU7uMaUkgbpq3m3wR1SlfbJfXxE6321YKIbCWLvx2gR8GwtcRja3v7qEiN2p04+Z2CaRfwhCla+ty3z6nSA8D2napT8YtJTC7yUGuKiOOMc+anK8uf7DYMmvUJYDcJJRBmrd7oMnPydoG082AXi9FUnkBdtpjicc7SOBaTL5I0Rz662KULZJKK+b46gw3dqaFvTbp4iDLMZliwxVNXYC7LfA7VOI2BkXnu775rcuKRh75grD37EEKOek6DpdZA3KF/iSp8p2A8zfVb4VMckjEj9HuiaV/D86MnU+FK5pcJTpRj0kPM5dFtS6W5Jn3D9AqBCpcyRBBIgEzfkCHhZi1yvLwGdhkNfyRSms4xzVCQqn/4DFTY3AwjKyqt+AYCFv0n5/u/wUaJaFsIdbUylAh+d5GuCJu3xks+kCokiuFUGu+xu2/84lciByew2kck3OaiuAAaE5GowfyiBW9jgfoUP8WCn6zIP1c3GmD66LQYkCcwIrK/1T9CJEyGYHyAcOQvaevT/mZnMPmYUwzfP/QeF10uuUAMI4xANPEsluwvTxo7czdXAiUxtp2iUVJ/vaGDBxuIlrEXQM4HD71IDv2YNwBgVG6urJ50UtymTbo5w1S6hGXDkkDz2MKykOElDc98BxHhT6j2zEVXcVIDw0qWQ1CDzKvrqIEaOI56gFucVVBywt4XBEtxfXlWjbZLVX0bm1ifFVTvJbB0l/qIG0ALly6C23pMPs7wJnLuH6kqQjFQWhZ1Mrr+7qLdYXhMf0o9Yjk4cqCyAaZluS+HMfYYpjOsyFPN68G+OA1lTX8px4/rGb1TK8CHgiY6JIdKokptu6c4QQKfU1zXrV0xDZHDxqeNzyAWGsfgo6vlEZSKtDqJYGVWgn00CYoPCPJ5OY5CLq+G4vxhsZKELos9GaKUmN1NSF/VSuMkHAk08iT4PA7hxJKFswf419wiXe5fgDqne8gqHUrNt3gvKtYWC1d9dn2P9UZYLZLZ8BlhHyQvhsKB8h7r+JAVIy77sxB3JH/4QFzAWf8tB6r1gJ8Al165x33npFWrhw1hkJ1h6qUEysclnen1//8nLg76UJff0nq4djLiQdENZl8vv1UJu3kijJ7UhZFc+ri5oCqHYT3OwQhdFINYLrzOYygGy4J+aAZMi1ZVRLvx11iBsoYW18/NOZSS0L1NIxsw6nMm0/eyG1Yz2giP6NiOXKiFEMHSeCwwzcF751z1O+HtbsbrUEvqHLUEExDvJ0PMgtO82kOitSTTyr4dIa9NYDY56NpNMPRTscs93my0zLIEfEJO077M/Y++XxPRjWf8sm42pdP9bgIZOxeKMeT/H4bollT4xiSo9v6rJNj3SgAiM1E9CFedJPMsYB7tLmJfOGUO7cwtUPZgjqjpQfaaE4cVM6Iw7dVuhRwVyEWO9rI5yNcVVmr4SnUrFGiF+EuqBlyKut5gBuDI+gVxkWRYTro0+uRJfggpq976eg1XSSRee50vKRlTJOrza1VgflOL06ctIDZ6rBpV/rAuaY3E9xW/bwRjbs8jnoYPWtmgLsHooFTB/CMWdh1NNyXFcbkzs6w4mvdsN0xljbD5NYByN1k6ZA6rEhu0zGUcW/zfvbuNvNzgnctA/7dOiQReqCnRRRR+5CN8vt0UIPrmEsOZbaFcGxTA8TgdDtV560RS3OpNuf9sc0N/8To8pM7Mb644WHA2KiCSk6WzeUcSuFp6owhYaOKPb6ZS5LdH5ObaFNvorIKw+CLjm/sscs9FuAVt2tNjzKfZS3CZpoO8VTOHdXwHr3rbNtuWfL1oP8fUgbAB/BNO1PHkzRe3LrjVe5ES18uFU/fPro9+ykxqNA2jtB10YEq7ghALBdH6qMxK6U+FpE26NORDg7ZymKcIw96SKzpfA5KAH1EJfV2FDkczWNPg5oKXYNkzif+A/1JEQX7eCKAT2Viw5gyr0lkE2d9p4xB9HBK97PFbFZU8lllTeAVQ8WjdDyHoWIavI7KLF5dr0UjL6G997sDqa/bEML2k6FEEHHj3S13Uam9eFk1fXfcclpiQDsck2bvAOrY5QqxQFwAPaDsXv1sYdVkXvO97CgKgIFa/vTtpYbImVlomVLgWqwGuK+5QHUuMEdEqGeeW2feIlWiOP9QOdFreqdL0ttmZ9heapHuXKeTAQAbFOgbWAtKhVxBGTDdbYAqJzj6TW+gbf2TLfRadB71chqkb9hmCVEcRVxihL3z24fj59MzpcikLjHN6AwaOnrIA5liKqEPsG1N+6DaJWPIGtEZ+ZHhylJEDOGYo3cnqTFtbD2SBPmArWd0Il/OcRluLE29ZKox6MCLl4hTvtta/HXYo8seJgclHS1qeF3HPypYmNQbEJzIghXq+JQ1GFZ3mNSMM2aUwtI1P5HDU4vh6w9WPLFBBkfa2kOcCaMpUrhwOfk0Zh40h1vncz7ZMUoiXoHvn/AQEKJKzlR1e9AyDyKT44tzBOVsW0DdBt12asu7XAghcBt2YIibUUHSXUlqOaxGnj9JhCeWrkeJmHniG8eg77qqkO14mUS2b9msJnn81bMcwJF0/O15eUTziYPsX62uhe04rZ0u+IvHXJXFwa5Z2vWFDlaapkLuNMUCRqWpyq7r0xlryZgDjYGi4jU3QC+ux/meIgdGiQWZtF4AZo6JVfZOyHTDe3HaEtWAN3yqufOLkGUcL67eLhYXKXJkmCWx6yEH5fCa45Hh8zB1vuXRSQ+PKvpBTlHOpVcMGAvuXi1DojB6gGAkX1w6vbz1rOOtmAGR1gOun0wtc9niGPRi4SY5GLwNo9ptet7I96UTcxM8xHx5tsbQS4epSdxeP2OQoAZuESVscV0IsWe6RNSbwsg0CbriCw0CgMoGPBkXH3nf3VQ1SEcyovsw6KZzcFMinS3gKmijiM30mNAg6LPT03Pn7bKZ0pg/q7Wmsl2iqbPDQzXJRneFhUyOQHplLlBnUi9ZEloeFeyBk25Ue4inydfSZvxNc9wbOTTFN7rMt+AAKHPjyviZsXcftG5BOGF4LrJRFNYOcHukR0/G+zOjKX5an0LZCLYWEh7BdfxuGjtC7WW3uaxIMDZfzwefT5wOiO/N4mNd0xiBPDyQjvP1JW8Nt7/Rh6LSYLIDG6YhV+OpiMOjDO0iHAdFwEvQbl3eaa0qPUo6SVKYWxIFbeFEqsnok4cPLdJzvG6USXsrcg6Tk4etPCDGpXOWbvLxJcDUrrMVFDJIHK8LXR+5dhfgLHMLQfKVeBdvQJSTSEOebHBdnxTPH3+7X0DhBxh26n937YPiYk5kIiWMUsLvUJgftk+WxYH4BRQV8GupubmqHeSxQ+UZXsmq0UgZL8QfzLucav5BVYuNnC2uZK0K81dNSWhU0hIxjMmjEUwQWnZLDFOvK3grwUnpJkhOAMnhwLt2Y9NClFnx6bXleOu1GfdwPGL+wjYz8rFIm7nuCzX+cOlon19YOc5MQUCRLYj87YPtHS/eibBoeyv+5hE21ghESADDvR0Mem9jMiawYIsUEqMrYjwbXFHZD5p05XLN1iiwqVBUryzvKPqtyTLOBhmj51k+mipgDbhWld/rgWC3q60uvVN3/e4cS4oo6tgGhaR4gv6z9m2ZOsxhAn0DoEwVccU/iHas3rVYQLOENqfnsSiACBcS5k71JX0hDBmySuyiVDwpEq2oftJzhm0NkPhB+fZpYGTe16p+sjNCvS0YoMpP3QRuBtTkow8dlNAEy79pCCLYxiiJbq5IFziYT7nl57x9B1PfOv8KxdXO4TTuOUVt4zT8uU4+bXoS4zOtD7BkQNJpsm0ehItQL+KXzY0jgq2E7CEWtk+EapDk+oXollK8X6UlWvji+PEiua1hcp5RmzW/i0XZjxp3Os/5RC5rpBkIrjtWTC80njjiQbFskceCqW47r8YNGQJdC22LAk2OVV8z6hJL4mitddwT5HWG5e5tbPf5USRRkmLmSRQWE55NHxxH9rRk8714+/pdYRwomtzW5ijxS8YmAIZqEUjx5cAzOSrNAVldUOCUzeB//oBEDF4eaT/T0ODkjEYRmqQlF3EDOSDllK4aITq86FZrkxxqGV2KL93FEPBwFfoo2AOUBuKn2ihQSQS9uq01xPllE4RaNeRJikw8IapUfjRhXlFUUxtYnwW6mrM5kI1bNBtaW4/yBzY+CrmoMmS8aCdO0Hv7H5iZ3YQF2DvRFc+8eR9cT6bV4LiJGZlVtxe+dTfTYl2bGdfR3fc0wszoAj2t7hkh1dofH8oO+SLIg1ITAS0UxW+wqoA1mRok0p3GvLyIK2gcgC3XfYCOLZaoOJQOJ3oUR7FHenPMgQuHPK+dzgXOBt8rOB3iHSOLSxDvF62u31A9CqmehxJ6r30zxgsRFN3UuhpopvNtcXMN13EsqgKxRsEkelh292A9N/kgEtvDRaKmMolbndOFBN97nQDCvVlhnuyJ68VsU02pl9fwm0WrXzcbDW7t7tu6Fa4zWD6iMRRkRUBiGMZ/WnVOJgJxnpIr3U3qUaEp22jnBjNNFu5mukO2bceDdDPCR326bdmK4hs7cE3KNDx1mbMXvbm4yC9xrYwoTlUaTQdrYFBP9wFnczL51OVYvqjiUFacWNp0Fd9C1Zk7zFj6zQnJGkmx5CJ7i6M6tsASlKM00QOQLlYkgkl8G3umQPTnGoDKNxVO3InRbkqfDPkh6IB982ts+mZQNIT+g990m5PS10JM/8KqF0kQMQWO/kX4xNWIGl+DK5u7PquDZtYvP7E7Zm/HdMekaJ8Heko2PJrvRn7vIxTFfvkubudkUP8WzyHsB9Xh0gns1QasxL7nnWfpfP7lJQkrL4ktJd8BcCeJW6f+0e5sVaipzitaWascfzaC49JchOHRQ1OADFJG3Agn2OCwNNMCANN+titcgGzNVRAOPl77ncWlMfeCE5dKPOKQQtsd4vhB2eFr5c07FeviVC7RLtyMueOc2zzWaN424kr379h/YNyGCpDs6Mqv/QXC6a0V0ZpBYE6yG76dq2KPtec7AoTYJvPRWvGEJ5Zbfc0BVOoujgXTLJ8oiRaB7c2c2hNHYGr7zy6YOGDdAmPdz2jnMutU1imjxigNORekbE9Jcimj8RYdiVXOKnaBiOx5apbTysauurobygmQ8Ze8IP2w6KRCjNYWmgCXfBw7hni1hTsl7Jg3xRz0I9VnIsvFMj9/dRkea9i6XADOKxvQA8zt7pd0DjvgTOJiiLCNaKurK2H9abN1FuywBcj58gesTpe5pygNBJNXMyV/0AV+9DuN31X1P+cvEqk5Y/xS2HToleg1dN4NOVKD7myfh4AIgvIn7lM+xGc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzxL5ErpBmKccxkh2jz3mSWnvXB1RqIboQRDSK0GuUdwCHLRaRTD30rTdswEnUyos2BZ4sx35wP0M/nLX1UtjCFMSttX1erDqaQ+c7s5WUcRhvfLAduo2e/DNt8C68JCP90bjNpRZu5+4WZ05+1ANFtGpCpiHO+NbKRehvL0qTC1rH1sfPR4+n3y07N7SdxjNiGLK+X9VaqHinYYcfVkGsUDsOe66s8tFTTEKWocDaCu3Q+JkOzYwG5W9q0dNtaAV/wP0RsJHVTuqt3XrmtQ2A6vVd33wNu44nzQQNlbWStsS7qRK55aTLVZM9aWTbKOrxiB/ydWO/dKA7um72M6jqvGFXO6Zy4Udy6INgbT4+3Tcb/ciPGLetm6xi1uxIGrbnc4tDoWmDMXJo7xnO3bhxKggMgOyYXL5obS4YchMO+cdw8kfKexi2/Dw/PI2Qx3px8ecM3fp407gyEm1MBMCLLDcc3K4uDZOOC/R4GIUReclG1oM6t+u52sFpd94fUsg4OlmuK0k2wNwMWJyuPodGyApNoArQ/0mY6x+g/upIL0R1K/AzvZE6NGf3nILL8SpvewT4RLXJpAfncGDlZv2Am8e4GhBnhIVH+d81blbr2P4rwv1qdzt/l1x8UBlTTe+C6VOsR1paxwC9hQbVgm64ckKkSvsnfCSNRiCNXb7HeLX8pi/FRt3t+g9XixFALocOcuTETzSTj1KNyJL9ARcveZjEX/trbSXAA8ac2VkrsLWPF8QBKPkzd1HCmDrTwt1GSFetueUUn/PFoh7EYj50c+eiUZeiHbQjR9ghNBsKz3lKbgWUr530CDgK4a2LE3UbHeYg1R7lJc5Zqpbm7dGH7epqSj+2cLQGB7ny2yNnknWtoHOa08bOWGbdObpZxPbSNc7jZIYtV7Sdeflf0G4dUw36e7eEsnR6xhDlqyteYHrNW2x9n8uAH2TMNuTFYyLdoZbK5/Mbl6ZmuhPFrBBojHKsZOQDMkkxfyQskzFQ3g+bUB4bbOclt4tX8ju/typTfnSEjqV0o9Qtz84DbdZH3J1IRmVkCZCHYHhK6yxJji6y0lcfvfhoLRg1ZT5uXazZWh8PMeR30y1aJURO4OGebrJLYW3+EOGZVFsHYSZCVKQoztGx/fjaqzsZC10BRs0TpxQItP6fSmrphZjIr1zMJaUSgRVFNu5lP0WzJKyj+JqzWfUUH1bGXeL3g/VSe4KcdPAvlbUZ2P1pkXLc37cXijwnWjRbiwmUrOMHwczKCKFP9CHYI2NiD/OW2lRimyaBY3aUTrhxAv0q9djlo+LL9+x8S8pqAN1N46QQUF8qQRkmHZi/83eDIdnlJcF453JI48+H/E7XX+ZVVgv/UrXHTqa5Ng4ud4qV7WHT44JV4V6+uXsO76zP1LK1M0veyxPDjUF549O8z+/ESP2wlN1QkEu0ImHxviXfmW4tatHar2PCKkgmbnMAoyptOZR6Ve+Ae+YSzXggXKvZEZk4D5ygfaUyX/yrsSuLoTFjKb7WDvDNkAPB83NjE4QHEWnf3Hu5Moz/uiLbuRaxX5g0Ft07P9lunzqVoLJViUblBJW35Z7dvD3KbHXhlKnCgdidOeDT+uhglQ+wBHLt9u0fQyOj4oKTKc5zIKZ7RHGwLeTmtg1PnD22RZ4Es9NLpKZ7xmwu4KAb/iN6MrSNZEBE2dKAMdLrXBBHdtiR6sb/dhhKXDSn8J5VsNlW8YyuSb47G4VrBypqMgQEy4NDHGsOOx98ggELR/Q1XKHqH3n2HE4smOIvqrSXENfTqQIn+Q+n0UlxKnS7n8Dj+SL7NL5R8fnKTxkrLz2iKsXQocU+Ga09J1XbGD3Ohl24c6rlYbcLgjmFBP8a5JM39waG1DndhaD4WnxEP/Es89J8YlfqX4YN/Y5TqXzbJtslyiIlNu24Z1687/Og5ei5Oug0QVtZXKtBK4cSAun1RJZLQ7kIKXlnPrXLO3K1bTuxsrCjqTJzJqallpvbpJTKXMjE3RaEFBjPz0DWQ/cZGFbn+UalmKOZLl1NEZAppNmIlfEJRNExYGPcH00wqY3WBdgamDRxXWHyZkEQsf//+xPeP5uLLiB1O2GjGJ2V8AOj82uc05Xu+abnYUMa4mw/5dW4KHZ1Tguz6XX/MTSdSzVBgWTxC3dxYlCZp4K8QLtSB6FfTNwfaEclJZ7ghOiCYqsmcOHAY27wxhimT6Hs3uib6LaL8dhk+Jmg8TMpwoHOCg4cxyQbZAQe+rB7fh5CzXs3EkIlH4yeVe3mo63NLY5tW2yrCCRKkIhFC2HHqDJzYgCJJ3JHs/HcRngdQ5WSRb5N6yTTRHPt08nLVKBjlvEyrEVVh6z6lppInUHXBPrOmWkeR8BkPFBe70Aj8PgJt/q5Q5o36X9qUSPYNMvglTlKc3VP1AZQn4RXU52MksxKT0YKF1yULBLjcr1IvVgDJjCojHDvv8upI1cwTBRy+dUOQzy9Qxb4QT2lD3H0rnEJPEjkoHeXkaNj89YHhQBRAqEnGyNbcR8ap3qTxIANg+1Y8lj73ruSH3Sm1fZ4h2FZbQixrsTQCtlwhG35DhBaUfQOgWLqtqDrGAdRCN90BhUkem9xGFfdkpak4RvDhWfKLmkb4+cjWndEKe8MKPpO3esT8j7AupUo8AKhsCdnIsoIigIJegKYBqV82oAP+FvjHWahumenSVNcZy4u4L61w/6MLJjOkkFzRX9Ve2pFrKdqiN6DT4z/K+4krS9n/eH6s1uOQY5+N5xA2q5v61DviQ9LdDceX6xQpLVgbUp7k2GAy/ueLlyHwpEU3ipvPX9hSsNTaw2MQAGBPajSjY/4fwxcvgYLsVyypjW6dAt7D5qjg29Bo7YBiTAKmXYhrOt0bnUChtAuPnz9p9KGXTnIsqXwi2qLiUUxWaCDjf8bsGVIU+XCnM0kU4p+KWGAuLGKVuBYdfTJtTiZvLBxmrsW+OvOjAnCHJ4I+Qck2/qgTUr5F2wM8mR1UKJZQfyCemht2xQ3dEyhEdb8fc0hah4KYkCtIJ0PxZrG4skF0IvE3oEVIs72qidgrZa3l30WBiURA7fkCzTPOkXHeWdHzUzfOwJr9jfHWAdO33mJRxFTwAmnzrwievmihWuI9r924Hsomv2/OyS7lWG2bkMQJFApzj9yrYN4cER9uP9cwgqGCl5dZxfFu7qVsZ3OFSZ/NHnFLBGkBa48wwf97NsM48PvVlX0vmLAICecscI4CoD8TtMCN9d4IydZifTdih4yJFptW7Jv0AfsQiea8N7pB5sy457U+n8/XKr4s9iZ/25ven4zK6qj49RQfeybCdHriu2ei0zq09WhUireatZBisRaSr9/J1eTD6epan8IuRZyz1Mvmh6vlG0F4/uYS3qFKEchUX/Y1sf93mWofjt5+VJVH5dHpR0dV9WV5NDmaVl8qfQyNrN29otRKxR6jaLOce3z59Vjrf/5FIXWp+W1CBEg/mSjzADW1n1YMCfxTi34lv9n18svPf330tgp/+tVRWU6O3g73ph9VR1WR4tVaeyQ1x3+rPuifozL81S06/JLzplKYKPfrvmZ86Evih+cvDvvV5G9lNa3uV0fS/PhfPhxVH7xE3riMPn7qGw5WShlmPdIePBqFxCoknsrCfK0XS+Q+QqC/UaTY48m9eGpw2lltn3kdbwhBIG4s2Wb56sJuub6FAlj/i3H/IS9z+v8hcXlhddiURIpbnooscnn1Ln7qWG1cJMhfmHhbxIPweMQu8RQt4+eIjMO8vlo6g/nCvPPMz7G7Sa+uL6RAf4y2hR2Vtbi6WJ6Uqj9zdr6aX5UNF0tv58ursKc/NIE9VneLtXPsbvJiI44UZ55SurFzhhV1mTOUlOBAl0oc8yV8AYRym3P1qvhw+JldPY7lubQUebbKlSKJt0/0jz+e/O3j6f3fy3SU3wV21rpChXeTJVAtvoTLccK1wUxFHGjh9fxHXaZd3up6fQYokDJaNBD0xXeHT188PwBN4QWS7ziKjZeCnzsUIYyQfHqMO489CG1/iwrnGd7B0A4fVuNg/WUxUpKE6KHmzX61GWo1XR3n+sOcc7huY2irGNVNuYajVpCv16sNjhnN0elov+UNHfX0nLneXM/PcYy50ErzPvvNp58ghNI7Jnz66cPfFjegQtbhQaDFRgaKhEyIxg+nmrG4yekTfszQ2S9H4w/3Pn1SlZO/9f9V9lGdLEG/QvuUDOc3Lw4OWwZKy7UkS89/XJ4sFAcjpNDUaZl3TbNJVsxwjANS0QRT9XfWmO5sFh1MjSV93qA+hySdd9+9eNnWHZRFMgYMADCOGYDvD/Zf5gBQNm2evu9GYTCGryTg1WX5CKwtUoxfk8L21CE70+K0uQjT/c92PtvubPX2x10Luadg6bEjnYQIz1Wahp15hDRXkOYmt6y0QyjJLuVlQ4aXxDwQgnjJzbuNyDdmAcezpRxIX7988W3/8pXuoVdyOsxCiQCDQHQNL04jKHL+KAdULi5Xws0bBO2U+H5UizdUmekGWlbEZqr/YJ1199n72t2D3/8+JM2ur5enuxRDqa6efPXi+VePD8vf/15ndpDR7vX3BlJdh9dQx9xwCRJUjS90PLv2iUlgIZa+raOk1K5MDRG7J9G2RxvZ068XTRfL27yK5k5FBb8K6Ws47429gQpD6Eckp2/SOrBGRcFT/8oJlel4Wado94OlGYr6hmNluKYo7svkVrFFErcn2+CNhFLFqfdr3sEsBYVy0ZXV4VqJL4V5upaeWMq0bsKT8kt1jLdPPptg7aizJU8Y39IXMD8u07R6bCvvj6Wj96hkHTOyTpv2s1mvYlb0dkTj/vMQssNXGVOECejkSrGTnl1fCPu5ch7yfH09OxHhgN7n5HCUXeSCsQuhA6xnqL7Ny/FSMruqojXJNCDU07X+FrcCvKmYq7ejzf2x/Dc5mpRTOXLl0jW9jyXu5V881y3h62dPvzqUkkelFNNCR3WxDYrxEN8OluVns+WXctrrIpNb6uaDs0UfZHDwozo6Rp2qJxwhqK3d914rZ1luhAF6cCmORMXL6eaDvkb618XqFOFur8/lwwMsfMDV+Uv+KWd6jfzySAan+riomuE9NJxENQJZ5b9zXFjq6E7vo5fMs+UrHXBhYmh/pjVCutZQOFBJkR+zkLwpqxsFrSXJuYUgLR50bwKln9B3Y5iIhcjVPi6cZ3w7P/+BWYAZQE1G7SplyKREoAG++Pje5mMxmURZCHXzCFVooOZobbzKQmjIddgNF3UCir6tc2dH3KDSOGDoSQa6oA6d0G/GBe/42tYGdczBrYfJQSKfgvkBfVYcA34hOvD9vk/5EyYAWsQEwFoyeS/2Ejuq3iaPo5wSMj3PRCajG8a6kJlVDBpsVhVkm0yV4sjYCGwPQpgAmRwVe9Ojv30JcUcOrke/SnltQ+Hov6wWZBkXr0SN/6fyoaVh5ckJ+qD/OzHXH6Wp01hZKosOJRKAaT479P72+3rzEhxBUIxYvKR6SLIQH/RUec73XQWWrcHWvY0/MSdRAPhHOSDGUn6ZQEILhralab9uhduWouCxZm0hdkyHvkFK1ftRiLpNWhGK/Sjm1MSnTTZ4BTfX+uwtLHqP3+HNniTKlELR6Zj+7/UH95MldiqGCrNHvLg0ytwoCLZzu3mRQuL5EjqIrrFngNcY4tgi//XyymKgAILqj0IhQOtZ62Zyhbi3puCKhMQrqBt2cM0JmLou94p8VmJQ49Ubq99hjBWnSfHfNFAAym5yAHxVtoCflNAUGhKmUhWS95li9yiQ46bykL3O5MZta2+9+ZPO5pE38TpTm1MU753L1qmVwJw8AhD51JL6/+RLLeWR6AXDUbXrzWVSMr0a2c+r1Q+Li+XfO4Vmw/97Lc6s69BF3z/bP6iZluah/b+ENQjXxgeEM5IUYHN0LL9UiPpAGAb8/NvRZhR+j77UhKEyElw2DPyIGefHO1Y4VqgEVVivLl5h9XgMQyuJqefVsJRUxjbGnwSm6ZKcLy98f/LmZdS1SpidUAkWILb74BtbD2cgS/gzc3rXkGA6cPaBGBoyXUJxnhIlYGCBSg7+KqJJFWsGuQE8yGCTCX7Lg1NLrVVIp+SLfStkpWzmrzQB9W88hKz+oHPrusEKSvzwwTzSti3qRXcT/sIRDxEHNCe8tNpQS5VJOSRPp6vQyw5n5PVms2qgLyqANks1udlQO+X4mqRppsuAmSxVkUgVLUz10/jw31NOh4Y/oWQhrqr3+vfwYU8v0kxUp1heYWNCndWxxj0bqRPaz7GzfzH8PKz0L0b9zwW1L4omMEm0p4kG1FfLHwPUEAxFocr/R3B8+Hp55MS2ac0n05hJ48iuj8GEUW9fi4Ston43tY1jaD/KUBTcmE6Iyt8CS7Jjg/7BO7kW/MSPGsSh/kBi1dCus584pALvUltBkOlJH1uJJK08oG4vo+tNffXi22/3nx/KLgmpPPfI7v9x4/u/Qu/8hidTVoroThkO8h6DzNfhuI5Xp0syQhwE8Kqg/O2PFLDDkFKvzlfHIs6tg/drMXOgrEgN5YXhdKOs9eLix6UsuRAG48n/efz8jy9mL188e/bi+8PZwXf7XxU4sBzDLVUOv3n54vs/fuPK4fHBm188HJrRPhKIZ8Cf7+8/OZgVFY7EQKSJOWMYrqN3AykDYxfBFxQR/Uq9BS5Omz0Gc1A5jy8loj3GH19M7kbZ9cRiPxRTfxKCxA8QKb95u9y4kZbBLB2o1bEXiArJDQAeJHP+blNGkLzJQvOI2NSKz98Zf6vzTah6KhNmeHZ+vXldVnWa3KDqtB42ZCEZUNQ4QesfFmsY9iok+ZOlF0cXRSUERby0Yr45WS4Le5wCNGmdUPFnojfT9VIm4aMBEuSCIWtKIxI19fXn0ubyyr5enWxfUtsMmK4vBvEjnjaKwT5fhYB8PjUwDs3J9+zFV386oPgIVcCztS4ZOy0c4tZwGB7tkKOLb/EF90qwRHNVD9jz2go0Cuj8MGoCHwu3t/R2caztyJ+h/De7WpyfB0ZCLkbLMDvAnRbH1z8DOsOY9BweU4YAV1Y1eJHGLc/e5fBDeitG1xcIZnJXnNYLgQllTPs5JKTWVjQezCLvuEXD1Zk0DGW0Dj7hs20m/PdFiVIONnxPCrA3NDUvzubL4FHqYXxhR3Vb76ytK2v8sGMV93SGzXSdoByrAg52Clk2QxGBKQMhpUkNPtGk7zUqgbJ8ezpNS+gVzkro72b99YKxhZRZsIInwsUjMqBQC6bC9rHpei5yWf7mlpioOL5cV+Bby3iGZCFD3Ynh0+cHh4+fPdt/Mnv83XcHPQMn+ddBi2P7qz9UxC/mwgMNdHLqrW+AVdRRd2iS/ciyaOGWY4P4AQwwtlpU4mOmbGk4xjpr6dBbJf0tdZQa3IV0aDwWoWv94sjhd7Jt2ZWdTCYK3nZAq/9wtIsYqvarfqHDNsPOk8ERJeX5ZtTxJLiZIJuKcfit+BHsjT8fv5cjkN71cSf3NpT19y/J9w+pnweyWi+UdnieaG10ZB47cixzv7zgf61kW78kP0xqkKsxjUuwDkMrMAurDnOBvGEXin2WYjPGBbUTN0iYBjUiVV3dGEZO/uFdgFSmv2pAnO5juX0D1814IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufn52/k7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLc+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbets8+nvkyNsTx0VwGacL+ZyhcwPxG3nbqiHFcPfw2O9e7VNIIc8YXs8LJEPwRrwgeBDvq8vNiFUsc3O1nmpVUB17+2E+yIB5xQBea2BcfjjDx91FM4LohIIYVicvFbvJK0dZM3wBpyiZbKYHVEjJBBke8tS6pYQwI1NxNtEx/xFJofbrlv2M+ZYa+wNvr6YiMlYptjjMHog+zvWLO4g6mcY96BHvQRjjfm+Wcz0CcQibmGhsi1eNoZr4bY3+jKQLH/K9wfZko+CWGRc4HsyfCOrXFhtd0MXoMh3+KEpMv2LkS8FFbdR3U4GUXB5lzzfaUsYNHioCgrjZSrYQJFp+0kHTrio7sQ/25GuO6rgYuw0k0vgWPmohfw53PIndb2IfiEbh7hqQoGW3BNnc/hS0WNceBLJi1gZSdM+SaKhcbWana7KuB1lSLomgmGg5em7wxbTm8X6lXQHOdUttJbrdnIg+x6dVvAt+mefrQAIYX0R1FhUY4GMcMIkYF+IG6HxRREeSQVe+ESRIrU64CRbnqVlYv0WpxsyQbfG6d3rMSK4iGTA2TSm3uVa1hUEFl2T0hvRAmgEjStmDpqqad1MgoOhkNbgYEGQlx8KQGRTwtbXrVhOKRNZvrdyyv1aDIdq5M6hcRqTdDExNWNSEFoxvalnDW+HmoxXMP6O6zo0K4lEDIpVLWBhElAXMIamhu87v9bbqRUcWJequvykINsTaGsfM1WMKRnsM0hmtUCGGPbtnLThpzNH2jsCsyRA65xvXkomERugoAANOGBYLwoSt24amp9tG0gN76XFyCGaChuaBICftyvdGOLgYzD022YdOtNYCZD5FFkISLtKOWWtldsJ64UigDp9WlDVd0tBq25Kr3/eMNYcqvsaXctZH1cFZkjvnD5OanDqHrelQQdmw/dXIkEoq1CAW18BzbcikkcUPb54gFbhZ/sSYzlfYQxnPJ0SS09Jzl8Jae/ALq7l0NDdlo2CarEhM9Mno/mVAybCANx2J+m1XkVyVoSin/zGTdWB7eKef6pEZheBhW6X4ZLrMgSXEOiESzlVTBTK7HGXd6HPk8eHj//w+GB/Jo8Rh/svD0wHqbnIVhfn78AAwbXicvND1y28ySVHRAmvvEvlRaV2y/md2iKEhg/3Dw5TsX/x7dOXL8VyVZpyx6ZXEL0Y9PyuzwPQCMd7g3WG9zfNBpJWyblyybHnBMvkROJC1gMwekGPuBwlvM/+CfRLosMQFWPNE80wLgjvN+GNdAzA7b4+rRDCytvw61+uU+qP2vpC2Wn6nszepMcbz7XYIt6UAejugeXTdR1dUGVNXmC3DHPnrN6MUT/d8NiaIovc/udQzTB1OuYLhCAoKKSg/7wIlq58LuZonyEMNVD3R3y8HRcjQ33ChCmY5FeegcmGJLr35jEvJcKPG38F1hacghDKj3q5HHnrtpFJXbfcN17Pz89ymWuvx/fmzfDsVB+dfUScR/A3aGgP6PDEzEj09qnZfEyBj4PoBasy8Uw8PeJBdZixzIXuhLzjPAax3HCY3HJbH9RZ0o640N1cJZkBEi/+FuA6ngHGVoAQy8Up7YwdBqqwX6yrCnuTQqmN80d/DM8XZ20tk1+a2jd3i6LrAu83eJVxLiB25jXEziYFRuUspyzwih+NPfJtIWAgYM7Ke7RceSHSUjimAaAByUvoMutEiDuKFNRBwzTTB1XMntPrN5cbWXBG6GIEHG6q2+Us28FQLEDtmY0JOKrJ6FNRolH4v1pf4520/Y10ubr9jVSG7ErI8ca+N6/PFz/VH9fHciuTfWrTou319+WlrpadLCR3fBKhtUNXcRGlWkm59IrTSNm5ZScKq3y2UZckuHM/+uQhN6jtLJJOSgp6ri9qUY/Vo0sKkzPp8AOQ1PJVw+ozGYeZ/lId/U3ZGT4W879+NrxVJGQ/dxILSZIggiIiIRbHsz/qSuZ7Rs7hPNDFGiliW1uxMXv+gGmdhkwF6PPhP0LElQEG9bPpSEg3eyM72DqZ6YCa6QpgOcvlSeDj4cafngb9lpf1cQQQeGFTa9NvyBQckCjgVXaicU7fhZ/XFjeumVA8OCj03xP5N6bydKD4tikp/Vlv966OlFGUE9Wpo/uOzkoGN4JMc7WRRiX/7HQmMfhxr3FNRMU/ziuLVG8SD8r+nmzLcvGGy5cKW5YwPFxoCTHR/1q+gtHUlSUpgKjZUzm367yhpl+syqrW9dCu2PVUKugf1/XQ0gOkQd1DwQmGix+Y8XCgKQf7+3+aHewfVsjfLHQ3EIZuieFgSbX4ce5E06LFD/HNbSxCKNTKIhDirtwBGs0GGEPJ9lzbis//WMJTk0fh+Th6OUp1BPjSZKkoRX9eluZyEkU/AeYbZpkVBvHO4IsbxhilY9O5/bnTft60M3meX8HDxU2mcLi1D1w4lYpaB83L/6ApTJKBXK1/2Nh7TS2CrWXagi1+RAK2PssIyf77er55rXAEkGwUUD1RWEEXJYeGFGZqGqDgGwKMj5iyCDMIlNIHXinLWtKOybqtt6CNS8DDVX5jYg7SLOzKSEGHtQ8gCn4Z6mFwDJSOCUFZkjAxK9qvmQi1l/dSKzbgxKrG5zCpRtHYJs5t2N2U5/rqXLVKy1DWDvdiGq4dFurEZgzqKXT8KA2nusN8rUWuZsYsWfOmHxz4cBqXQbF4kNWyFMdMVi2fgWNhHMgIpBpTOhRl2DDOUkW1oxhgNERFQNSabGaG0aGSx0VDot7JLbLAKFS8qTAvUkl5d2UWGDXKKxSvIJW9jn5ByNo3wZrX5vd0ELIv3129BiNjXOYwpLgkiwVdk3IUJiXTdSSCkNVSZFOShPdF0OKWn5Iw4ZegrT2XFJx2tvlBKNxkoG4Iz/S0uSkx1RaDpNtP5nCoRhxDpCq7IuSqtrBaMgaumvUwX72cefrTSR9vo1H1UE+fs96VyZNZVeWtsG8gBH5qaRUl67aVYPUpyrNvqZQ5B0tsu5B9vQi76yRfhrwBX17ah+0Q0/ZNGGV8C1bI4eas0fm1Dflpgu+8nVoe6UngH+zTfE0GkDkGTETZ/BxAHZOox041Kbl6oDgWUkgLmphacSatcG5wq8OstTIzadMOhEE/o6Lh6ZvmtDK2GXqiyvs05fjGPtDn5ACDNAAZB6ncXoAFaElg7e/+evjNi+ffP//D919/vf9y/4kyw48K7uslRlywUnDY/KwvYU7jgW8G1KxfxjZLQejABG3Q9Lll4AeetmIfgVgPvS7+SOub60t147GR7lvz1ozWbzwfATO+HJaNvFCD8MW7EBaBz3Ye/MmCQ1nWgUcioCk30t+J6WSsjtk+yhAKUQiJo60j1oOffNqYpbP2tEer2ryyF2q+QwCcy0ltdqLqrC6gnqGU8ZkUYi7y4IHNxvG9jZqMeD8gRQj+hINMs8W54qbWSpd5cz6TKXy6sRGrRo5J8fHx8uLjzev64sUyWDhmmSnEF9FyaWXN5hl40BrVQLNVWyJcG3T4iwWhXtYxifED60F+4c2k/VrKs1IDJgHsLhdjeG4adTzwST7xkiL8ddNoxO4SwNjX8Vj/MayBJ35W0F2any3GjRZDKsSbaoK9hM+k5Wr4h3di+v70RVmldj2U+gz/a3mJ+yHraIf89oT1jl+87ancqtjIj5PrzdXqjRrPXL5zx2N5WSCpPIcUiq/3MQGqyr0nFR+roOrje6cfn53Kv5iNK9h+XS5PdRT9gk2MNQ9P72UFQLcsmYkMsxa3/e+7x4ffFNXUltCUGyXHo81CYBws1L36mBN3s7gMFqET/ZKlRTwEpcz8vOH7UNvkXO7c8rRSmyCEW+bDwHCyjnbVN+x8Y3Vp4FAVFMu2dYtmx/LfoB/kLOOo1sHhE6GI39UVMHsQnw2E5T1AE0AEGVzPOmH18EfuEK8oCQPi3r3yEUWdyVzNVx6J9KHNzKgsHjywN7ox9p4HgXnVgRoXsNCP5chx+WZxc2zCwln7mmv44l0Lr10sFfcP6dLtSisKu6J0O8YzUZ+WxSiN12Rs0xijQn8TPFKxjRZ7/mSTv9yaNtEejkGcdNJMNJjC/CUzAJj4+Lu6qlf57ul3+7fOCykvjaAxm7ImZrm+OnvwO8Xa3DqABWVZ1/Xz21jTKmnvPTbXsKW+h/etd7r/ivTo5mbPjkFpUgcD8ablQVZihjtN5C1RRkz4hMDaQtktREHryxjoEwmqqyUl5hHMK7/DJAhVtc1NtAnoLtUycFVVYyDwJg/EWvbhaNop03TmnUcbuSiwT848de0FFOe1y2etci6i7e0uAgYE2vluO/hukhMWXZhAm2a6s+iXu0tzuyIwKu5MfaJiU52dqbq5Yjg1KsZXLB1rEPAWYqFQuEAX05xgccdQlP0KGZNWkzEoz3gDWylN+yXS+qa6bfPP6AOctpPHCbyV1yUhjbs2iWNkK3wrPa28vTO2UzUmq9Vw0v5ytOWlwEnbtSnqXm6IOD01lSTF7wZVB+Y5U7fM9EELWe2bKbK69lPNrHo0tdzsvq+G4xWVStq1Lq/CfrSAoO81rpLRO7iWjRx0ttAPIQLWW4o8nJr/BJyRwECaoehaG1J2EWXwg++85rU2Prz3oifUvSp5rg3Q9NFGKxI2Ju5OL7DASmv7A2znow9+x+NS/0Re9cs+BPtqi5URnX+i4mrkIkGgrdbLVzN9xSqgXOPhOVAnrNA1BMDCNSAUn4n44tuX3gERNsbexGQsg5B0NlOL2tlM2X26QY/K6MAQueZbmx7ZaFr+1jUejfyGmpcPoFAIpDBxsFCMN2s3srOIPkKfVspjO3lfAAKoDyBU2hgZtEi05NZqNzVsJWd+One9tWCo3EqCopromcTzoqeRUIii42YvU9ONWN1cGhfiBvMklyol1jWVy1JNtTNENhRyAS3AMEE5fjd87QlCUbp7+aNcxetjxpmrQ0f+zFtTHEgQU4BnfRo4vdbwv5322vqGePj0+R8PZt++eCLeOoKaU/Rk4MLlAX6iDfz0KYMvDNsYTTM/yJ7HiRw65NTXh0lAbxCobcnFlOXUF8dFAICfrF/dcUzNMXn2bAEJZKJXCJgcBlbrGoYBC6QvLCGtyNcVCcQ6nPL+MiS7hct2EKqhvsOPzXUeHd3F+3nm7zgUrYbr4N1EvdzR2Z3AS93wNYjxo8p66bIBKlyiQSOklw2q4aYDfwTv4ywBXrxvV6tZL3KFGvovn5/fql7zS+rTYO2klsW9HtwDRNoyvzVlGWyfUiYSwgWH+tieS7up1Nm0euTWo7UjCYIGgZDpLI4kRev6ArrFQmK+klpyoRUyuBa3NHF7GHSlefVXf3eb8b//6wf1eife89A4igP80HwtoCZmdvFxmkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngt5999ulvq167R0Fvh+gfF0cPDVnAsqXpsWSl0f/16+F9Pq9RiwLQMF7uEkwzbmH1BiCC35lC7dqds87WhctjQm6tOn4q02++VrHM63Wp/YNSr3zL6Dx+8F+zqf778MH/nk3vj8WJ51EhbrqK6f2j4sNeCB7xQRI2MoIyjgN6/+z1cXjoyeSz5MP1j+Hv6fzytYSBeP1OpF1IkMP3YjmXAm83r5Yf9GKp3uI/6LsUwHyYzN9OJatgxHFFcGMeUNJHHfeHyJAN8C9WFTKPtRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhT0yRC7CvhQq/zgXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kgbrOPZns0CgUtlZrPMgsogDFis4xJ9QJutoI+5P9ffFj+Gn/DbaIJyxpt7XKBNHBxX8rw3oLEzgPXmhzhYEHk8cNIU+xB7ej45LhcgJoLu5AkFZOrL8BM/81kfdAzmiLOTeLjvHVhEV1B8sPjx4oOJF3Uem9+E988vSO9Tddt64tqKENe0WGUd4HITAXUxh6VlO/wMTRTGQHNM9EPhvH/71Xz/8+4ejYzk4L46O5cfp6uhYndkVoUB5NPwQtLArobJE+Tg6uD8XPdwfhRvSggcfhKPQnAdHb+/PPzxYyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk6OkLUpH7jZmm7tW9qRcD4aMO5Q4IbPU2+HqiOAu40MYJSYo7eH3+IzK+qGCRRV0Grw0rXr95Xc6d2qNNYPOZerbptP/nbev52RrTg6lj3Or44aclvv392+PTZ0+f7wK+JnoKs6blX7JGYliLrGimGQrz4E40tf2jODStQGsZSvpf4/NXXPqmiHuIUol5uVKJ5AUMLAYjnFnfCywjomxOhTLKlrHFsbV4fHdvbT8tBPNy85ouyA2lsFlhB3fRL8EZZDTm0hBAJK1fAgU3FGS3IA4VeeIjEyizCc+PxPPw95V/++SH8+XtA1DzqTsI40fXtx7A6h5ghnhb2dsnGpNqFdKIslyi1DPRLLUwAv4peD4hnNVCTEWYjfNFrmXAhlu6rRYlC+kzQKDa/ajaqIFk5XUm6n5zAMTBqT5bTikwf5AQKyh1UtjGBo57bLUVwow14LEdJk1uodI3IXsyTD8eLpAIRbaBpwcRJPZHv+gygHZNt3u7Eo3Ob7jFk6zhmM2Vnnvz70cVUhzvlUuvHmz5+yHYBkbg0MMa1RoEx/JyyUZVMsk9AIs1QEqE1pGi+pugR/f+Ee4ldjBxIUcKWMUmqQmEk+fo5OiqqvCUcAibLkdkPXHtJOY2wLrtZ2NEGoVo1CmsZSz6NyDL58K+ffyGU8RA+R3LwH1Ufck4P5AsQlUyGB/+SvbVmXPcxnjJ2NnwkvqrHH05OjzY89R5UDhnTItsmkNnYGNTTMEdyhx2ix1MG+CokzqL0SEI7DD6fSCN5sBV+syHABv+T9JG90hH2tePs1n8x31nSxvAIDOHGxjV1uBQeVt2E4BYvFVbC+x+fv5Nyeomee9hm881uTi5yWvjxyEHZuvBw3aAYxQJ10b5Q8/Xk/mEhyCirAQ+9vtXkl0JZQ4N/LyuNDac3Q79duuzYg0mHhvg4C4i5n3peHvloy9GIBo1XjCMtHl9EUXqMP5PRg0+nxocPP/azG8eEIKjHCAmAQNRq6DBj5ZgxGfFgbNwGcd+aP/j7bCobtnCL8Wd1X6cKgVd5zBLmpC/ffBEuBn4JwwcvYoJvG6SYLuXR4w+T4WxakTyTvw2nGSYYXrurMt1WBqighTj6zWL+yqemoCzkQVNg9ll6W7zAs1IqyQGjNlMZilWINR97rVY8LeEn3W2iNLibAaQ9E8XK8xP6b5z2SKpYMzk21JlQZBF02DbvwjVyMnoIOzf9nQhPvJqmQBCDPLtDGgBp1xo2PiFTn3BYXLUA53TXcs4qRNMs5hdIw46HD+j5oiyeWKIhC79mAaDPB7McDuJhl5zG+Lqkmxi3mW4P6zJTWgL/TI90wOgmgwEiumA3sVmMXesh/dfjduTZokD/eZJvCPbHsR41fuDy56IwLWzSailiUmxHxMwce7eNoraFQYypY46fqZhgC3R3j1JoeDdXUvkCbmxe25HnGmckGjGkiS6XYb1vxDvZ6XZXyPvP/1zEPDSqebRGfw+LVRdRqPI1E167tSQLFGNcN+KDkYBSjh6MBU+piDL+XukWirk3b+rYbRbnZx+zi0WbBBTckF2IiOCxY+jbSGROxWKQfWL2awUzz51GgQ3ViGtDiWYIEtOPk3iPza/BAaubXKsupamPng157Lsv8iA52sV5Ro+sVe7tCJMLM8CKxOIXHsCzhoTf5H2J6WHUA3dF6HL7plAfxnkrbO6Z4N2vQCjienYy7iJqfYNB1SItt9xEzJhfP6ZBsitUwfW6ltBKffuA2dz1RlMQdCnOh4BX6YWtyU8mtJE1Zjx4u3TfziUETjF4BBwf/HUMdJuu1oF4ChtlKjuthUYZK4vAlG8Wd9yjSf7AHb6SWUj/Pja7hn85+ONT9V8rUbcea9DSgYc/YBGB87hRyDafqSP8UVN2MQyj+jAVXRgKdjSBMx5Gi5Teb+rNPcghKH9QAlSVPtIJXJ2zcesCBjMRpUx5ETg1o78XmAgQxeiEmFKrqmtjvk0q2/XAgVXJUs3FxeREl8sh37+PBMnT36FlnHvn81d4F3nwQKOZvT5drj+4cugH4WwfSFI1Gfen5dGBxG/q8flSKrnq8V+eMHDnRhNO3sLPdIfIUVuM7j5YFSB+45lj9LcP/erktI8QKv/OWKpY/HYpsteJ5UZQTKNuBRwDA1OhvKPdWVBwBn9rIT3Jw458MQ40mbND0vkLqQpSkiYEGJNCZ4zzwI+mKB/zKbZ3AxTVDLd6PdZSP8vd8S+mdgZiSS7+QqNPW871ZVqt0jGTjbCYzMYtphPBNZd9DubTR6rrvMImlChHC+mbVwQ2NBkBi26kOeR9KiprL37Ufx9CZxfN6VbQ2jfoSgjQrl2U44cD1dFFMqa4zMS3Og85abPJHtKrSP/F9gJ3/4a/scM3+S1Q5bf8K7+Bo3zhr70AgbFwi+xUMVIsJf3KRx7MVkys/geW7HZdw1QdEumKlqcD1alpES4vYiXCJ/t/fv79s2f/gPYhh312sXg720iOtDhWY33NyswbXBeuueW6qpvRg3rioAqc76mMQmVPpkCZqDjoQWatxRQ8DIX3f7pcitNItB9+jnrWhKUM5etSEtQcvJDdGYNk0jPTol8GKabwHOCZZZbdO+3DLipBR6WwF7Ls3sXXHp15PyzPzy9flaFXYrUyoLbI8ODpH//09Nkz6b7TrMmshx1DUGrZRXq1BugdFD97yZOe6UKXyMVezzD/jbez0GZT3ZOpGIg2dc3ifQGYvJVGHhe0ZDUBt0xDS5SJxQjpbIkFmh466YcLfYTgXbd5j4KjBCxQXxmmiFVxybqaIkiS6akqYvFz4LSXooUJI5VKwKH2KYFif2nTsVXfPguVwMoH9JNciCR0UWGIpwT1JRnJ5QU4bDfqkF5LC8MQdFUHvCNLoxtCl1BuPqqyfS2/LdrQ773JIX+GnXsd7I8u54rjOV2B4coIVGYB9EzwWy5gh6WbQWhW/O0KabQGH9W5L1rbCKQoR1TzqgWZnSB9fYGL/vzcVqBGkpRqsr5FP0QjKCuJFYJdmwyytmh+k91HnTIKUgo1NEzYejWbJb7qoJqhpRi0EKNcA51ovdzFlPMSbBJysuWFzP6LE95XB03Uffo0wG8dinayjxquHn3sjXZfawW9r+qYSCfwPcQXdUYIC5AFIBeyqOIwKYqsZvQGLjrrUWIoaL6T426mfzXVvNsgV+YlMCriaM5AxxqQZHrK19ku+9jiUn94bmKyp0UHqDBUx2lXDGaMZZel2rvMqBnINp6L6GvE66It6bXuIbNZHTjKbpcgEHs+F0sqeufB5AsYaAIkC3jOw+79tRdv5mq1W7L7D8Tvlb/KbGuiE3pe5aMAOIwIwErfQlmbLWFu4Hj21eznXL9ZXP9un8ptW8U2R4OxCRvUha34d+uVRs870DRAObNKf95/efD0xfP+5/3yU733eg/cyc389DSgItjHkIZ1BleJfgdk0fqgj8yZuQJSiHKwObANoMSJvX5Loh608zfHp3P1+j3gxiLp83chmMUogVtmhegj6f9L23UuN+4b8fusp4CVJrhP8inFo4Gptcw5itSRkNtVXb/0XL8ZPHz2t0sQlM1Yaf8mixCx2I5dYAlGASV6htAcmb7oAGEIzdEgI4BqYsI9GnFvZx3hwSs+HCbW5aa62i31sfIgGTal25f+oIbikx7Z/GqNUPzXx+0/7HLkqUpu+01q+vhGnkLuNfIEGI8dmowMp0tuNjOcO2dV2fja5aU3SIFkYAmFZIfWSL3cqswfrSgs63zh6mvzkK4DXWXFakaWC7nMquGExeTljK7suMPH7v+nw2TnlD0MZ1VN+bzEKIB+uGvKypsLV+SzJzeAryyI4AtPtQ5QrBYlA7oDfmwa8gIEqcBtAALYeTIJw/4t2wZJNOB3DMTAHN/hr5dkGH9uhUsIX7GnuP4Y8LF+BZfELT9wcDlXv42TyDb5ttPjm+0jwDUKL/l6TiXVjP0s8MVpPg/NwhWFnTZU56548nrK0P874DM6c6vC47YnE0iHg88gFoRFqedIUvjqL38Pnz9yDriWKCa12ieTJ9YynMl/N/qg0oGWAfXaBkvUCl2TVOOyOCwCs2JHl8QEktWbExWwLDB0OuDdaUFJg9sTG6BkPGpVFtcbuqHOKwGHw1bosdRI+YZJWk1ds5eEz2O5G0vAE2t+161Pm9128zrVL4IUgIxv490X4tJZVPHVfvrevU+T7jZFwcbERAD2i0QVg1iStK83IAlKE4tIRNYGs5pgS534mB3iF1oZZau6ptIX1/ZfsHDAeO10WpWmx940Xk9A2nQf47VX58f1MtEV9ap7J+Wbv3/qq4bWcmj7PjaJ5XUbr+UrVjGes4yYOVy6/b6t8ZA5Lf7Bdsrtpc4EGlgNvST04CAWb2SuhAc7JXNZ595TaVxjmkdFt3INEH1cGIn+FQ/b4ay6l4bvqV9CKb4NoiXAxnDsjmEkkfO+nLG702EbuUc2JoazMobyELPpRDtIAD7B76k4Gr0SQeYkfY+FZ9/wrPqOvMUYtI2FZDSi6F0LZxQ8Sn0iMknaPIIiliCLIPrVXKslJo6Qlw3VPsyoIL5aUD2ncJn78zCrQgZvDN+TCN4HDJ7gqpoy1xAYe0dyiHTQDG3TzQV9Z74atRVaUgOsfMCVAfk+B9EhHQAsXE4ZWtTrhEY0BF3wUdByzyc++ERvXeMUlFewC9VpxlN+xHp2RPjYmiPzlkOuzxMJYsRRPR0kQeAnlCafvvxFVBCUpOE0zfnL+rv+lqoMpP348DhteX558/quCcdzKpG58d7kNyVF18LUSqPNqhjuMdkIwZykr3xzBAd9+V9M+r+3U0g+2ei4Id8LbxrDSmnyxYJmufPU103t3eNHolDB61OK2BJ7vekH4Lx7U2RovcLhrrh//js1VWn/+5lTiYpDg38RtV5huziN9p7+gxTbJJWKNTco2mrYG6yzt47nfyCwYuS/Gf5r9C+LPzxqt34ha43rP29LDmJWEGcgBFewSFD1HEf1YVHXZRk1jZE4vckvZDu2OXc1mbq6HGgex2W3iMWkVTVp3jd6aObJ+O+czrz7+AZHhLKLRI4jKUU3dkJH0eObABDRwa9Y0pA210U/DeOx3RsHnjLsr0aQNnDWZ1diQI0Z5bDXMrZTOx61enOiN+Rnhj9hRnZKV3njG4kQRp8+4137ukOE5Q+u0dCHc0RHW+0Ms7paBl+vygxX4Ah+rEl0lv+e1dScB5x91Pfltx04J1Zv1n+SvApIDSQUETSbQIAtQomqlTdts7Q9mfCA7ZfxyHRJx0bK0Us2cGvjnWea86y5DcIyp+zo45sUmbVUmSnYOuGPWxEZX4KVZ65oKFRnZ+HYWvv4mX1quRraTIWrUkycMkiwD30Wzku6kd/QzFzkdBnwERM5dQhq+p3RQ+Kdhmgkn+KIqjY1LQuXkQTznhZLrgE1TBxjC6U1dhcjmPEgJOXcT43YdCOp5Wtf5/M51a2rS7i19qDAOjcpumfNYKeEQerUamy/77Iq8ux6qOt25OtVQdLTVwM9hzBFjy1jtQZj7rB9IPofRlbtAdheUH1aNUB1+F7VbHgFkeLWETTpw/ocu1X1Hqc0z9kevavZQKvFIveByllwpxU3YLv71LHhN+6ClhWMuKaCXIOMlJauJpgcMGX34ArDVw0W4EQRXNm4zPMV3MWIzRCYdD6L+6md2sHusM/xVGuQn2Mjl69Cw0nswgErCm7F3qPObxxG6DputsJV4THGy4A1k9HoH18+vEouKmKgdBPTNmec0XZRPSRxeMktipOMJrWjs/usWrDWW3FUScV22pxP3ad+9nUhdDmCygzJuWs4tjVPd4UvBWVeZ1gdhl3pippAV2z4npiZ4taUmOeat3Y0sdzdgkJ1WVLNclQ08wZ/YfAZhbJinM4ZGxAqpURK24y8y/5Z25V/x3Hj6P3Zf0VNzdFVSvvcu3e0foole7zPUedJyin1yFEkZ5TTz5077f998fHjVyBZR/vIXFY1iwQBkAWCIAD+TTKajNHgRr5Hgb05ayLNMDsA/cQ0tRm2dKU2LvIntZcR2rB9KbMsAdMctWig2aSLwMnyaO/RAdAkp1KTX1j+cqPKhha3rUYkSUxZ/UBqurxFVAJHTAgc2FiY8mHjRfJ+R2NSZ7kprBgKbJYKpm1aXqFcuf0++ssxSEVHYTz8w2JtwbGdpKlFjf1/6Fqp7Xo8WroaX9z63Nj1Ql/Hoxs6IeVOZWPbWBFCbzaC1GWNCeLeVvQL/RH7V6K/S3uXyI1McWvStLELtU+J2KidqySVoCI5Co+TLct3MVEZTqvdbbt92eniXghiVybleZXDW7kVzOoAFvx52PQu8y3GPrj3xAu3ipUMfC3TWM8oVprDtvO8wFxvnA9EeoT2ZDex6tOkr6KOkknCzLBJVmaeCEzQN4R1OtJ0fRiaIBxiEUjLHb8KeJ06xgQ9ZaiyZttTKaRizbWfQZmSISbeAqgUwdV0R6ZanDzGGl4tH27vqhhk9iSdZ5W+xwRKWDQxqCbgwphyDZYeYGxjie3Cqt9/CMWpEv/+tDWBaO4FDTNzOaI1wDm8S3NCKMjtBytWxsYHe/sHCOka5bDD5PbnVZkILQqTLWAHvc6U59Z+27dShWjhyhxVK/PyM46i+HD50d7jk/a+kCmZ+g0THhYyD1YMcqtjjNf9rfZ9/iJOv5fBOIcKPC9tB8crYzltbKiMCvgb3X2aqTFEvYxB6dmEgJGlgCL+9RfjNOX5YH85st6zuk6FQBM38lGjpSK7CdMIquM+H2/txJnRJuJB/cqizDeni/+4s+JksP+EA2Mq+lOWhiGt25XyQbvy3uHek08+jcq5TBMyVUh33V9yx0EnmusrcxHM1ZG5fD1hB780LzwdVtzh/3TpESyfIBk+b9Wu1mvObX0/BhhwksT3VoKI8kVoRqsnPY7xm1MGXvTAyMaH/cO6jeZphPjNrKRN40UBKUyCC8MJV61bf8IPokVqFFFQtDB/4n1n3SXMrBpFyv/U0YRK/FLvPGYJIScVygmaQWlJ9godyGXYsFRIaL/DGS+fQcg7PgkAzPi3sNYrjGCKxggSC3QLbmBYO9fnrUbjTJUkaLpd4ySl3rndmaT7kcO28Tr54OjQdjSbdJWnoQxNCpmadwXMbHamlGmksSBGYRq+KkLrN5f9vwSjx8ype04nSmuLHPAxbyGxMDh8qcSLvnIBND1FPU1Ac//aVJsoJvDhminnAb7gYFCoHu8bGx6ffAKmmD+3qXsqwb7cdotVOPT3HURAz8YFIj7r5GzPEq4EdY8NBtlQqNNt6/Rn0pHtQhEaNkEqgtABsMKo7aSvOOMKOE9wXO9G1ThoMIr6m3G9uNk7wf47bsPbyhUgaT+Cki2IN7apBgRbb10x7rVT+hIJhHjXB4y5KfXXrKnppN88fHwYTB1tLZy3Kz3b0XF9pqhZ6iCGM75u4+127VUIlp9nb3wmzRrYjyQOOx3ZDoZ/ITc03rlxxj4iU8fdfpqCKPkU/kqP1vDT79F5lsxgMQRMn1TJS6KpVzrJ5Y435YCP9cj2y4yOtp21QxSfT8W89TEcRqS0DE1jMs3+vq0phzHgxjRNoC4eGiXOo44//+EFxsNkirQSaYTTziPpNzY5FFXmKaKp7sw4zbXLUuRtN8sk60rDU3W0dEWZMPWBDq2rft9Gl+Yh2DOD3I4OJJn5aNrNwrkxaX2RSwWRLtX71n2etlt7SvaqR7nlbDd4vIqBY6Ib+VDZpHafHk5QiL5yMZz0oXJg0XnadQhyqsm7ap1pnRMFXuLwmFVpXoLg1chqrezNNiHtizXASOkJbZMEY7E4HmHEF+wtWZLiWUNumCwx8UWZT4leM0sPaHfqGa7y9e9/FFGBVs0U47CCOAxh7Hokr4ccW5AiEbpAqPTmkENH4Xz1z3a38lsRfTfyNv4a3goFxR4j94OQgqxR9dcuPqpk01Jb7q+4EQhQDcjoG7LagHz3tSVriKf6z2yd/AwxPWC4emeJ63Uwc5vPDeNRGiuueZ5TfXsLe83Pb313DWc5XAFjHth4fs4i5gaybvHjyn9UD4+W71mo8rd2CND8eb1YhG951YbT82p5tA9dy/Tp6tvkQpkaHf+fHddVz78wty2LKqs+t0WB3RtiFnNg12OHF823t3gj+pODhyeV2lCGXVsb4Iofhi2aEgQ7SFvoLt919Q80+sct+501cfiO03NUfU6c2ISaSrV3uG/l1v4rZsGbPZ8NdNnFpJl/E+XTJQCSk2Xnk+2u0O4qbUe0rM82OcH47Psk4wuGc0cfVZwhTRh5y2vF+wuLfIGcK6tV+xIOlEboF0iyuL42Q1IM1J4jwBc6LvOM+ifMP0r5CpeaxtCjjSc4boXmDA3AZBT4U6uFOCb4iakMli+2vtMSgm4kwrMyrwkmoBE5LJxoByzEgKZzJQxJ8vNkh6RXYRjoUaoRh3leMW+lPSBDmUm17GLdAD9E3LXVTvXvES90iI0NdyaQP4KCTsgagZVJsGgJBrNl7NZbxoKtLUmBddm1ZIEaJtYVDalOsMh6Vm/LDmjCRw9klWNGzgkv7cIMFioTAHaynWJPS3jrAKwqR2nu3bHyMLQ/dOgABqepJDGHnUNKBUF3JBg1rIpG1IiDG9bR0d4nTRSFpndC5FCUUb7ZV4nwsesLC9CqPrLT6QPU0rf45zUkAkpsblW79uMTE4U421Ufa3Qyl6En9vvnfiR702AfEuBadTx/dWVcmleh/Fn64ll4A5I6eS5ZLhDzSo346FTNgbMo850PSUNVBKBBsD2bWVCxiLhRcdRBDb5cXtgY+QxfXbJ2JZRgNKwDaxqh1HFnsbBWWCeWR45l+ZYstF4Y1uwfpslHzDYzA+lqhiEpR2TnEem4q3cH427GdZijwthXDHoxQhkmBJl9YhUnqrUm0lRZ2UpORtaoSPpexYxijZE0DAG8ekeXXyRV2Ktne9Sh6rURQD5ZLZJplOeNUkqT/S+B+TerE5UoYFoAEt+At7g2zCJwjwglzFIdlxfDgqod1Fakp3yuNVizOtwCem5DidP1W+aRSd1hs6lmt2b4k1YIrUOFOVdvKLL4BA4rtcWQaDu8trDZbz5rzBsMNWaz6sB88LymOjHnJDx2wEvYfPPcIg/X1f9Wd2z+swSOAyxiB2khesKXChXy3Naec9xwcc6XTeBFi35jV97BYnFx/QW+6x2ngqkpmtkFuH0OR/BZq3psL7kgxUx6SdiyPLfw/WoNfWRNxUiUxncSIXxZfM7UV6SJctFdhIeKlzIvzNv2a15/HYX/wpKT2TfBIlMArIQ6wWmmQ6xYAXPBKuAPCuIqs7B+FJhNXYEv48rH93gXC/gW0sReGVsaPLZqYx+wFYNxKHkZBRTmI/slCUSb5/N0xh+SUMHbQ4TgMMLg/Ys8en8p3ZGnXHSfhp9PV5unT9t3nkaP3ddy2fXVsDBX3bBYuG9spnUeSnGh1NEXD8J0Aga9P3ph+1nZ8d+WH+lsjH+P4Tf24IMP3suO13TmxvMzuv7V6LL0/5vw/Osfuy3f/8RP9aK32vvmgmUuY8v3Tx6/Z6ZgnjYmjnLIcb88sn+jNyZvIjj42DaZcOTbPDRwMH8boOWDg/0PjoyuR4+ODh5ZWyPcDClmx5VDoJnn5I23eWCI76El3QQ/MBayXzqKbt7/4F3lz0qcxgxROH8tjwzR45PNiSGyOfjQONWWSD+06Em8tufNsd38CN8w4F46slmhk+MYs1qfOtIgbzZHkgSV6EasYBZFP+NAaU327iMT4MY6xglnmzOcrAinqq3N+qury2K+vsJEHJp7rzftSCZnFhmg6aXpHZev0783yFCr8ItuzCqNmIxw8fybz82Ad7HzxTleOb+3T9GUy87anKHi57nMd6UT/SZ1kW+eLG1M9zcfHMYHx5EOo0bjg4N246Nijutnjbw9jc3GeVD5aHlksuQ9jkccHFJpsRHndp5hXqsbOpSKZISf0sNTLBVHN0kFMSkWZLHMw179lqWqSvFt+u6cwPB9ex0+J7n2hygXbhyTuAb0HxGX1ywdAmzvwvDxma0w9Wy2CdnMr+wXmtvVHLHILmZY2D/1Jlj+nqLy06ebp/XLGzTmFREVZjHb3D7b2VgC6auDlYHYnNmCYfeAxLtnzn6+92+rFv+GReTso7PLkM75PooQP0Ko57g58xczs+fgo7uBu17Wmz/WslH5Wb9WR2jeVxbh+zwmtlTeFB3qy1JlFf1lvPMY3DDYqSOKQY6BQGYko6ODqa8p0Ns7ddfAvSlu3rWNf+njlfIsMMzO1NsA/tpokytFQNv9IgyUzJS5x4A1jtFu9l40s+Ru6rsQ7/t3WyBhYSMrYsQEK0NElBN3MDPimLfaiMLrU8wX56p7LmQI4KWlPfoJ57CrcTYAbnKtziAvSAk8RjIWBB7cHSPLB/Cm8QIoDQ6qpkzSQDeWoMfw3g++/WJYQFWv8mXxan+NtfgzztT+YZI4ZhmVQLIZTHZh7pE921sAQznoWLGFgVlglhWUn005C/jes3k05k9j4N1Tx287WMf88nO80qUnlijNVORLXrLg6FSpdRvpn/B/Gw20z29al3+sw8JM4atF14bIopDWIDwBSe9EdhfiJu8kY8pfxf30mxWH+h5KPkSedMut9uCQfJdYLfPi4XyPLzQL5XrUl0PJib8LJKteyCM/3delHG7mVwKulBecCLRYlcILsshFGAky/qI9v4Aklz8IFY3uYATAwrAbVYoAtdRkbfDTp247OGC84sQ5S8+kLfRKto90RPcS/fSR9JOO2c8zm4iqUeDilf58GYxPDaaQKsPr7K4QoGmPyTYt+dELhT/iC+VO39jhrzGlgVt8hWGZxQW0dfTSBncXxuPuAgU226nuRTuDI+tNJFPRDZHBEKXhmPyavEXixqSo2IwOSGYz9ZXW068v8cfSFuEPbSZ4srnyxRWedNyPsu/wLzqI5V/zGlmlXWWnwaZtHXFqKjnzqR+fd1iN+UWjzTxCOzVIK7rmJwUxbFU56fiDDElqoZFeQkJBJo2wgMiqcU0TTe393OGAR2YwHycro6Ga6S3arUN+3WYL2f2mmgx6FYeVP7SkDMfnLvxboPAoJk9YPLiGmwD5g9wPbXJINNHVNcjZfhDL0MrWg55/v/2TTgAlLRNRLKhZzqjar3Phe2e7v1kla519+M3ZpVkvgBPzUPEAt8PwFCaZwjdiNR8C2wqhukOymAKOjlcp0TFsgIw94c9A9db9zwe/Y4+G+sVwm5oIN954+E5X5cBllx3Z93mOSwyK0SLS48R67dPFf92RM8wovPQCAG0ap3Nq6KNRDgcqCISQ+7cwjLyLHh/yPFFHpV+Nb1vLvD0T8UyOG2Sbk1XshUe8Z210gm3PfTDrNK6j3e5hkvSpUI+GsR5NGq1pDEDsbitbQhrcqc1xaDad38T9N74zs/t5t0isJ2frW07WcrgjCZ1BiWOOnGAa97HR7oZ74KbP/QPj1nuPD8N2vbq/W92f3W+SAHqLOJ3mTfqlcF3oLXqFNML6Vn78zyzlLlNaRH24iF08h3OLIQxr6mAeC8MQDQmOJ0lvBU/m22jglP1WhlKaTZ8s9/aj1UqmihyPpDPmm+Xb/N7tdCb/eQ1um17H2tudz0e9/ISCVj/VS+/bT3Pvooza/64Hh3StdrsnwSXK22NXh2NOJ0JZJ9bPf44ElN9gMU/LgM/XEY9DWsGwv3mKVRqpxYZ5DGAyUbZKvKreurSse7EAf98OtkmZvIH5ugwf4PWQddp/GZ9FTgID0oxjpedXPrKJM78Ll990flVbSsqr703L9VMwAvCxe2nsUiE16PIz8BWsmFaTyTIG0nhsUjYpqce0aB6ZhiWZP17b/sWJZEUn8ZUIePRk+S5SM8QMDcCf/y6PkJCwM0NXMvMqscHvQwIz7b4VEemSDaRSP2rDqUSTRcJUSQtKZ9xpMtwtJf3keCzRNMgnY3egQoiNyQIDRwHeKVURYh6NqG7cbZeBPbvUcAIEd8V1kaqTSnxoA/7fbGfQGDleLPg8gbZAzikC+gEVfvGkQQRgkRIo8fjxOnfrIRcUlcQqZTSPoV7fR+hhVX1rh8Nr0Z/jjbynx2Gg96Gr2OHN2cVrUNAOzE67rMCOmgdnp0JTtINdiCaUiRMo1XNOo1Lggx5rTLoGJnsp0qenuU/xCeFeTOW+2J2O/pL4nprdFNrylHeRHT3hlV1HRUDXhXmaxLI/JJDZNxUKL6+HIsulhksvNFwv+zIkVfEznJAzaFoO0KIw101fXmdIztFjXXaXUsrRFFVOrwnhhxfg5KtlbcLvPAfTJkmNFA/0vE542aqmuULkSZha58uNyqm2Hwlz+tYVr0h1ardQ+p1Wo/Er083diF+uWjmt/XPa6f2I9RRNkpeD4BPoAh1zviAE9FjZrLb0gU6e/bCOCZF4fn12QVZ3EOL5NHwDrItKh7HBx2Kzd2L13uXhZhbIjaqNndJu0ozPoBnsd9rsu06Fx9Kg2MAJrQncJ8ZOB2o+QsWOUSe20+Dl3V+sPOJwE47Pz7toua3by2l0izt45Y4zAfJNiNqCQynIMYiemOENIXM7hLtnuhvswF6ei847G/4d3Ywiv260yJy51bTq7Pt4FoDQ2t6w3e5uLMc6xked1whuPTvDsXoKAq90UJMd//5WN/UCV9/Xrf29eZepG1AdHuw+tsJ7zqaRdq5YIpxma4b/+5Gik+3NgWXJtyohEYIds6A4YmYHOnJBuxiRbmdLOt4pQuJx9fxInLbfgmj3ZiXAOlCrMo7ulfaI8UQUrqXxBNg39GM7etajYGaE143xxTJdGT0Sqqy2dzwZ27x9kSQ65dq4fWMgBMqAUipoWty9ZAA72X4HQWphdZ8Yj0n1z5X8jzTd7I6T+FAsfsb571SkoMp8Z5+KjgKLxP3GMUozyjMBWoGjeDYBmM1Ku8kg39JhzeinvmbnSp9/VfOei3Ldn8DF+fv2SEhpHEZiYjL1YpO3o1LOckcEN9n8eFVOg+1oyJI1OqWVLFXqABWN7hdeKT1dWcCq8cdInPcNHY8XGqpyEfgt+WVP+JrTDuq2YIl5VI/xA4Kr+S3skeoFEEBGfmZEqoMBpw49aEvLBem3Gqbiq8uixXH98q34O3zzxa13LNtRtLgHfdqmBzMf2g9mOZqeFFs5gEiS3bBvPMdjkRjJKvywNs1kF/vh7N2/4V13DrGbvftXbqnr9vS/F6u3ZAq8BT21IhjkvzDunhHkrVnBcd0dnoEhoCnrsC5E6GsQVaYv3e6uKOK4vNjpzgRXDaAlxHr8EILZbsM8aF9NvAAyZtwoI23RnMtqW/IuY5q1c4bURMKBZlebs06JALvRbp113VFlSh2vnC2yMLO945YAFQEYXZAn4FuXV7ACa2oOBbABpujz7qRIAihdF3xpjk4WxYaYYdCvGB36tY1NtzKzyKaTyjFPae9GoKE7iJKlvfTNLVf28lTBQ5MaqYugE5UnDhPS6Xpw6Blm25Ba/Ylt0Z5UxzBy41MbVX+mD4qm+6tCcuaP9j45lnNz6/lUSnNFisKb46BNmsbNPZibeix0/437K+WCZor6dMv160uD4XmAhs20aJiYGymN5vI2tWr7h5JDH/xIqDQw1sOpmdxRD46ZFbtTvZIkd4K8TJcsn/tJv3mkoV6emy356ADu86kbfeWbgsEtwca97OOHAzNG506Bp2weWUG6akzv+Sc/64mZJTzH9FYGPJbLR7Yt0pjl2ZF93KKVHzcY0XzeO2Cg2ANCxqeKLON0Z46k9AhlPIETPNoYFpBIziqFUizrSPA/kCJKIV3VUAtjkxJOZWRY56OY4W5YS23XP1iRVBeeTif6GYXHe6ZfDB96eGrui1EIFAz9dgeHYV5ONE0nJLbD51DFJ+dVIaDa+1rsRvfbAjupCqpSIqbwkzcqysLGcepvuZ7ZX7vA1aGxYiKwWODl6oPuoCqX8jzngOyGf9W5Bt2+ED13HQwfs5S1UG2CBWhcUJ1V1lmVzqF2R3qZ+5HUbl2X6JeZD9OPa2qebF8C2VD9EdvFq9HA4m0kDAmZaZSn+z4NwnCVdgY9b7i7hkqcLoyc7lfyuYARQFRTqkaBcmZWCdimyFrcxIVdwvjV1ffrZjhNX5FcDtQVc1uLjXQH9GQWU3nnAA1GIU2wH75NuOFHyNDc+vrDEftelaOfJXsEVAXZFEwdTX6sVa8gYVCqcYPYZS8+LSMptpyL+5gMZ4veOsDpmky8OXaROfIxgvm9hQQ+FwjnWfeksaY44VgPj5ZxqciZi/jsF9Y4i7Kx5cxYsHOWJ/2kWV3Vd0NpenE0fvsl9bFixKbkV+qn9639bshFmN87K//5qInfQ8YshCleFy+63cRSJEMdjCLCKxnpFbOQGMF615+iXbwbFTN2zbjy32qki1hU+HNlVymjlj3+W7/ov1DEJAOx5B5K1t+Y30cs6y6S+P5Xe+U/ecU7fla/Gr31SzEQWNDJHNTkudRcfxfXcaPYwE1T3V42/COLopuACv3Z9a90j5tvhKM1bZOauB8fWdT23kPT1wfvpjLT0AuYEoCkPmGSM6S8vVam+xsKjComyOmCnXZfvk0ulvCDjN1f9NXAveMJcZSld5DlszwpTfmesLF9DXGL7YcbSgcUyziUuKT2D8D3Pnqzu2k2VjI2vEBgmCwaHNdXLyxurdbN/QEHMLRe+O8vrr7FiaSjdfELkdX97iinmtUTphe/dJKUbTj41oIPmfBkUbLyIXnE/wPd+PQ6")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4575:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
-var s=n(5629)
-var r=n(6593)
-var o=n(282)
-var i=n(3423)
-var a=n(3263)
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0Fz2yoQzplfwXCCRNa8l3mHjGcyOb1bT+30ZLsaLFYyMQIVwK6T8X8vUEd2nErhwu5+H7v7LVBVUktfVWV/QP+giXVjgwJXPjuj0SvxfK1g1hoNZP5KHOzASn8gc7K2wLeOHAtSGxU6Pc2R2oH1MwtNcCBGaQIaHpSfztWCBsv9ZBoFHkaqdfyQODoo9QmDW2v2Y6gFf+jHwKDlzwBT2EeJA6HeQL39O9RsZ1yIsao7CfsrJOitNnud0H0Mwac3EBW7E2mMk+tMX5GLGjruRpuJZuSKKfw5iHa0z+NNhtNbzkt2vbEe5zd7so17sywg9PX7l/+/4cfMKJXhwlGEqypZYOOnaMFXgntOjSt77jfls5F6cIS0mndAq6qRCqqKFZicfwlhrBRQGwGUBN/MHghDLDa1lzF3rPmKMCWu40pJ7Uk8GjdowRJWXCNr2SYrAwPtOh5noFJQmBD/Ju4t1NJJo0/wjtt6w/MxD7/8x6gyur1ATuGBMUSvU2StBc77+hRbG5N6yTvw3MIRrQ8eXGWapP0sb47vz9qj99+gKzoPR5QqOfz4vtfLNi57z5jMVhx1wzupJOTTY8MeqiVLhw6srPMU4/S6PNDxwZ4EnjVnrUVyc9ej4wlBClKcr9PuuHrz05T4mxPfHmSdsht253nXv3PwXvoNTi5+MRo+Yib4C5gV+R0KaHDPrU9XQlO/bI4QbkzQIg7MQtlxX2+oJXTxgy4Xq1tGn+ZLShdLUeDVHVsy9hRL5ZMIO/mSB72IeijwesNiKouThaVO6RqpRZx/TLgUd6T4U6lsrQk9vWc4kglhKxSpPlj9Dv6Xlc5b2VMWP+keLGX4DpPFiuDbXL+sI9lTsvjNupU2OW7j7Hz2r2D0vrsrTRRX93za6or3zn3fh8flUtt0tzKy5Ijq9M713xd4QIG0ZLVzJ2OJxE0QAkAO6SaSeP3gAc9YwafEPbtS6jVhpalMQ1B5ZFHVa8qdYSwde0bEPyED9sZrdmuO9S5tKrJIbe9hQMKqm87QGKmER5qhR4wsFvxGYng5QC837xSVszMDIb0CxCttulvb5gY/LjMLXS7mSAD6yryJ9dYeulsPv8aLWUAFtc8qyfx8PAShBf71RYweCaofttx81d7ZGeh6Wj2X1h6qYmNBlHxQeY0nZmrchWdIrGKDp6f2YmYKmq1snYqJCBlvICCvj5mOub9tKtsbbo03khFIy4uVedM/Xq56GIzKMw/PjOqdhu89yXdM8i0jv00bUGmwJ25s5ax4jC6xugfgIewJT5jgDkxQj1heBJYXJ1nGVh0HTLEpaAFiGGVjABf7gwoWM0ojr8iYHj52V7NJjSB44BA/ntVMd6p8U5aDzZ6bMCACrUiOTds4Z8nvQAsWLeuYEiSI3pl36QAYjcJJRltDqRMNYPjwryyU5IjLJbjgs9HHl6rclx3UicIC2TJe0f6bGq3MY/PokUn/ah7p5JKh2cEvMxX68gJgJ/ZE9pv24eOwQF582hpbt66sGwTI3xflYuFgrbP+G5mGP9EaLRgvPbujiOOtZfH3jevM4vSi5Do80GZ2xJkJgS1o6cNb4NCv+r50u7JzpK3dutyg0CLC/olGSrcWU+Kf6JP94hW9MIliu005DwUO/0gptkiSnBZ937QWRgHe8hRktiJyDAfqreEsl63rmraz21QkAQ2WkmAhLGfLKYNmNHFb/GzNQsXX8XInOKWDryA0gIdwxnLbmjclSCyptnHJitDwCqOJAcTfUkgBsgER0sg4bDEs/HIolA9YLuSHhaSZuitr/swpZxXYE41LYCE4wnRrLonMwmvCHpOseLNISUYgIoFTEP+erMB4hKelEJtNvyViDwgGyaSKCmpubVeU1SIhl1SGzc7wK3Qwf3KJ+dNpFXa9FhrSPIUjCVKIABgYH56Q3CVZFqSCzhOWitf/vqg7u+2XkUySrOZlZ/fOL/VtwebyUoCRPGciD+Z1rZR51IxQuwS8WJhY6atTcyKgqFgnmRqGGC/RPkhWgTEGJhwvkhjUog5GoBpzu0mCPQP0mKxkFVL5DAggz46HqvHQFPtD0kssxI8135VVRbKszthDWzkTKyHRyN211ixChi1iLJMuWeVCmMeTlQpEWIGJ0IhJC8UF/5GbrllEJDgkvkh2bbNPrkzE51UmmaSFJLpGRK8qurLpVx6UZH3duiqfWm+B2HCODCeCTtMJGxmvqTCWCgLq+aWXpNkkf3Lm359+9NE/v3rbb9800onxxiYLLFeZ2ipKXmKDwUryiYMkC/z5oK3ibTO9vbE9a92/YWeDgAxD5xAATvvUae8LTqC9xcm9F4slql6jAEyRAUVfGcThftn2hzvZc6mPbojIZhGkBWRP+MWrTDCRdusOipIj4IsE8fYO+fV4YWj1SVZEcI0Cfr73hl6hLF4zkRWrdfaTe1a3XhXAxN9zDEfO/Id+mW119NXrEwLkW2JKMXebZD16Hq1fV7T06xIsTKxMyLTiRdDG6lnBRt9iWFiaur3mIsJPwXeAJjDA1hUo2uuys60jg1Nr6M66VKJEUVVorkRbKG6zeFqeNq0+R4o8ka6ln4uMLyNHoZhw+h0fJL6PzEUeBRJFrZmNAPGAaDZWXpSSd7gWhCCEdUiAlv5xybqsTmjFthroDptgbBgxVtPWhbgIIk7kFcvWz2DZUXjBoMaXWK5YAZg8jnoDI6t9h8uRw5KLZYCThxUxwJSaE/3/YE28BmOWuwAQWweDI/NMSgtwFRZvKmE/h99YvrhjJ1VM2JKt3dnW1hsbdqPswXjDhbZZgIf0+sZ1aSjk0IICTgC4QIYsPAhSQ5dWIP1eHZSDIs2A2+OrlbiFn319EU+KcwAbXLIhNoyDqTilH4sUSx/sKGDSc0BQBXkhFxcDIJN4g7f2prWO29IuxULQVrY7lHpSJTLQfeHWvCo2PS73IssO6hq84MPV+5BQhUjDtPqI6ABhpuotn1ppudJvjiqToSBznw6glUTTA55NC/Ao3sjmjfR6RFjLS1q9lbdLf0oEc99VVjjm2ApxLa2AtD44FVoy9GqZ9OO8gD7TZOtr3gQBglicYiJNjwn2B1THFEJpMCKDORelhmFGItE0C/AI4FXR2epZkh0bDxF+OAhvbM/SDhNhJqrL8QgdadMMkzDVZ4LrsezNoeCQiIlYHi2DZ5IPxDUnlIoGmjE6zkV7d9SJ2WvX9pY2lx4ecspk2qaqmrtuTXoc7KYj0np6uC/KuqxvJuDmdrejB+fh2TibZsulTWcP3M6awsMJpsfSAqjvCBYU8lNnucWlDTXspX150yK35+0iAPODrbckoJi1H8SBpUJnETg3oTRxYSlpTqUNKPPmYOXJhRzGa5cyeHDabWPdmh5uSQqZEoTe9PdNuw3qKAecotaOMllORRpnDZ8+I9tl/6LlcqworSLWmdNdNpJwmK/XrOJ6nQ0Mw7SKLjfrSOWiqvp1mkvT5Fcb66wqbAT4NClQ1GZTcDgzzMukf3IZSQ/BxuK6rujs3tbdhMBM848XF5Z/QgXGk4QtVm5uHzS8CinyH38CaP3sz9MKVE3jbG23R33Ee2xbT+ZFskmuKPV8lSFrCe1DuBhoz1V4jMWW0Plpe4SaU5tGpmmRZstwnzVBuTB0nPU1O6nI51J7Qfo41euhs5gdCktAzia3hGoQvKltDs4UnLm5ri1KMm7DNd9Da/Vz2fBXgEVrdlnoF2sImyM804My1lY7YFlL0Sni26/tQmBmD6mApZlQBsJfPxP56QUiQyCLjTFSCRdWxNCxNBAwi9ww7lg726WRB26Krqiam/mGduSN3Wbmz4YhWGvpajf3OfPlZE3QJCwrovpolseePZ6ebG6KYMxyCcjVUadTW52EUlYViYGyKMom49pVKyM9gjkqU1JVJ1tJT+sZKjcUCKCPh21J+7Lte2154E4dhKUkz/gSMFlN8qYYaWeOmEEX9ZYTgWBT0GIT6UFWCrRf7VTkQWEnEvdhWhry7HBW9ZDuXnN9WEM/0inu5jUt3yFJMsp5gHY8Gh+bHu5wZIXiKAQUODnOyGmLJrOJNjNIn+5/yVjMiAzMX81Pvv7oI2IAmsDXHiEIRgMsu/YQmZY2G4edRVXwvnBJFh/cawidaN0yVLa8AHGVVHahfOAZR03gLW7ePLJ9rGSMyiVCeVNzWSEUxsscvHhYACn0i1SAxG3OdY0yPR6Lu2jADCdXmOdsWZBeiTCnsyMkhdsfSatmvr0Ojq155Bd39WfPutumDgXVOPkiCYuuazFCW4JnE393haADjXndNAcRZzIlgJwsmmgxmWvsAo7EoQTR+765q7ac8dxa/qUEllam2HW2DbR4Sg8Pg40TgPnLIngOS499vrWc4jr/BWTN6Vd2vpASLFGBg+8z1Y+nQygAtaJyzRB/EhE2G09c/XrdUCqNwYWMOpfiMTihRZXkuMqKzZTM8BXl4+HB3VaTfPLpV4gPSa7XOTDOu8ndNm2nIYohtBcqEPF+S15BOKmvMdnafcOX2oKJU8KrbEcWJprkSVXhukRXVlyGQA53ACnrrjEFWeVQcHc7+FaS+YR59ho7092hr9fCrc5fVpFpaSNX2H5LSeY375oFwQ1FMtOSolyqDnLTWIfpVKsmlGy8I81C96lODjYrVhmww24QheQRZms5RbJrUPB5THOYYMNTykbdRSHmEbEx9/RhOLBtWpWc34mJ+6maEIZmYpUB+Ws0JngoPK3GKYrpSTDtlcaL27SQaTA8uN6hmo0kLK8r6y/OqWuUbZhLfalOOoyr+aiMh8viEorr0odL83AmgWpmXxxSdcZcCPks81nJkbm1hWvqNM6kYgmTzPda0Chv7VziFV/mvE6/+uLrT/5NJ5Ev//P2R29/9fYT98Y7X3z6cfbkOpG9lRtCeD8bNxYwwhA0orsQip2TDaUDkcfFdC4fvvz8o0QvTjXOWSf1X278tse+e7ing9MpU5BYZG/bHtqy7ghJiolFn2s2W1vN13vbFfSFXstkuYtnY09DYFOn9yIlwPIHggG5vxDpT8USlhizosGJ8iLmFB8j74utTT1a3MQdG1U4nzJtX8DYaiwgwjsJqFdY1Dz+VVF2YFa6YIx4woNDzXOyn9VPaP0qHYdFuxKZ0LuoOttCbXwDuC6LfGXOg6FE0mVr6poeymZYLglxXI6Tx9reo0TzndTFg+Zo2slpJeztK8Eg5OSP8MOJ+ODuwVnbaaYwtt6Y8bQdne0SsJaygq0hEOv1ttx06zUJ8vvlEBk04p73GxSi7MpxYSolXjpVRQJmtA8xOg+3KDet9Vf5i+1WA9U4sKFg5fRmkSQh6Y41DNG+OBzWVXFtq9yEQUYYZOOjaJQkodxJFC656o8oSQh6gShJc/0jmYJeE+O7Wa5rU3Qs5+5QlV2aZcurxxcXq1dHSrkUWVNuwqctdJ7w/Tr5Acx6oDdoawklv5vCrTYQnt/VztrBjvJUWH0BoiVnp7d1UXcOhHh/dS16EspIYKvGdSrHzNj/buyhM2/jB+1FZ2zbNq2i8gIQeOrFZPsGMeGVV8YvGvrTwA4N6tzIQJZFZ2MsIlQqulzVsriDW3Q2BV8sb3zqjdHlVdGtVrPX5FxYsuJBYuyfunIfnpunti6f23PHHegmcKOuLclW9KCXifAsl2Lyk1/QHM1u26KOcr8kx9aLy+Feba7BSy4ER4k7qVg1xA3Xcy8vZkSx5sflxfxiNZsVtbu3rfP3Y/nC7ZrDBmAvLvwIqeLxeWi2qQrnzL/ZktHpaf9XJVNnK2Iu1U6zi7rdckkKpTS90dlV+2whbiEM8IIPFJOYg4I8Mhk8KC28CUF5BlWzOMe3Jw7uHDq+pKTs31+ZS8NJmXkLcexv5tv33v7ibdrUbwAZGQwwjj/VGOop9kYKGH4kRvFjPU7f9cOLT6R8R8ZDbLghtvBX+v2gv/TC0icwPrMqt97w/6Pu7xvbOI58YTR/41Mgc1bLGRmCJTvO5mANO4pFxzqRJa9IJ5sFETwgCUo4pgguQFpWJN7Pfqt+/aup7ukZAnScu/fJrkVMv1RXV79VV9cLYNruzT3LBfJJy4O04bgmxbyN9iYFd7liAOJwPfoWE0pWSGMtfw+YNoiPSauNlZ5qGBclB+b+vU0YGr4GlUDL9nFFEoQNKdlYeAuevL2JqNNRU1Fq1qTPP/9wux7Oqohr5I6G0hxC3QY2HMMu/QPdaJLrRfnl578+elvd25Rfyl9gL9mLzclcdlRs6IOI5OGm8cfnL17uf/X4YD89HbIjnDNrIfo0M9mNAmquqSjDIAtgdbWoyIhrEtgXvsHjpPd1qr2IcNGTpeg/fv5E5RlPD/ombdEuAKzr0Qm1O6C7hDjeHZT3s9InKkdxTNq1C9ABkhjNbTJspQp1SXxO4fLGybRZXa9PsHnhwjbGH58ByeZi2/tKVxEnnicKAQjNuahuYBEIHqahriRDfIQv7TLwJIOja5eiurZJihx2VpW4wpxvMIZQnPGnIBwgKogLV/TSN+DKnzkbnKOrt5L/Vhk7gFOzlxD0yzlkLQQ2sR+/OWa3wKAUw4tg9DLU0L7tuIqNXH3fsjHtMJM8sVYvRXmlBvX0RAUJZIk+dSaWBaY4KYILkd/AM8T8XuwIyriyUbctw2UnvjYKY/Fmvn43E9ljs7tKQb5TznH0tF7QHFbrPU2QQD9qteZAnLgeBjVuh5rtXeD5IOY1IrZ8V+JaXeorO+iOEbfyTVTJxQ2FfRdCnwNlEkGMm1drcGtJJ1J4UFfr6g2Fa2kNzvdkEEWiNyPR8OJJEuze55REWrnxKtrc8uNl9INy99gtonmbN4KdWoCnk4TSts0Q2WDonYd/H1ob4VXh8YHdAbDJDNKtv0peh1ECOMqJFevCIeOm+1EXO1k8AW3UXPRF4OM+slRyxeL2kIl1iEIQW25W53IqLn66pFYh5S+4yKCUX2SwX/1Z04rUstlpstOEI9IyhAku+FuAOi4+xaCxSGPM/C2vEB7gsOQgkPPxKrxH5eMqU/R0tcYheimXA9WrFPkyuq/VwqQBnPq8bJM1/vPFhlrajxNKcWRRydTIzzI//l9LT855JTKJVh9/F6cUUIxUGxhf5rKEasmSQj8kVA6GLAdfUKWQb1Nq1Ur179Obut1BvaYMEaxaP/+qwS6rLV4MBNQYBTaEYWaJ2Giw5vm7OQAfIJfkkCA1IaoAcxKYA+ooKRfbNRa+GyXHOzCA2bhvCfVekOgbIQX3ofg+w97WaikTapisjKUvuduszrw5bONMTThf6sn5IlXJWa3uBwwCO+/1gJyh50x1CzvtQkYty0UUmmhZSL1+lxwWSzJfXm/mF/NXyrFQM6vsXoGdolJPVj7amSIT03py6Wnxgaaj64yDF4ofNhS9j/q1Sq8h40+F/2w5s9IT2wBEKgYRcuEYAHC4uV2GXKo5OOBV/S/6j2xDQsoQPk42AbcSQps2MuiWnhNhmwQ5lRtTC1iV2VR+yhZYKBlym5csnLXLabltFQc57R1Fx9KddrFxiWTeAnye64aADJ+nmo00zDyCBowYBAll91fPQrOt+1myg/Op5AGz+CX1Fz+BvHaoUHxD49xbbyp2OqNsyyNvi4mDm+qz7/EGiTp++zH+AAr03Hz8Gt83IUbx+cUXOu/sxmpecubOhKn4dnmlCrva8vECWgvRJZ4o1P2BuDAz+DUMjE9NGUD4sVHhAGBSgmddOL0W+brQcGH94Imm0r+L83cw50c3Z1er1VhHAF1EkVPdMvArc8YTS6vMvHWiekoOjEdakQkuMnkYWzNQENsX1GsGlgCsPwhTSjYkk9DdCd5o7leJkFJhFAN7dwgtyfxx6YpLMSlpYVHggtMbv/zVI6r6x5cvvv+u/4e/qmjim8d/fvr8j4YENrCOtjd8jyFZnjw9OHz6XPqgaBctNCzG0urlfLmGbLEWgQyhpWj95NMOt/MNxC35qJHS0tcY0OdyBf6i//kXNSwkiK40m91lQGphYk5EtLb/n9LNg37ZLkmuceFosK0ElqICndCu9bd5PRfuUx/yYY8xPw86/4r4SG85ZD9d/zhamP3wuHaaDpmxTOn69P0uV8+OBOpFkUrxTYBvS/N4re8mZSJ71h/yeKRnR1qZUv8mIqmpnTet88oGzCFmFLtSrS6Y32D+xw0aluTpW9liIGR+WXBLyXmEnj/u+8GD0ytjjKR0npDyQ5bjTJGU8TO6dcfm2d/Z3Khn1X+R7bfwuxWa4KRjq0AjTUKpRBhFdOLN29r2TmHolakY8CcEjH5wItE94GTJpp4f1yZGDhspPm70PcYvR5RTOSeUw6ZOHxJkClKgQRKmN7HV+lKuWpvuKRcz/knNuTpPYD3Cvkt9KixeyLSyWb2tOhbJju3aS3z07jkMLEGzryQI17Ni5lU4e8Bpt7dYmb5wfFM1zSicIbnjh+iYt+kdRN92VXPd4wB1O1/Ac7NxIsT1uHCcN8gBKSmyw771oK9Pjl1O5ZKvnb7VG32Utf45Jwx9KfhASetdpw7MuahVJ2tseVWkO5A71PCxzY8V7UZ+VPFhoj5zikfSj4emLRJtnBRAZ+riuOKagquOzey7ly/+/PTJ/hNXMTCZkgnbXRJYDJIqrlwWJRKVrcscLL8pYDeE8Ha9iCTx2Oe2FeKuR0NxQMYeh19wXKbvMm6fTCQkB18Tfj6cDpijZt64Z0wAAjn4hYxEZrZsvQlatWhngRZJU6jgJaPTdRisCmauCJede219yY682ElF3vDEk9JjKEMyW9N+ILpepctzUmt+Am1wPL6NpDcJbCr6kXOWjcfCy7A1+LdyzuOIca6KTqaSxqP3cM2E6q4u+XCAjTKTkVZ2stHbynuEv777koRGWxa3T9DIPzMdsnwg8+OYu14bn+dS1s4F2TGDOWGILs4aoFozhPwM1vpYipmwqQGkbSWwN14wnzl8zmUR2YYprI09ru52xm93MDipxV13E6rBRW16ZBoikKfZw0H3owKGwd8XVPF9SUVfzoWf4eDQC2x2dGqoVCJnIMOkJCijPcOrNKlL4ei2BxJzIqvdojyY0xa/qfHj6brx0IDV7YWkFFXmU67tH3LHqNh3eWH0jDLxTCtEzNxtgoC03EkdmkZVOYPdVcQt3Ak8OJ/LgpBKou13rGMJGZTe8/AXHqOwJ2VDVTVOBGqIxadAsv8X8+MN+J4vxv17pxEP6aWqQOGqIZLiZCFYFPE50nEE3NJjt4sXPPo6m+cnV3XXgVhogkg1NkynfL5hcnWIiy1xdPs69DbtbN7RfGcVOc4Mo9JqTACSj+M37d72J0UueROQlw09CwWQ68w719apIpGwK3iYNQ1JQTHfh7nhVR3tlSlX0rZPdmtPVOYdmk7BG27GYQk0wNtMrTo6lKRZ/o46iDRiw74848uUV4T+j7OiOTrT3q27hZ/p3TNGEfbd07fo7v0YhV3wyCaypUfYQBBwgSmqoYqZQwEmUkbdu4ib0Xd4htNptKGMG+suus+I01lY3dnCS6aQ7zD5yitXeh9QzclphTNDKwHVxuYB3qabQ0nO1e6Fl5wGHYswm9MCOVMc0sStyyq7BGR3MMmPFCia2hXbdCmyCp1qFcSCN4Om9gSNG5fSDgERwVjfi1cnZLg8bWcNCGARzwJqvNPqsbhaQ666/WnFXDpwYkJ+Ge83VUJzx5niEx+S7tPlym2PZYzRIET3HShkjz28+etKSA2Vbun/J/3PZadtlXN0iM6fPf326WH/k6q+3lxVjUcg4tG5amLRxDjTF/HMxLzSilk2yvr0pFu8iMx4L4gem1qboqSanv+zAnS4lzXumfKEuxEVtpOr2FYdqxBoAwmfzo5dV5ccJweY6twB4rgvl6KNIBlVHs70Zl7XV7vQWItgkK0/Xg4iKWAmByaA7CkvJa2NO4Stv+SwZ6pG9ujKdOtsJhom3ropYaI3y8fSYR4eXmPLtU6zsA06yr4BYv/BSvvKO4SB1wOxe9iAyQ5D5oPV7LFD9G5roy1dbRS14TPcUClWZqFwjkI7+UZUGeWSMgSp7oQtqyzuFRVjduhPuNw3dlhRczXne/dgfFSAnSB0jDPlhH/ef3nw9MVzufCUnw5k88F4KIh65kmxLaKEVq0L+CDxRdt82UGVTM7V+QTgxbc/BHSxm21YwuDQ7vK9TlbO//JSEvN1mIS8xnbrn6CR7tP11+npaj2yO1bafzSb38htfQGZXF5CmY23HakD4v7lOXIrX4vGWFmp9Vb47QdAXE5mugS5uOSXrreIp6I71DIAYGu+Jn6gUSAF3GB2x48wp6SyEDPkD2UizDd+VITEuBeMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjVVmV0/+VXEjHsJOTzUMArS6WJ6WANmjqwnLaN8NB6Zcsl6hLUtJb+igH1H+ANlx1JAZLYgW/jUavsyXMEgd9/XsCfywpw0xUkpdCTFPlWM3vqLmzpUIgPZ0p/27aQMjFoPHg0DZw51K2PmuHTvMoFkJtGrU5IP5enWHPYkewlAwzDAFtMmlaabSVajN1OHA+f3N8Oh/15VOhqQUfSQPoVUXNRNZ2nncrxLmMyyva/8UgndQKO7MGBWljpXtvPVPsT/3j5m6J2nqFAbTNFh/D2qcmPk2AwEwfUQC4XfaQaWl32AqWtYJOJf9REs/rYdysPpfQLLdbY5c1qJ5KtE2rok+TzOYWkTrrUlqgYCKqgO8NTa7olFZpCd5eEgsCUhHjv9cPGfmgE6F4gbnu/5ae2ebF3TbfreKe92rx3nhrRDopDINaFVnjxySCNHV/7NIwzpr3wUSAkWNmvlyxzHwm1d7xUHJaX7J0XUiSB4tgQA+670INIm/t1FCqbFJR/x1UTEe/Zbg73oezhyFeme6d+p3pJDL81+BH/ciit6rprQFt5Kk1yhv0MWtkj8Y2LcGR+h9/rPyQzTLMroca2k7dUY/heFBeH2b4DnhrYTaA4uy6aDJLBfyJSyczwadar/21XWpD/SpeKc7lBTUvcgGYAapf5apcbvupt+t4tepSMHvQgh8vXj7Zf8ln9yf7B185mWPielsDdpo2lBw1dKMabXv1l0ay7YR438Mdis0BHM8WUDHbWVXNW1rxygNNKn+Ska7U6MOmiCQqf7U7WnHN/udCBwwMcdVWDUkgFuPKJZBvZDbpI1p1TB9PxPpDtfjaaxaP7fa92e4cGzNE6akH0vRd06fZLcabXaad8Vji8Mz77c/4yONJ5quxy4yokIFg5CJrJNCHI+MQbIIO+toeF2vl28z9tpn471umIk+PfFmnC9o9DWn4TmX+7NJn38znjUzPijMWUT+kV8IgbdIS11dL1+tQCBrIs9OfkRz5a72OWAV6Tt1IBa2L88TSymoCde5wkhToFt84kS7/Wr+m0XEUnSusL0S/xXVvF8DU1oUmKwC+1c5VJzT7Y6Ex8FW56pQb4yji7XFZ5uxtfprZxl8PmwYhvdQfpWwwbGwyevS/9fQoPnoo/8PN+68P7r15cO/08N43o3vfju4d3Pt7HfYFPdt+F0TrCNbaxn3Y+CtAmy7D7w/2Z4f/xTXNAridmVWgJeo9xvvmZd/Mf1B2RiTIJfc0Ta78egTdM3232Lu32cNK2crx8YUNjakzlpUQ+s1ciN4vqijU64SXntYT1hdT7hXTZSU21b+1rJfMkNq7072Th9nW06zZYZ3iFkfbmR8/vLg7+cG8PI0PZijCNewpfPNLORi/aEhJJVLumWf7VdKfD1CMPgOkknhrnh0vpI8X+rhDkLzzNS15aBIVLL1mKoBILnGpJfeWe5u5rM6ugcQSlRsQ8dwMq0eExJPxRjG1TWQjJFAS7pydaTr1TuzyGFUCtGb5zGGVBlGRXadui1fhzeTBI+HlQVC1eiF9/dISBkfjag36iBR1upCqFL0mpkXuhwDFN/lA980ZaBE52w3+kv3twySALW7ROk3x+NIZdK3USOiS9aXJbi9r7g89ZUaq1rEqzMmr4I4O6gKBFaI83QA6PPwjq8rHVJNbI5Wkg9c9boqt0x6YdLqHaxtjuPbEEKsjpOFGhdyKVNkYVfIZPsUzmcDO16fuCxNZRJdawS0SpB2AIeC7NpSHfqcCR8ahRbXaXlurFJHSLXy8oU3q/ACULrSigvXfBlUARDV9mV9UcWPzK/XWsrnCvYXJXmns3UBtlqg3SBTzoEiZD5sLuU+xjqLkjKMNiKfERub2mhhEkqRGdmBEAks/kEKiqwmgmY4t0kdfs2qP8KNPprds3gGOc/5dT0AA9elU01gw3br9rNY9GEVo/3s/UyMHfiRZ1/GQesO9awSV3HFvrz1oCUjU6VE1RbrFiSr05PLwJlJLqACXqsGz2TCEJMDMGzT9mAJGHLcKIInrximRW1MmlUBPIg5fPVzxboL2o4zIuc6v0Qh+eyRhtTwdjSQyFPyZWbI6RtIrz/NQgz7e937co1YuIb2ea8j9VyKR2vSQc7Kay0uSrBRkz0/ODSC+VxCLspHKbGp6XZq+2J4uX81Cn+zSvTgTd4NLRQe4o7KUwDklKF4EFFFGTd7WWqjqH0pfFJZwu9hPZd4Jjsjal+KNpk77/+fFU5RfLzBu/XVfXsMAS3n9IcD36lKgXf9HLQOgujHK8mC6ldJ3iuXxtUCba8n5UBMW5wRpHeuFjkoKaiN3zzHZ88FCR1ExLYmvvFxEuavVzDLLPSoa7FUYCHQAlPMaSPeJIL0pZSoM+ntv9irkfY5DUvZG25+6eIs7cdq882fPCbKaZoAfax9s5ujZRKdW92qOfQlTm8z90/OqmTpM8ItnNxqRMKtef7lLqe3SbxSsvOaeXhX39iAhYQAZTBocEOGOBfIjUQ6laB5tro+Xp26BlcNs8lVUzZGGujhJECF7zXLI9STQZ6BKxKwPg7FFlYSBzl1DSxih49RlG5gzKpXFQ4ZBxl7Jd9C7cLycmD7qv+zhcke/26jo8/UOTq8hiq8PlxQnPUj8mQyvt+a8U9u/KIOLTnXjtUipgCddTUbN0KT5LtVknOSlYm7PXOWLg331TTroH7y7uJr/xI/vL5aK0JOF/ou0MGCXstckntwsXpkvpP9XOcjpdsidOpSI3DFvdZPdVu0f8pj9P+iemko7ejnQfR2/YZnUv62fK0f+V24SCUe1W2M3cJnqjUf6w9nl9pfZ1Gr3FyII0tpacMlUN7K43OFGuI3SoA937YkIKTBK/yCJMeqZMErmroZMw1VIGgTnjh8wuKDtghWibToxcOvrMisoCV7OxUm8qXirmTTJOmvas95LHQPCcX9jGslDVreGWYpKZlRvU8uV2l5iEKu4dPV3dGdrnFwSSEvc2A8SmsoY+pYHr0fGdjri/RNyf5rCCXMPDJzybP9XXEgflyfVgy++2NMCy82p0kqEgaoUebKnPMGZXgv2imYE27Aohnr76LLQ4jV/os1OaR4TLDTSGBap69XZyfLDbL6sytmHo/+qiga13rwDI4dZIWf94+cv9GZx9F90adB0xWoDtt0EOj8bug4D3yE7z5DdnNLg9bwOUD0SxubGvZWnJgjmcoalGeIp9dc1xWKFvrvU3+a7Kvc04DsmM9IYy/oqbHYu0/79uq3erzykH/x/33lnNV/dvV4Ar8OU3DbJo/olM0j04ROqRKb8Wsqatd8yJNWAtzOowJfiN/30eCnjrT9wR6K0Kr1G9frP9r8+TC5YcIoj1yuvKbj5VUuXErLALtecs1267FukSw95LWV/lhtKLJFsALPblD6uxkIaDA0FQrlH47u+O1BJi1W6Z+mNL39wij7zVmfkchDMUBWuPh/jZzMSdewHzkPmc0JT+9vfKXAhsF5yr/FFPGh7hojtLmIckSucgqanab+BFEt/MmUTvRBPfjeNtntInxyjnO4o0IU5MmPEO4cpPxSw1QjdGNo8RqCSXhkJiMDtRPgk7jBrZILfPNLv/1+FtuQQKUybeYCM32/pyAssIhnz5D2GzBj8z2k6HZOgqs9V2+cmFk1RGdD82dgokVZWTUtNVazy5GbwzYqvtB0YJDEdtegNL9S6bh2L99qpKCwg1LDQ0doP4024NulbhHY+gFQGmn1KnMKGXAfibmGZxcj3goUixBMidgzPSYQvXqi1aestKiSKiiyJjMEuATvZdYXqziYFr7ZYm9sRw1THpGzM0R5flnAok3dO3f9HdM9DEANGFn04CtAITOJoY36x1BJFpV61uAsRE9ECuDqP4w+kmzNyzTc514jz7iSb1XU3LSHQZd4ZJGtX2HrVA6NhW1R/vOtOJgxWuAJNoj2SbCJGApQM37ioODuQ76Qtp0IFpihGrW3rREN6TlK78wJYJUFMY0MX2HT5KyXCrPTchyW4EjP+p9ZDPCGSDGtMJukNfSMzREiy+IzemNnuzJ3+jH164jt194i6lZ3Z/Ubz44B3opJSFspS8X7Dt2y2hHJhP60wloTzwK61Dpg1JgiqNx2qLQQkZ2XRP9iX54L9rx9//+ywX1RyBNVecCMv2iUhKeKxU+xKfVxCtbDhVpkurrMB54PwveFDlizAUggA93wDiPJ2eD9FY7s4NfefHe/BAVpV+XJVAWhpJktgE/z4irDGspTHKi0kcLTfsV83Ozi4S2WWA+SYYkEqGWd/PdFHbCVrletYG3O+5nsqWx0oXMyHrbrQ/mSrw8eYKqAR9ykw7e6ciosAshuqE/l29K/eV3fe1rnzoYhROnZihzZr0zvgFJMOYHqwEcIKzI/A2mn3rHLPxZl79OG1YLUudXlw3t7EPVftbMYOSj31XW8Y8Hm2+O9rcU0ORAa0eZD+0LqlptUnpFWcx40dHIi2U/U/gHYKu0oIqUVzGqJOHrfB0UyJm3kHdKOrHEizaxmyip/lZGsB9EpblytUgEQT+YeKCspVVT6wOQPg64tTjW+m/qYeT4I86L72aecIMdwn2AJDlLWdQ2A6fL9pOUp3NZkimuBRoMtDO0hTJOL+GksCtxhY4UCZnUqX1ks8s9K+CohDIuunpLZ7K7CoaAImOI0A2ikHi6WQuIcDMXlc6mhsNTax8ipobYqrvLJrsYR2BUDYIwOkmWhKiOSEt/mr4/NZIkRD8dR71UT6Ra9gehY4b7ymZo6AK9d75Zejr148Pzh8+fjpczkYy8nfiulHMo+qL4+Ov/pm/6s/9b88Kvf4IISTWODS6CyVcfX6fvnk4L9ar64vy0fAopiH7MLELDI8s+P1XK6zMhgAD5QnqKnPM1V/NK3SmYI+RCJiRDVcL0Wm4pbAMVEpqJt5OfNtoOjqKaz8NM0IvRDPbxW/SKtBygNLaKisDMOUjKfdVf/7A3XXV3oiCw/6UVIINlW02QgMG8WkHl1enpzDWzYmQ44MC8XInMikoLB1mOEjbT55fPj4DzJiZUXFfnbIZhSYFR/L7inLXqgyLCipFqPtlLwqKpuR3NxTKQFP2HgxnS3msh3KWbe5vlQh3YY7QdZfbLs+86Y9Sln55ccgDjqsZa+cBinSArE4yOOuek5k8FmgGg6wDkkp63DzgHyf7qYpKe3HAaVCaeKKV7zaSj99WQ6jWw7vV3GQYV+L/Q/6/eTF4eNnz7D2cdALGD99sN/xZBB88IO64/hGp/CNkgqDZLXX0/j8pv4gsFWS4Ue9/I3PwMKDWyv+yySXw3ObJbx8otBtcxkzdB2dqpqcn4uapgPrC4/E/B7oL6PErLkMULj1mWE3ZQhZCL+yi5OHq3ShtT6J2O8VA0cKTO3I+fK4z5z9n5ZXB1eyh6IAHz6ZdyB/zxfPlSSX85OtMvAr6aDLGeWY9R44FVBqqHioXXhZhB7wWra6gGA/PxFxiY5v4LYv1zaJAQ6IystqrqbqSqn376vOqmLFi/z7cDscsWZxOpfK881CUhKbapPEGWwuzMJkTzd1P3FYK/So4fEdA9Eaom6QfllbJDRsm7czYOA1WHpSqDkshYsykIv1Ve31mRxuNoaZiSJFQ2wpl25ZW6TZdOCtk2rTKnpsthXaHc2t9YWf2OYRu2JUBVdhV6Rowt0d4DzbR85XeKOIequIsdZQFu5lTfcIieS1NZSVKRGXFhLOwovVoA1YlUC7PfwTB9yFFzobBOwOZM7Usm1CmRSPsFsVvHabWe1TJh9LKnV0D2d3pLqUOm5f3LlR3n3U0edz+a3+T8Z6wMg8wPgpp/X42aFYkwjr8wzOlsHl3L4l1g+KQkJ7oSo7Hgz4isrzy62/+D1t2l/1+tAuE4iAnMrXwbWnw4illkWRg7Y0X9jJqWyf9VbQ30uz97z7QA5TmlHLkhh/LMam6omHSmTwWC2zWqX3Gh0U90bIJxeOkbr4/v7b5zpIkdBOPtv8F7IdSIg6V5yLC7NjJbN40Kkj/9GNnztXM00OPWPTnebWLnE09BKCEnQSAiGClH7vR1CjY4U2xCNNp0t73+DxH8pvi9PdO8cNZNcRza3QbIUEn9u93RdSt8+6ziMgDptH7DrjMvoqcf9y6lNJ8JQTU9ScpKRcJWBaULA3WG7xYsheWbkacp2ks0xZZ359tVINuzh4Z2chVVywgiCyx+77/uXL/eeHs8On3+4fHD7+9rviri+1jiJnrov+S2VuBtDnrHaicwIBupK44y1B95OF9asMs2H4ldi9fB2SmHIoXGua8rWoXiKl2g2Fomh9TuuuALGowqbSqG9jGzvtUx9TqAchkaprifLvbCNR3Ez6ygqxn8+WMPnNGZI58CjuwWLGkMFA8cOlc0HfcsMnQojre3wU9IdJUYVWfq3xSKhHywAC16pxrDfnDibm3S1D0frW3cAed1NZmr/edz/ZR5JtFidrcdMzQHd5//9gb6r9zCl/fo6Tac/heS4fvVPH6IoPPdSLF3PqRCEhCWRhDPetb8rxiyffqIlxM1qYi4aRH7EaOrLtPLkfBe5TIffkYwjittpkPYGED6G6jc5htOzx/S4FYW5XKIR17MpsTUKgTDfmq4uwdDzQq7YgCzx8WDbK6rlJLTsOXZvWhZYqEEBBBXUUrcL3Bplph9M6TujZe9sWHx989fjJvphy8ldR74YCe6awRzW8G8y5GuWKrNMALxH0VhHJ9iTLDqt4Bg2IqC4n/uSMVPTs5CF1DTK9O3GDGcoZVfrFN52grKqYRf6rJkkhBFY4k1Ch+r7a4F5WFw+oXE68t3Iu1qMx/tRLcFz73ze0ry/VcUGMOcz8/JqFT7/K5mJmV+bopQat7cK+RhGK+JKreuhrfFVnmYC0lOLiYiemqeZjOCF8paRrZETWqh27WDn0fHUyP1cJ6olA5+qoEfaASQSM3QzVKXyLsEJNmsgSjKwVT08WYKZC3T5/MUDZBMYheAenVJSvwwQ7kbHH6ptUzHQ81HjuBMZzg1D6TLotnCRruFpzFIgN4vxiF1M4QMRHw7hJPv9aIhfOrAAwEuCbBeDZHuqdzNcyxebCNrzzSpL/CLlI6VDgjJq1xyNpq+LbHmm69YUPv4aLnxYn0s3SpJ7prYdTxx3gWLWzxZUczufn5E80bqoWqHR9IG6qPeJ/EpbMvOmWYtB0eabAzIllcSJSwMhrH9MBlG98JjSeuY13T8MqzIN+ymK9DvNPOB8Ty7slGN7X/vz42dMnwcwmVjDRe+r+y5cqXihoB8XYLzIPnsgMRMwq/T+Hgn0JbXOe5zg429sUYDx5+eK7vr/dIZLk4ydP0qT01szh8ThZ2QdE5zwYuEzloD9fysVViE/DR9fJlAuADD7sm/HaMsD24BsPBcZ6HcSBRoFx/RKig2s7pUttMfSR4LZNc3Lg4flu3dileMOPSc7TUUke5dpFNs6PxperpoM6AUdtym2u6LRk7INOnCJcIG6pUtZQyx0JxRg55ZKgsX6k4hzHCCEOppbUjToLPctdvVV3IuIgiaKuOf4MI3pKcZWUNoYpRQzD2ZBUoFGgEFXDjHIkOjrocFzabbjxS3JJJaNxh5MjUMfes7QlpSosnoAWQ1NP632Gzse0O1JTaGx7DTPSgUYTux9ZlI1l6zyViXHdUyjGtZ2t5pg/w+pkJ3H1R0+do9ICEJb6M1y8ru2F5nopxk7VKHPi3HEX9I7qg9xanLyGHa7bKPXVtRxsVv2P+tHjybQSw85TmHnWu8mkAEK63ov1cZFYeXKP6Y/xiCbsjrpqiGw9RZIBhwbFfHOyXMIImehvpPeXejRF7ZxLHXVoPKXKx9v5EgeDl9CUorHtEQdFJxa+x2SZNHc9XYIyTDi5eECHIjUbnKo0iuSKm6FuHI3nvrJ+lxoDphYbh01lfrV6szwx+Xj9hqZCejQIT7zojfzQzlD5Mn5Yi81NudVWMM7I6ELfkyCbgHw46H9W2cIOO8hCYNNvmZZqGPr6G2fgRDb604Lxo0J+Nd4pmEM/gBJVExXL8m219LrG4szerufQrsOcTJ4bQHtIgjqgRRN/GMhewrhh3Bx7wtiuZEXUcwJ295xvrbzXZRwcbrYH+wfwi36+EuUKJSpcpskCVcYS8yyvqAhQ01YKZMIwxVlYGaJMYVQDaWrez5dQ1QxzUfbd+TLsu4K7KctCaqfQKpld50sVQ4r7l4fCvdmcm78rsd5Pr99cbsr39jY98rdc7mhjcJANTKrqJtr/HvZ+JTDdlOxSlt8i+IyTNh9qkut7JzZi64YjEnmAWq8FtdyEzG8U1zJoYlu/HMoqAzP/l6eH36j3s6fPhUs8/Gv/h35pHh3nV1Wb341eP7tuAFzrdeOHIaCZNtkPkiPWUq6lW9YmmUuYZAocvWRI/c1eNRohvgSgX2hSVQ16iY0bsvTXZhAhUQ3yQiJmPU3LpOSif5ecbplfkzv6IrnVu0Sv755KdvE/Ys5H2G+0lrkmSXt5K62hXyqLxSKCKM11yi7mGowKIhsSbflG9p+lMCL2vQmzEq0z5ce5NFnn80W2VxOQbilTjy/uFSbtlztxKZP2ZK5aA7ILnF9v9MruSNxiT4iXFl9E3Td1nznIhA2l33WrndZZOj3Yk59zRa967aKAlkv7yd62aznoAB6rU8WOzxkbWC2bBbPtSYwkoFndL3UNFowHLI6bzjPK0QjXMIG+8xGFDR947n4idxxNz8S0+lkf/LZqevnBxBhiaAUnFFh3b/WOCqFEwTUz9Vg8lFDT38pLnPjy+mmW4jAW729fy8TnDRvNqhPtR3JAcNxyrLad0SkOqSMaro7CVYU/vv9R/9vH/znb/8/9r74/lPMbD4al+ru7/3FNm0H/ERDpEN3QXiSygcuENR6cLdHDi4u9UYsvLbLLsxhmO+M+JKOTq65sVxPpmVtHyHq7xR0EmvsHelTkQQDcpzQXNaJRR34W4xYqf+jrXsJctVkopt6vKJFwNcCf4xMk7NtfBVCjHo1/ZlJDeLmZPJKdi6lak9TcUTD1tcSw465i2aYkD7yZiEuVqbcHoMHsq7ICfI3D/Yl4ycokSri2pg4nklpuVJGmB2GL16Po3FFCRfticUEBKUI1yn5S2F6SeNICPUH1n9wmnpqzFkFYgopFV9k7qdJ+Gx3N02hOT4z65Tuzbs2Q9cKO7+V1jK4rznbARzarKk2yaZDNRPYsNznb6agDRJ+8BOZHGfK2n2dQl8AkZoWtJitagUYmSsZ0Bb2vjWPCnRvuiWIJAtu7yWebw8kowpuzJt9+tANG6/mejncwuzmmavWWW16ETRAzvRHnhapKD2lYUakn+Xfj2250ZrPozTZnR0zrbWPRu8sI+xIj2vjEzTedQZzIemb/yDt1zrbQz37XGQJo3Rri6C5a5kFVzxgND9B/H+SlI6rQU0zJb1ccg9ZEMqWIZmRLdRONuO/gVMEew2twMTAkxvwLzByxu5hs2Szy+Ky+pzEBp2dUnM2z2aaM3vwn9H09MaFvVPLbvibMVj9UAxRwwnlgU5RjfkJIS9LdWpI2Ejgf5ilpBY+gylXNndi7y5LU9JRiE/TRS09DCQxMMnjsco+ZyPPLR23bstXmzcchtn2hG8ZJbnu4xY6FL31k+b2onptCJJjJMEj7GRriGFJVxuTS4jxM5jZ6MUnqTiV5WiUVQ+h8qRwq6RxoqfZoSub755n1eHusFCFL5aPVWaCDE5iIpm3iituEicQIpMOojJRlhrW21o6wURh/fHfZptTl+MzXx6qGpkR1VJSy3td4J9x2n+vYGFsc6Ex22QsDXT2MRqdBM99956q5f7KAtgwq8BUuu9e4NNVKgoKs70bAsaEam0s5kw5aAmRERkU70lR2ZsjjFea8JiYqyER2lJnZ4b/7aZee8j83wCHwIPboieAfqJj1Qu9AS3d3k0wVV9BIZadbZFQnKqOCtkYiXeNZS6FVl8gFuyytdB0DN6ztNr2lXAfQg2zHlSkGdIxja6JjsWBUWci4OhLoHxrVbL0R6CQ0Nd1xtXU7BnSDwGk8iy9ksOj5w700DVoXHP1Kctb4uegzv/3sxyS62+6T3el3lgh2ekBL/RXOIbCV0nUv9tS9tPgg7hiKd3fa7kjc/Ehup+y051Wc92jhIEBG4b1NOqbZCIEtmz7UWiw+rDmVUGNsqsz3/7j/fP+lyMSeFJXFrXHmKRLbAFp/HDfE7Fub6km0hJm9ikn1rKo0ptrzUCiLdezzkpc/uKk33CDO3EsMfUczIZbGuHGMBgW6gr2tamaWoxHcQA7Qo7R+NZS05WWZW8RzQOLWFVdwpFFHAxUef3/4YiaPHS8hcISeOAiFTKd7nU7yOyvq5OehNe4zDbdL+lNmir4FnEt8Aomt64lLfbwU1bI0VV5pTpYq0q9TxL1E5PXOH+lgR4/GE0EhaKap0LJk/gX+mts33rr02uHWppldZ2xdJZ/KQY4Yfp88IXPIYTCX3Ba//Hxm4bno3CCPHjIaIpBRahRqwpiBe7sY0/1SrVwRe17i6stuLsZ93ygg6cl4AoFBHlEiZpdxO2Bfx35fY3Bn0gD2ZbiTkAzbQLMYwQdijVGlwa1WodNvLmVHO2UJb98y6ENRyypps3KaGJfhcHh/nIdim2IrLStsfu4iUpOQukl0bjgN+amHjdsuS4UP8YFZQuMp/I18u9hfvhg6Ge/iIuentP8TKa6xWaSEZHwmD8SIxkJxqD4aS5IZ/P2u17uSeGOwJiw++fSzh58JNeTHdw/1pb0X3mZnVqTgWy2+1QGnOUgMXgGU6PJaXq4B6ZMPn30mCH345N8+fPfww28+Ea8w//bwN9WHh48/PPzfHz75+sOnv/vw6f/+8JvffIihaquyHdFBRAPsbz75t4efCijBTv793e8+DU0ISFaj/7AmNp98UIQ+1X8f/UaLnsw1yn94uSl76jX33emxxH/94cPRu/L11dXl5sujt/c/yMF2rn/laD4WhYpXa1V91oS5SNaP3n50NJR/Ppyv9DFQRk3LqW6PZulvkX4vVb15IcL2mYhrNgh/Ka1pZnkljGz15fz0RwnHJj91iAV0dbS5f1QqGlerDzpHJOGjy/VKtG7eHL0repWMrq4tjvr9+7/tnS314kHR1qD2w1Zouo6mHiHIk4/44ebp84P9l/j1/XdPZD/XX0E5tLaFl2ki3MFpHmPi5/vz3zVWorzhzNbXImSg/1+I7O8Y2aKp8Sng5mfmIgBLrMWeaH6i4sTFKfRyuRB1Mumqw3sKqSA0clXJ94ni5xZl/DLWxh809O4rrWM4eEygYrMQAomeNVUPj0X6I9vgDbgUcv3vGxYGsT8AfIc7EH4nKLJHpslD+aw9kKjVRSROH9RhLEVEsno7DqGjlI5JaEkrpBnClYNKW4JV8lqP0ui5zYGSpSukoizvKrEmaFlo8Ba3aSC+NBNyojL6Au+AGHXVtjObwsI1lROHDVRqnFAAsAHNc/MGAiYpfUrEXi2ZBeVPZKHLUKuNsoW4yFQqm1BL+4Km0QnH4n3mTgJmEsWIkN/oRGODlnaCNBunwHVMHawODS1XdFMbN8JacNoFEXQVpoL8B+IYdT8aAxJx59zgaLCJiSMwZZ+yHBdNAYIuPF0M8EWjDzqlqu773IKuafcKlFYyixgoFiKGvk4byJopmEsH0VNcDxK1SQ2FjfWSFRq0q4Z7F435S3HjaidqHqvNQpJjWZnDW612q7Z3TBSUuSGlakQjDoPLJ3fYGpBRPJP02L6QG9IdnZS4I2L2LX9RRBv0FSzTIOkRyQAQkMqNQ4xKFOCuZ5PPOimKexF3NI1ffjmkcbd8KwQ0mIZBs0KVx5YnPAq2Dn615XzYsuE7P183EeHrknRBGHxO06+Kba3AUynrYAwvzp103OE/BouHcKVwFiJnS1AekDGbh9yTFXJEXtu4nboo1TEKsn6ovFBUTVs1aiQ8E664Qx0hfp6Ut8HV+gd/NU6ykKL5/XFex0ALPxiBvh9eFrnv4EO2t0hg60rGDh7Rge2F8w9yMY9fOaGlSnJkOA7r5uF3IBStBqxjf6WU+k1aKF87m1Wu++r8UDdg9qgm7KFeiHZQ9OC0xeHg9I0K+Nsmf/KU7gJiILZr5rDgAozkQ+NswNATT9mXzt8F1lYz0YDk6U7hvijuC++9UWdKDLOHXpiBtWtXSMXJezx4YiFFfUG0bIIjnzXz9Rcb9NTW4UBsGyLknYgKsEpbEUA6/8skcdC3ML7AEOu9DCASLyZAJXIKAdqQiKhEGrKqNp/GVYcI62L+CpuusfhfCVMtexECWMVeISfY2snGyTd9CES701swZMFl/99F3OX0NRwG8VhYj0CWEMZWwKKB+XlpwAYNvosHMujAc7o/zmx3xUpDLpnpae4u7Nkatlzm2q7G/gEn+4CFM8tVbsVM9kdZU5Yki9rEhs3xwZ5nSv0u3Q8sxajfZJRDrp84IztumJV4MWvV12A5u8WM0gOPue5fpnDAyzXgIFV4fXV7YpnRETrynYGZHo44/IjfqtlxY1/1qWvg5iRVYk9CHGuOOWaJodAgmaBnl24/1oKgwUZVdd/d+WPg3Q6FN1Caob2dr6VnPdt5k/WgYz1Sf5j9p1cbP2nw0IfLs6wM3bsxCZw2EqfaBKBo3/VYsBKayzRedLrtaBAbZaZ9PbEzSJDhEfnBNy/+EuMzE/GFhYyix2vtG1hEvTUvr1QMh6bSUxnrWdEaIAwzBiM0LJwMj3K5btWnul4y6nxhgSUPnDAZZ11zdL+pnsjgUv8qNHHlks+FyJrwPhJ3UTsYLX0pB4ymqV6W4CwUIiPoJ3bdhEgzNAyabUkBjQH0yibemCA1ZRUpSWT1NSyMSXs2e2bbAQqNrUHk5GquSGZEwITwnA+BiJwQydZZeYx5ZIDRQw9qsRmo4G880+R4hYBTuEWpv5JAhaXGcKakUspB9XQTPYVtgl7I2fJVuQc5J5Wq9wYwI1Zf19UgKeVC0JaiBXDhbA2NCXVV6k8hqgDTr1iSqq9ccTXoW7vt8kFffJf2n3777f6Tp48hHfOu19p0HI1NaScU5lVOi8+dUjBfzS1gnQNIDjybWOlYSTFTfvRl0zmqsSsCd/LMraNhp8AEwUx1ldJATfKIJC26XcLyVP2eXinovT0kI8ghRSoWhLhf9NDullDEjHbcf8U30FfDq1ftQaaQhVfwf+3/m+T+m2GJjOXG3pCqfoGGYwunewyRPJnKPYOPzVsMd7JnWN5bnQ6MasXmOmJbWStA/EobuKLmgMftUgCVv+pQ+JkFIoFWCUVgywufwPbCO3HuuLzlCho4U7Cm+J3c5Q2HWEamOOBpx+NVOCbR6pApydplIvIy/IP+UCeSVRuanO223jjXfdVh68P23Ll9+6kXL11cWx2OlGOkYSE/LrqoBIzDG2AJyXtV8czTL+Brrh4gia9cD4rQuvvbptSaa2Hkbei4EXg8cprMcs6N8AjR9GmMuD02148vfHNOi9MuPgai2wkfH/CM3n7cxDTOR8zeMaP53kkki3KUzig3P47CmkA0UQNy8KkT+vfcCMlk6hrUF+Cyxf7i2dNvnx7S9gKtmYwZC1HO03F45b+JWMCJgY/I7UeqKhHo47M/8GZsErXGhL6q+GSkkZ+JanzIemsqeVDF01ZYzY90LUjJjTaMNNfIiF/FtWgrRuC+2DloOBpSkmFIObUhixs4ahBfVkjVYSAcIYQKfgFLSmSKEJo2HjeguM+FjUOi86hWUFIKgFgWUFhMYaXQQTNCQO02WrylB6wCpwDnnV7U4L1eZ4pPwEzxACTWdmA0NNF4dJoxbRZRBqv2J1byla6h0R0aM9oDrQo2uuBsLq6ygBLRqFPrUIuly4rifQ9QZGgiPQaFNrQcnEBra3xg7AsH9ULRhNaS+Jr5fv8AvyN0u5cswFZVXGJSSFf9pqLZHgMP5TFOnXjQXwVRUSxohMKY3w0KYEDCrBDRYsv6iBr7SOfBy/3D718+1xAMRf+j7p6hduXTNmDpa8m2oQDabOMGYTtghxtVIVa8CA/pWDTZigBlfk6D6sxyLaadYRay+XbwKly4EgS2zDe3IwEh6wMon39OfZ1fuApcrXyf715vZOtiBIiciWf4GZiCIC4QQHwQp9ffjiVGPGypRcciq+eUDQ0MulYQkZn2P8Ky9aHigs8B3g/DkZ4+HSewnTQ8fu28cbdYfv3hwScsr57wtDjee78eXA5+vNnzKLHggkmbVbtuqz3WOFIYZDTJzdtjZRFTv2YqSsCx7eaSXSA81rMoTJz0L2tO+1ykkNcifOyfK7d9Tm77cijFNIs9uET6F6JW8dtPf/ebiIdHQUEeDLtqVcIjoN1TghE+8rRwidKb9Un//3NfZ86Ll3oHkEalpctzuaLCdEtLIgljrzBP9qr02tDVO3c00O4aAJ3v9gyAXjJNAJkO8WKvwtXZxym/TdTjMq2S8SLrmU6sfNDgSeLlvvgTPnj6Z9FeLoVICFpXWheNdPlVEEPpIyvDyI6McdU7k5+kRn77i8haxnfJtY6NJwh8w2N58RppNR6SoJJRznXNp7tVgVLZuH3/XL2WEIS6NJxflbGzgMvVuUb/GkiVQb+RofcUaLZpri8wyVmevGOr8uGo500mIBnZee2gGLeZsOan20Dl3giFxg7OswhREhyk0jp1PNDdiD62E3zXzuJAfUva+3EvI3w+h666Jo6vc8wL6YuoDpXqyWtdXg2lvoxR+AJAF4tUVXTDlwnUuUp97nbbCvj0Y185mX2h+tzNJzZQvwVz2jCkmFeYr1s3URtWbmR7ogqnE362kW1QpNx7tllgdPKzo3kQjEZSzk8D7h++10huxvEbTMTCvz5GtKH10TH1nnW6mGsDgsuNV7p3ow47Dwq9fq7hh9t5kMbbJUqs1uXowz3xECKGpeFCZbt7EwxWftJzZ8/PaD+TLb6lSyYHiR3AbJBGEKeABpV8GFpvhIKden3vNJ7mw+B2aU58YIHlKTvbi0Usmamw9o7YA8x25E1lBYm4HMVMKUWMDaY0131encWR4Mu4IbC8K9m51xnD+2T/4KttoAHirrfUTiiqig8gH9UgaudBq5Mr2czlSvZKjDOs59VANpyt0NlfvwdPlLj0EtlAY4oJqfnuLBJleD2VUgLjI5/iuRRHvVmJF8M//NUlOsF7C0zi6uEG0Rl2Qh18jR4gOmu+iLr8dDAeov753FrgZIkv6QOQddCnWm8VoiF46FxpkUtwlFlI46HJZgvXLKrkE5pXBk7p3JUP73n8jcsef/NuAR99u6zW88XZVbDFLsv6reNB9hIifmGgsc67pNYSOpnqeixqiaSLvY5NwPeIfFx2fzriQ5H6CFR0UnX7irZQdzKCQ9dAzFG7x7v7yATgXZzi6GBop92LsQzNiexVV3q280bFEYtnC0TVEM8qQgRCWXHx3UPdWJbiRnO1wBn8Wh/h0WC8VaZO9GQCzl9drDbLTWQbhWzREwoxBGYCVUsVZmjHDlDff9x3K9dEaiLpPKxjz0nWnnajEaDSGuiPCTPuemzDwM4TAXRf1db0nALqEChyukGl63RT5w28x3o3/72bewz5M2i4rMN64+T0G2w0Lx//ef87YQwOay14WJSA4jaN3yEYDVQZ5NaFtAjCyxfPnv3hsQREFYlWN7S0iiwGDcfYXTzgrYW79gjpyB2m/9YJvcXJU+4iwrZ8t/aDxFJlRaBxJGDQNBfa6TxKU8+ZWsIAztMvC4SKb5Q+lVQ26k9aqLVJ7EIZbSQOCYJCFq+cRRkJtzIDAq+RCMwar3teGy6N4vAkXo49TWizSbw4v5J3jkc3aF1GUcYPImWY1sg62iMzpzLWej+QbUCOpL3+PfRPzxjEG7ItJNpd3FzOnd0XIzaklawP3Hpgy6O7jwgQqeqbNlrALstklSNaKX3SxHS5qeMNY4Kqac+cMaUUcRKaqPMrRR4tmdmd6YYlkVowHjAj8zBJAoyJIH0oH/0E6V1CWiEL0PxXViYOIk56kpajviAbOBARQGAIil7+ICgVXUfOQiDbvLEHTMzz+Oku5crSvoMPBeUQZGHsr4baf2qSlQJJcukXv6uXeOap0hjlyitTvArcgLn4zWiLtBQ3GJSOCTQyjwQCZp3Gl0wtiz6zOFCrjcbiQmGU9KcJqMvEyIp7QXp2aOs494TgjXOwRsvOMqQPYPSvLAYPMGCXlbl8pc2wBFvuPpoEC3P433py0gzNXCnEDbsTpNya1q7geyNJub+HKOpohv6SiqOg/pV5xP0VXGnTWLIzpCx/rYXsqze5xeTm3SYxnuRv4X5VPW/HgLRIjfOvr5bnjSyZBCfC/CjrwULfza9ef608xXqbyaaqF20soLgQB5ptOFs7Kg5h1ifjUbfF714vHJgr3PlqRttD0GyGVkA0atSO8E1t2Hku2IfPR5/p98n5StaJnAXqKQTJYih5vYEcpPjss++w6Re/eUiDzxMNonYeXtE/+7eHYi0pRqCr2bF2TtM+EaCPJA0vCYmdJcQz5Z+f7v/lg3ii3BfT8+A2/gN8xONnBeFNwy5dQ93Jo4e2C6Ww17KvfY93kv3gvvXHxTNpvOgpC38ulx467hBFxMcv99VqqXi5epuWHfQjqAMCbSlVZAmPT05kAJJkVV+VjK++ErfUIiz76tn3Ir5GwywN6ASguCTf+DAwN96JScC//1K0KR2oPvA0ixT6HjSJAUVQMry0dBsM414Wr2Q1X8qkxkYBXo7LaPhfy0sNhYdcMHIaVUuIMIpdqZtObeTOnsWCR/sCJTW3yJ3bVz1dykNtYDKatlrPWb7pZKrChH5PveoMywWuzaXAYni5ugTOtkOioEYXmmnqMDxnlmIZ/c1q9YOyudoPadyXNqxvZppcFpvllSytjajHy628QGgYVFAqADDCN24maUGMXMiSH7qzsOBM134Arf8IPEAD6RaBM2ZEyDL8casKRRfmCL/XM2J5Il16vTqleMoQJlunPeV1PZje4yN2ZqmEtF0j1ylq0CyEQytBMGJs3Upbjq4senOQQh290xsQMM97DCxR3RLw/Vq8pMPsOknFccKU4be2Ie6zYzq6nQQW5KIvlwM+NtmsCwRTvVkADAuI7TOiBiwzBKx8DvHbTTl6GBLNk8364selPCFgohZP/s/j5398MdMb3IvvD2fiUfhPBwV555UygK1BszIw3/318JsXz797fPgNKtu5uwpLZLO4rLWaaxZGj2ys7alOajamtHfYkwguprTDC3xAqGR3xUafeW+kpUqd3Go1syWgQmsEAzsfy8xs6I6GhpSqbWZuLt4f7+jPxyPUeSK1/PM4HVnI4dZ+oeFtwR6yTnunrD9nMQ6I6T39+Y0+CXenzZ8Ezva2f6bBp9thx6gjiRGG3Bo7wzi2yzYCoGroNGJkRy1isiKnkaaNw6MHzNjYTIfR2pAmY7oBOGmhGI+tSvQxlOVOZn+BVopY3oGUXZcLllu+xWjvsk2n3URFuTedj+qvU0/pd3TQeXNjYo18tx0hFFkIx0Ibp9xni4+ZFi2mNxbpFVX9+uqe4DNW1n8aG1zv6qHbyjGe2AtI18Y/yHJeshKCm9dABvGe7U3PWIZ1huHHTMsuVcnToHIMuP2FS2iJeQjAqe/gPENpRsLc3UCuy04IS043GoyWDuHIZLh4UIL/I/YE68jxsX08pQPnZb5pp2YPmAVNa97b6mtZs7R5hMiwXUua7mV95/Ak4I0ZRlpGBhDpqAF4c1g4ZB3telnvKoDmwJITUPFgCbnTqQXcjKs6qFLPus1HHaekaAtyCt8pwu8GskDnZ2GiHfpHlgS32qyq13BauUV2fMjsYD/sTYBw261+/4GDiVOE6uiY8Vk4NHk6jYKhbfX2b4uFA7pqPi3rlM5OcK6asq6EV46y4xzEatjNgf78FN4jKFgj5fUgqylPlgDh2eDgdK5OpzS6wsDELRgH/UH/elKyct+Isay3KLAretuZwgfhjOMi90hzPDkn0ea04bwj7cYSTt4YL5pIoNk4GD9La9NPnlBiW1i7eJ1CFaab2LlOB9gEM7bvy9TeQ7rp+j8qYeTiBNt591W509yjSbpXZZIVqNPvvHbdFiJiHTt2U0fc2qXDK6mds/PkSKH9McE7QtwZf5siKGOebixF0JNBexsZtJsFCIR0WhhS/ygDPCxS/8Elai97+LjLNPTlDYeKCWboMRK0iE5TgRSp4kMiqg4pVyKDD0HaS2LkSChWUsef2lvvvxSrDr2UNAdg5ljTWIup6/GH9iHy2vBD+iXoSHdzZtZBV763KCstXVmM9Xk8QELkNhrw6AtIapx9hXHB3oAW9Vb7BEweHrbskQOWh6PfisA8JwX9mfjbYEB9dYbQ1FSridPYN07TcqJFphUGYiOLBF4kYCwBwKIFiI8AnsNlBRmen0/vWszJohUfIR3S38aIaj/M1SfcsXNGCUTMKddNEBpeiWCW806mR4WZxC5dLhciVAVUcoxAA6CBQe0qJvcXPaNDDYirUS7VDdOhDpB85XRN/FTTIxrjsvpHIccEb5tqiCEEazm+FOrjKPREfJJKmhRSTzFC4QvTp9efFlsE9Fycbp+ASU+4XEF/m4IDnZnG8WpPufk0+3sfQaLja4KWKy0f5a1U7n11OhEFKzbC/YTt6K4yckEjffvjCMMUEvnyTNDWLTpVCJTcYZ2XMf3+s+qldSi31j0lm6/H764WG85YcjzbIk5mAzyPxlGUd85pebnALmcjJGfxTF9zePbHOBaF0cmnJTVNdoxEQ0h3jMoiQzH/cXEpgsArPoETjzBpOFz51OnG6gn9ikQ+YNaIoZU4Ipu5pz9OAJSJXaMhvXUhyU1448C4K0tS7RaTL/USG8ho78WrOB52fioxi0cP7DsdpWnYgDVYsFTeslv5qckq6JBHGXBnbPVBZirZPAgzxxQM6XQ5X67LGEjlHiMaA5BM2pycug0BkFBJug4SJlOWzWRT13kCUuyfzwA4GRs7ddgVS5ueDo+7nFOwe/e/M8jtxF42eX2dSfbyGoembeVM5NkWO4iOT8qR/COsCBe3chi+spsKYRm3qoJFp+Id1MVyfbG4PWD3M/XFMj26Lu5aiUrp1f035jRDf/DZ0y8gYYOMhLbmIal15wT2W2SzaOfGZHJqUSpeNYiNnvMRrXVEXIuQu+qMCgauRuj00vplh3cBh5npFXbC98nodHU4rmzYDYO95NJhLzsWEDq+4/nBC9zAPEnCzfp7yhzjDSW5792Erfq/r5dQc5Aekae2RPqFwMWt89rAuBBau60R5c8MHlYlsZJyxDY/WjABvVPpHTX51DtpwiP5cPxDPpvy3SZzR2XHgNdVNTWYIW/0RsTtx/XyzuVdGQwtJlN2FLDNaAUMtYaclzO+u1CvLS5mjuzQlhx70sMfdWaRCDa76qc/9cZCvx708378Dol032znrTY1DFtQac9MVh8U6hweTD1+1fHCNj8P7f5HBglBQ+0DG5xiuP2M6eSOFoiZEs1j4JJwSFtZUh86PtSwP+pSbTM0lew3y83G/dGpzRfdFZPV0RRndEgvqrmS8lokCT7IJwBpNzRd1qkTKToVf0tM5yArRkU46kKDBsmkM6ZAy/Kri/N34OQgxsGc3RV/drfRAcJFMAks/WJ9WVirNrESLHxqEhGu8sy4AN3QVVcisfJEfd3zxDvPlHsb5zC4ZbcwzaWbJ115e1U7O+ikvMFtJPx2km6nJ2cDlygoFk0OgL9xvlNbyLhOZLdJObCw853PFsWJKBSJghmtqnSH8/oqHQLTJem38l1eRbfgdgYMlEGcmGhwtSvGWfrwItkv86zIYxYFImM2iLh8AdWOEknweKVsXZhVKt4kLAW1taqvB66zJqzTpfgeXmtk8dndwOZL2DiO6CSxK3NuHOoOEMjdKTFqU1CMqhllw9ySASJk6GeSUAaPYFrMLKAN0h5y7KvN2UAUcagkGtpna9uy2bx88oXLboNWQPkUMxvWN32g0dSB3POGuw2ZaenKFs3Y1frAkPKRYfZB5EpAqEx5d82N0GQ3nn+29EFmH158xRt9PMBlXWQonufOpb8enLzPgE7yZgSNSTy8Cyo3vUzoThZA4UCc0KQQtmY01qEdysdowE9RZ2LM6iZrMJRyRb1O54kllXq12wCMUz/o/Vb9EOV9+FAgON/i7tC5NIyD6XCMPilgR0X/XmbCV9w7fYO9SiLOl49Eg7LcaspH+sLxIo3o9N8qvR+o1lv9jCqny1M8oH774sl+OEhePH/2136RbQ/2kkgKGtIkNzvvW5dRHsjYvY63SfTTDW2Qah4WyyL2Q6lzKTMb1AjCBintWm50eG/TsDGMmpxWuXkm73swa1BEaHm5+yXIOy3jn3qozhFNDfubPjirQV4gt6GscI3QdlyGRblFOiFsQtnklXw/4XhJBZROCPfd7yVim965Q0CVJiwNdEDipDU6ZU2PZp6s2S2bMY9j7p6D8DNFQDofoasvJUkP7EZpKe2Iqe0nsikINsKjrt/YMdtwNUv2IvATthX9PO/d6Gv6cPp2vgwaDNF2C9Mc59LxIJ1uyZTf8VP75MBhmqu/B/3UskFJLO9zc/iQX1wE+/wBTvvNADecmcyvtg1W/VgOcFfTEFraE5MEuQzIeUHup2NwuOSl9JKmwzwOuoHhQ2BJBnAdJxiP657VUqYeLPRF9x5TCO0lDiq1F9YYb795R5CDtqUeijwIFJF0UMO83gnF8S3poJWHL1rKlWSENLx0eyLMsVK5B0Dd0HuCpHFwHg0/E0IOH30mR8In0r9+SZQ+/rj/SVVRtfediXhzkDr2QB54TByHqXJLaCraabxHGGm7N6EN0BEhIdeLxaDBSdt+K9M+FiDLJw6ZtBAv6S7ttcGwAMnWSm3z7TPOnyz7mFSwQ8aWrpWzXcW2Ne+OiZN4rGHjio1mGsIo80i3Ww8Gfdqh0OOZ25GEvsWYcHLpMGBCo1fo00pejNGlAW4aGkAPHhxGn1mwpNXsbA5rJmom4vng5LVG7zktWjUpIJ7A3crjh4iZm1080dVNkUL3OrGEyitlvtPjfQbNEhbAMvpAvNKRnithUktZRkArYUTuif+alouxwqwGgqjcatC8JkwejYy1EbIU3DUGxMUGwsnvk8uHoJ3u8b7H6h8Jp6Z5GFa1FXqkX9hLNueLxWUZjPA0MLb0400paxkr+tMqvkFll8ldWJP8yGwVhSGN/fGFlp+gmfuWiT0fs3KKJIrqYxikwn59YAHseIHPtA1h+90XBYzXd6OrhA2dTlO5vXu/UkZKJp+oUcw2F/PLzeuVSJcL99PjlbST+CfzovY27ki4NQefamzmfr/p9FrK62FnLlrstxzLgsmFKjYFf1phbRm6y6E5RZPTbhiaO1Mq5T7S6CPpbV+AoJr5SpOKiZ82+SbGjcYkuKa0I3/EKOVKXKYl71nnbH0+lLWTem6CqulJ0EE1n+ZUf2UDiFarkVEvV7JjAvWTmj+Uom8uZVAfSLWfpNQMSoHVaHQmxkS8yJTqDH15Vs6HdGaw97lM3+uzs+XJUjspdrU/ykH+avGF8s6/kTuRNY3G3oI2LkSgQ8JOUYHk2bfRj8nhxsqxYNqrNYTF1mJI/KUFChgcden+ROQFT5/TcXsuAiESz/a/PmSnOeN1IH9UZ/F0hQURCsGaa55kBACpQoAPRI81hdpYt5NXt/tY4NVUC9e+VWPv6ZhY8Xzi0rneqNFuNIFqwwxhe+kLQxpxPzzked4rbzKKdQ2bLeh2f4lCyAm7wojNFtqufOmfGwNrIrQIm3GO2djxG8t/OKEDAwqMH1XEesx3lxlFAEhkrGslEZUg8kiICf+nv+0gQoUOdgS0aZZAZ100iTEMrRGn+myhugI27kTzAdt3977Y7c8taIMjQEG5GYrtdbAg+PChvzfc0z9xgbp2NYj8qQ0yz27a4M91DGfl8OR3qWF4N1p2w7JAwfPYGBbnbS7eXNhH13BCWSmWCeeWe/FqAmm5WGJxyJlscgOcfBBrxfP+BHyPwKI+9tPnT/b/U4NlyIn0UoKFQ3DzESDoiPEs5qj5uR7kfe9tNdBMWQySIK24Xp7DWJ3svy6f9PGWYHQ23sIb86Jg8ATtTBNBBoLhfiCM/eSh/A9TrSES9hl2GW2e2M/MjH92sl7IiuSEcPEw/PjpEHEw6YoU42ihMdQVKQfW3IYBzMx9kz7UczpIVjFcCZ20HdvepKavEPPwF4r6mMKnd2IcjPZGvW16P0tlczG5NB7w+rXwLTgYhcUWxt4fgzCFbLZULq8JiOzSjkCUmwIqaEBsGK5he1U6eBuEaJ7PwEgDvBPBsGhr1KJyaOPsWI3EQG/lMuHmF3343FxfIyivjMlCT8yo24qOYkO9/eTS4F5JYpFsEiw44y99XwS85hPaKPfQ4d47Gi44CKHtFFA4NstrJ5t75Zejyd/2ph/29qr78nvvw9F/VXqD2ftyrxh4g6hYt+U+QyJvnUenH8HlQ/FlwcOodgtyrV5I6BbEHX5s8bFBJbCOQhrsTSYMy2LHEimZgN+8VrpDAPJbhkMPkdFfL09PQ2DzLiauMH9AcwEQmRFUIyAe7RG+QfDMKGvXiJvFf0tMDRVNPVRxfp2+PP2pTlc5Ps7t8mIm5pbaKymK3/r0Vf8WA1MWxW5SJDuRchEzu9gbs7cjy/sKm5cczABrlRWsetsRriDZ9O7ENg76u8E8foW4dPpCTJ77d3KV0b5WfXn5PWFjmiCbNV0q2uD2+j4Fw+FS6mwRQgDoJrrMJem66DhVovHldIV0cjI1r1DXF3Q65MXoAwymKBvzCLU1NnmsIz2NZ9GdHdM6v7GDq1kyJBgNkNJ5Axwxe+s9udBc7jkzgfzlRhW0l8lrn7MoPuYMHFNWcD7uBdBeFiOpIzpSh/fzzPc5gLY7QMdXtwf0k04P6H79eDSokS0ws6KLhG/Ybri3fQ7pkGccNqHIpdtCPPJq0yNXjgbzuM0KzLFAmuShjMf/NT48b5B6bHbPqMOBS7OuNtdrfU5EF2jh7JloRxNZ/yMB4GZb1mr7tQ0QyYm6hzhIcQ0ycwUl8BCutBWb7WEJ6pPvjI7MkKAwuDg9eDyWIzUS3RK98A7YaKC07yvICxGjo2NVJCsbHA4+8JzMPCV22xPMQIZ1G1uEeYfrj1tnmsdyww0n2yTk9+ICXO6i5QJyoRvFBS8gi6EU9rywxJjEBYbd2vVX9ugmB0NGPFP0aX18m61uaTXD81zVviuqv9NkV9yYHGYDJwy1C95hjmZ/U3ddgMgsXWu31+z2ZqinZ7o7bkSSicxfQnBC3BnvwQppo6HJrIhMKh0xFPGdif2E92d6LxafXBqSikTGdpUo03dvTRg2L+txjlIr2nj+n86WsbqUz3UuiO4yWA/cSfG4TfZL9ziKXMOeo6NjyubobKpny83HrIUDFE10mK6GDrOr5YX+Zo2UE3ZLM7jUo7LKOgRkl7aVj337EZ3d4YIBtdaZZIFpphWcFBNW+eg4zJMPg+po85EkSNWjYfXl0X0CyLyf9dsPE98Dkn2WOEIjRRcbK8TbKYsAKPHEbk2j2MZePACtFY1IRQAD5Kau7wuMQTHS99EC80Z+a28CL38Th76RGirvgXPqAJBDOOZTOoGpTzP8whT0gdO++bteNg/1WkVjfG2CWtkh6PC4GPJmotxKbF+WHUDSomZVoftj0gBVWunj8WPjUzBSgJvaEgGG2QmRTTddBycQ4EYBe3++yUtl0KLL17+UuMcd/eXodHr09n71ZXX0L8P7Xx79y9Gjo3/x65zWc8WpvZ/2LEs6fXY+f7UZC8gnLw4lAmp2xdM5//mvJ0dv/+VIeIej08nR6XB6n/c9QK56vzLpCO56HR4gr16vg+1q5OVx210Qega9XjBWHeujVq8WhxRFFxet4UFey56sP2BaA0/Y8efVSkKo6jec3ng2P5Hd20UAdHmLRFDgRVE/5Ou200N6U9vkmwusXYPtb4my3xJZ38rrm25/7EMz3NegR2VVtwt3UmwYEzoqe4hfJV3R0Qk1jGTEsRxfv8G7JQB/ijpyn4KOGB3Za728wLOmqfnRqhJBvQpJieDoUyiNoUeUN7pmAD7QDPZerwWXylepAZj+dN+aFsDcXoCV+6VMvomZKWcoitu9NnVEQsdzOsSnHhyP2OgGi55UN25ThASnmvVup+sqO5xamcAdXG7cKD8v34H6KOm21CjfYf2Vm3+F9Qww3jzOt/L+2vRREJ6xxSJM0Uysk9g4Hvs7bKHSbkaedu1U4N5xTF+v6omBvxUPpugvpW/YOVZneurmNbB5+yd9UTeg9HBOIfKHzqd793CdElXL/n2AF60aaQCgpB1qR7psEBuR5gTvyn4b876gAdmm1aAEW3T0jq+3oNo5rf7u3VUtrF0pwCcK6CZD7SW7Xd1a7cz317aD4li4+lcLOGpXlTCOhJ54srqUI1MXoPgZ+ezVF0HI42TlK6vRJXNcnJ3Jj4hKcHYUbh1gcvUYlKnEAOiz4Grwd8Kxx0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+93Lx3/89rH+0ovAy6d/2Ic/2//87plELFfzuugFEiD+sP9HyVAItMkDuMxQD4m0AkTpNBK6JR3sP3751Tcz+ImsYp/pi1kQq5U7eibhtdEs6Yfn8kvecUU2AS+EVXzDN4p8FD+vKpBWlZy5DrHKS/QgC0iN8DRlbVW9u/vjWcrMXZfQSGLjTc87nimkskN85jpMkSMebjIgHR6hZF169YY3c88Yeumq1hDztNxPX4Y1e6NXp0WYoZ4JISYvVYmWXl1CIXrxWxtyvlhFNlwNOYJsDjRBX/mN3jmSTCb2iGysu5K5xgoeX6uaNQoWvlDtP+d5x91mKBRbvaXoZzFDibKgjEwGyKskurTgcSiE6QZEdAjEbzCoiR4hZzhTd7tDEf9b9TLaFycAMq3oozmSUumYaK/1gqbdNy1z+RloKj+UpPR/S9inoJQPx3v5HEIuFtXJmqKoTQPXBmIOtCRaRh/08lPdRPcceKOxDbvDSZRK3tXVPsVjlFX0x+neGUHBjPDqum5pn5DvoBAgeFvaKa+pA4r9NxGPYDl6DCKVTacBhZbJQnFvU8mS6XdpBi7F5wFcfAhvCNVEhVJUhMzOx/Gl+0xzd83myzjx6MdX6Z18YiEO9EzOueC1I9SMXNzc4gY23tTZz7xS4lvQEDtRRcsTDA51Q4N65zjz+YXi4AYDBLTidLDp4j2thnR0iFOWtQZZi+hhMtYsOmTJxamW1VKcFxLGgHy01wKUFl6x59DjSaSQMre/tDKEd7wvoCcdTV1ayIwcD/13Muoop5y94PngQb+UkaqK2l7nwbhupMcAQj4PeA57t7hq5SX7DGtHN9J6B0UyHx+4LOVLpTtYX/rXtxhp4fL18EKmNXaMNJO1o12FDwvmSjN+XGBhkOJE7m2na5xBWTsz2ZEmkR/T6dBKu8GnblwnGiWfth5SGpuvpG1BMLxPaBGDCoRAE916BRyatc0UGSb9XClziJ2C1HQXmnwN4NMOJY3EQhR2fohQqFr2sfaSpikAFAE4c1Vh4p1NhdapQ2VYRR4//9ugzaChpX6Lld9jhK2ClEIIMa8ut4jw5FxW7m4DT8s6f6JBGsn6T0YeO4I9nclEY3CVfKLZ9OgcsYrzLnk0mmLqAgv56y3P6hI3+Uw0JJSaFIhC3KhyBMwuQ2uABK2BvqZG3sSbAw1xbToRQ6tEF2ia505AHROoymAjCmoZCTSkN2627ttMzQgi44sxr+aKLX5JO+yQbw7vMcIjEIDDPOLAFGhHPvHXjniIPVvntRovpm4TgXyB5KLaMuuQNDt+J6elFN59EgI6en7bdHQWfWIiYh2OwC3dl1/xPATPczWMdSO+iNqBFBC1u5ckmXoo6AEt42V8ByC6p/Ehj7TW+a3zyuddnRytjCanwBWPjd6mprHAvk4cjdjOJMmImfR8QwHIxmQKE50jxu9HtQaFJqoUm7DiW86d/XwCIq7z2esWeFE+uKhWCwnvkWlRIwlH5zEJ/olh7XqZIkF8Qs/i87nmx82nLPV66JSdkXj139QfhEPIuJBbPJml/iRb2aCq281Z7Nyk4ciEtB6wbVBnq1lFwDZy8IBBZKoZ+UKLR1WT+R1YVKgbozj8fyS47WISjbxRP1XRA9YkPP7MpAfeNSdSNEm7JYyMLcKAwSUboWa4/lXA+heuBpEgXcUP9rHWbJ/k62lq7kkKjETBvoRXw8l7aZUpeKuLT1kg5IcXCt20aSdOB4CvhEjBa4rm3dRrGlhype5KuFG4FC4uJZVe3GawjYcAb4gc7bPXDsoC14u6TPhqFJK+eSuxrRkYsQ6FgwtK2vGQdCkSQTWVWb7SuPf3c1NjyHJnGs93r7Jy1H5r1WfyKPEWb/2KAeETRSWk6juPkHEhTZ5WAWZs2uP2POKRIMTm6XiAyrTHuaEKSFcAIkHVDGx1EVaMTwUyURgJP9sb2+qEqw0AqynIj9/OJiqhwKBx1el31Aq+2RZ5xDi6JF86ihGfWDDyTFQ8OIXQyCAb+QomEgpHTXAFCMUMaSlM62gShhqBNlKHXXxP17Xn8yVpVSXEwjy2sYs4jTgZLdlCI/Vv4pCUdO8rPaOEyY+HapRSxo1RWDLfJqrRbS6E421fAO58TvVuOYK0g9koePcQUEce209TLVtflVyRmaFRmPYw6OjDoEMK6NvVm/lGHyghP4aua1nRbapp1ihF9EDzo1+/7nLodx32CEs9Ud3r+oksfx3jqR1LSCPEvDws/KMcQMQE49JQK9pS7TNbD5xUhOlPYo0HMQ4DpMgZBqMmssXQ1c6hb5E69PWqEBbWYnBCLyNcyzT8lrI0V0/fXJ5jAi1OkVg1FUHsOfxwpcFUWt/C/enY3Y7VBqLmWhgIm7sNkOPtEoFdd/egGPlwwC0RUzWKZqrqpaaYP5thIc4GO6jta1sJ/qaT+L5QpIsRcS+kyWKkDd9Es9E748sLt1Fsx5GsnGpBuNcgj2jIAOsG6W8kW6UmZCQ6r0WCyO/rtzZpZa5/RYhXAT99q4m2NphjiY0gbFUseMlmXFYag1UdA4yLIjAKrZEGXILe63sszfzpMJ7jPeKdC157ljUUNOR8l0obuZvqyS++haXcuxROHKnSaLG4UslknVNC78lLdjxigc/6ioV0Dkf0BkhZIf/efyOvFksZvyC1oyAODw5evg/pmcZPVpgfRWpHBQzXM1N1ntuQ+FepnATlDXW/XxJwNTy6OFzJPvOTYvAGcu+9y3dXsinqm1ow+5BfPyyizjx48GYhuiJ79BvVDM3GR9ihpP/fa3nMPS0Zond7tDZdM0K57NIT+Aof6kYMpETmCCEp6FpWjJ4n07J5v+pqSZthnl2h/FqrmUFYhY5Fff0/+p3cark2/GUkEc7Xq8SWSGX6ctgmZcYJtjil64jQg+gWWbXhO+XzE2spuKEsUlhqHfzHM5ksZrQPYc2WJyACHYSuDu0VqBoYYnIIQZfdX2XOlqiygcLqhmBU9kD/muwAH/P1OU43EcD39lRNxg42nY64QDHunN7DadcxcGVutg+fqvA0MegScFG5oOB7LmrY2cGusLv4Uuwo7tO50DKvtSJr4N/SegFwqOgUsH4jIeu2V+DcYkUAxmtmo2/szFBUWmV3X8+EBBuD6sDyMan76Fnh+2qlR/7yjMpApDnD7dGHKRu4fdEYA6tZ5nHNeoMtCeel6c3W+PAbrdMMwJYnXz/j9lqeVTdUJNIZArjBbq3FEGgCAsnjDJvGASzVa9ugGEzeWWY1g3a6xFJC9Ao7W2Jawo0F3VPoz0hlGEYS8UQmxrfbKfRuZWu6Z6pPBu0Tywh1WIQbFuDU8xIE9Sm8bekKGdWKVNmFjaB1Nl+eQ6Icb0w5OT03nj2UXrVPIGzrNqO1b/Z7UnCmQrY0QVvN0HSAMY0PF5wvER4CX8EE6YxrhhQjbuuaaFyPJNpPpIezTVKz8y7Kfg55a7pHK1aq/6W/rUXftCNwyqwJeu/oNiNrp2JD2EOLUcc1AYUi3Zz5+ZPTc7taRzDPRE32Wg5oaD+sVyF25uz09DxA4OBLRby8QJrVp3i5TTKMfMqbG1Ji5vlTvQIFS67D5Bx5h6Db600JKVxbu8QFFUu5Ng7GN1fP2dqeQYL6pb7d4vuGL1DZu+6seQ0Hviai4zyneE4lt2kGviVL8+bHG5l5kpevKRx9emK4j1W/V2ih+l6B1u1s9HaYEBpSQK3NaIYb9nPa0rgfayVAx6ElAPAXKUF+YGPDWQRGMQ/Xm8kbOIFB8uv55jUAdcW59FVmhSPOvMkVtbwDVbD5U6DOSkJGwiYmmO1TMoccTn/88lVOj1ce4DNqO3/Zh6+70EkIZjNADED9WqK85BDT57/84QqdCtD5ihrDj2+KDD7NXSSnWP6KnjfnRGzQUBIoYCQqioJhwrs0xGpaj6duysljo7Zn9FBinLGI4/pXFetI/INcTA+OycTOWyEINJxKGc+JIoxMyKYV7S1qsKilS0/JWz+1p7rlRWESBXvf0YRgYIPsG8EoxTGdQXNmKkkl30eW6UOBKee4sZWGfjVwrHA1zlds3FP6IE9vJEiN5tK2p0FyRplpf1glvTyw7aQ+maajpq+egBFDVkMZTx4zgxgeF2stC7hVKqpVuMUI4DFdObajiMZIB3cpyfiLFMybYkR2E19I5y2w4FriZ4U8ynfbNhCSFH7TnYa3Sp15ccxGC+sPeWQIljgE8LdxwPMXUslKalH7adL2Daen/ZQmHQ/dNNMDRlNwLDQw2ayu1yfAZRJ+YoiFVePX8oLUxDzkMcN9RyrZT+wev4KPmavarsn9SvSuVq8WlPqKqn5PJ3bgYDFlEUGDj2aSZJIajpNujoRM7yMopHuFwTCfFCJmXm0SCQGBuB/X5RmTdL7GCnsLM9bn/MCT/f37IlwMjc+URypGrK0P+IBlX6BrmM3y0+OxpTbJ3spMzsDL62ORFxVVJypeqJZGN6XQpi++rT204qYcklfwVk6NvU3kE4zd8neN2ty0uXmwZCO5QmOsERvblzW9CLiKTf2Z2ym1d+TjCdQTQd7q+jJ6zQbk7DVbXeAGpnMBXUhXmsWbMfoNSNJZgpzoBB5NIzdQszpziodBzF+XECrAyejTKXyUw1G6GqngOU12PMkORdTW6VPsEp7yRf9TM1cRzCg194XRXBT3NtkqiFeHcS4RE6YYAGNut+yHWe8P0CZVfg0T+WYppCR054QkQvnzyG1mM2muChYslw/HIhsPSuH9sQshkFBaieHh/vPHzw9n6iP9GU7I2uDAisi4sNCTP8weP3v6GNYaptWOgGLNsFTJKgHQWDf99DioUpFTiWsvNYzq5pJfKIWblEzABkx1LgLpQN2TbyWM8tPZ4V+/2589eSxO4MX+ZPb10/1nT6Ydvfrm8cEsqhQ6eWBuOl3Py16i2YnAtahdvz5pZhG5XOuMRyY6kKqfpVmyQ6I3Qv6wT0lTLeh+9/0fnj39anbw1Tf73z6ePX/8LUxzbPtzZTQsRMJE1/UHO0MtPHqH8oL+euyeu4iMqZ3hKPTzOjsTXNvqY38k9oIMzV/wECoq3/gDbijNtsCNNDZJzGB7b6fN//b5v4V5RUOp9pTitcsxoIVwnOnMuPvsEgD/yGDbqYNxtAGU+tnC1sYPdKt8Hyrrgeuoc1oU5Dzbzv5JPWQDNDSN7fJtUmTLQOtZBegOgdLDXQZ2m4JThmPVphZ0+0mL2bOLVl72Pk91AQJqcYnCk4ZqN/phHk4yzzDq4MRNf96jnK/LNuvTG8Y+absQsmuROp2mAvpUq11oI4b+PdXrgRbRidBM4h9UMgKnn5Uhpu1s/gqWP+7OkjipKoT7UnUN4to9Su79hszQ/Mp1Ch4OcGRLR6RV42qxpswuVbImUgO63R/VRbQbrrdBf8LiQcAYB+3ivVtcwQDXBh+CFqtu7Uts1wFtxRml5X+NKKriz+l4sXY+z5iobADRS+q2oukJIEwbIDiHVa9a+YquKcx5jzgqt8/3rvgsj6YVJkrNgvjVhjjgAVWMZOan2OdxpYx8aOpnw4mmFp2ioD/OmfMO1JYWcRnu8frLpiM5eJQW/PaEGdPIqvJ2OfvjUoJKXArwUwV2IJUUQlZ0L8f2yHVcRpK0QRrlpueeL8nbWPcFtndAha/hNCwsajrL4YCeJiW4LuL8/pjCw1R6oOmYrkyIvD3G+pglZVd6oED8hF+12AkNAg5GGZSgTmdOsyVFbubWpYpFXoyYC1B1vEmASvYvdYGNjRvv5rIMFrBaRLWW2BCxIU4yXCl+qD4Zza+mbi0KBHq/Ol+IHBIX7LsangenMzP6/byt9pBlNmYp2QDXbZhO5ZDMLP0Zkrkoj9cp7+kCL15md+KpO22co3cdvPPQ5tkjbWqkKnk2VEaCVyvzpIoQnW8kV2P6aYyId0W11TIrtiVwdZlG19MT3/wO1VAZJtUNYNptVXVRbdM5GsUOnjLrhtw8DeVNYp9rhGT2Vl2mFGyo3Sgijk5ibaHh1hGEzYML8Bk6EDHLKR1H0EBAg1he4m6ErR4XZCtzpVK89TXuvYqaEp6UNxyCOmKyMEriQqmBbt+014jiGeccI3zhwov7IhiUwkvC8Woj75Xjh+JMQo7Qs1outgNjr4yciPxED/pyLcClUtBggXq83ELdMlu/cBDztxpygvz194VwRuoBuqjsbJ6rvtVCvdcgjI2aIlAlVv4ody1nsdvmBT/ZKD7UD6xSY9xLbPgD6gwnV11upAq2rt92me5RyRchegKn402MEYUXh1QMG+9ZWjyAFZusqqo9ZXm6nBXVtIFvcEkE6ojXYvlVZYCBD5RMS0PCqgFcFEwxrouRn6a4z1VHIUYdxNdXqDNlpBzPQb/uCg04MCyBHj4qjc7MT3EEKq/1Y6MnBI1mhu4NjXYcIUE5kaSbAKh99GnjtzybMoVnmu+GxB2jZw9t09S/7It2wEuAaWPXiVOEpejaq4C78HNwwnZwzVesY3cYcF2t6HOep6QGkVPyJtNdj4SB/OP7oIWkjsgFdiGmaRXtlkjHwIQphOZk8Eq0pJPRp4+21jZ5zEfc/OwKR0m0C8iGytifyisruEF3trbc6wUa0IJDqxBrpZ6U4NegD4HowMpoRA+WwO+BIjsp9Keyap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWTbruI2zHxQ+AHKMQTIFxm/QCCMOiPI32FAVsOZCl/kpI4xpDmjKvtmKwJxyxUFAZ55CT/NihpAKiYMabiQG0zFDYZnrjAg1wEBKRfwF9+qZNt9VbZ37erKNS2musO5ticV9P0oI5buskqL+ChPlCybYzLGOMNk3K+63tl/hl67YB1Ai5vEEAXR6bbQlQaWj+mT6uYxod0V7Ss+rvmRGl1hOFHfEDd7qVc0sh08W3+olCa7k4F9QwpNJH2tHSW5ULOMAl5nY0jrhKo0INFWGpdNdEbLBewnU252klaixiQNDzc26HHOvraa4mTHCjoyws9UhgFeZO3wkfoo5MHZFgVvZYN1z8XCPgC7OxLrTA1aVterVYo7cdmmvK1i12kLtosXVJBDjFXKSxFRRjGiSoYjQz9pdTHEpEMZId92l0G8/hDeU9vBktPhq25XJ0WCXnDHxM9lPg8PcFhrGA8N4XCwP4FJEQlx18PE+mTPdssdYzkoC2+6GYzuexPGhmhSK9QArQlHlsPKtKg3f31yZafXd3chsdSLT6T0GnEPmLKbF+ZYgWWGOs6BjjBrn8tPkMPQKY6Z42qg7bmr1GTNAfZu6K0kFUxmTlTI83AEYywiPMIKHuMXcWPDPUTg4apfj2BsBjC6kxoTgE3gMYFVlZrJQFHI/Sq3egrjac2dAgKJF8GwZJAARFY2NlA74ft3qBIkSUUg4lA7sF5EDpio8p56mtyFk35yIBdiirMBsn2rusumWTPOUh5A8JaJH9gfgSag3tUtRfXI4AKBUHy+RK4qmJDYZjiquNJTrQljRA08LhzsX+phzocBnUQ3sGwc/ExOQuO15dW9KWZaQPDOxuoPXiQNAMRnNyE5G8O1cnVZiyA2iD6XW84c0sl9+CHHYNCnhwnAY4QZtPIruq9lF+qYZnBV0j6U0HDGM5rT2N325uixrJQEkgVt+FMm5ATeuPHJo4AYBThlWfAFhR6ylk5XXp8mDQUDdYX6N5pUR88ypkhLkYfh/yOtva5PC43HYU91XoB6jGMACw4WBs/jaEJ2bBYM+SyTicELKZkIRDb4IdwAJxsqQ48MEUe99Ck/UU4IHxr3/p9hLjTojTwXhpbztNcEHROkFAbIFxkdtCyjG9qm6SQ4n5gFsz6g3Rv0Q4p0uhZdcZ8I73G8jgSUHxOSVjCqMfoLXl9J+zU51ICf1VqmKQ8BBUmlNHmggCUREFMGoZuOKYL1OR9erze6xjkI0o0Ef14XNgN7AzUkp33p7d+PPO0pD6c3KwusE2O+z+ZulLAq8+W7ORDtHvdmG9+hgOUsvDtp/Ef05yy6dh+4NYiKfQ/zLS7BOHnRIf5z98EBWE541qGyqt6JLGQe91qsqnbpCxbsnRWaP6ByV9vBydHNvQ4hRRVDQdG8v3IeQGErmzPsP8nLNMyqezShN2xflqkIDkoMKKOpJbB0zEm90nuWtajoQmWSvICxWv9IAaTaFrQapOm3RQgCHXFscmu536nRpxPCREIO32/Tp4mQpQ1FiUxMpge7yp7I01XA+DmOC/EmhHcH+a02GFKc4iinzDKOHtKhONKajgjQGVvtqIRKXuKC+fmUwZRP7Wtvyw97wjKtaWuFY85BgRWkUXmxks4/b1DLaD/vk4qbOpR5j8qSihLJNto1YZi0F5oeUxRA1yyZjVEPkVCQQbL0xzQZR7wZEeEBiDRxj+nuKwRhasWE703rpQLK7vJD6o/IO73C4bPFRTWrIbpXaTU5qDFX+tzoNJoET5IdPSB0Dj+tv94o/YE2K4EqomLp0kWCkrJ7d8vXOrAEAICRcsFj0mvZnfXjlSwwUobM3FemJANYjmU8VctlFi4s+Nywa2WY7iNJMWzI9YarD4KR1reJp7Jg/fRHnRM2f2ate7MpJO+fh+qkWPoWuedZ5zC0gbBvHH4zZyBAbsA3DCt3XZI4CIrIVwi8ouBIvCcjxQNoPZKkWqoSBcYrnRVmFUnzxC8qJRTSvdElmBjeZ0j2XBF+hoNMZokjy7tNXv/1r9d2KgWVrDEqJsbPFMY5WtjZV91LWq/a50T1fgFWs0C/JxchgRu6fN1S4b3hBw0N8m/8z9zJnz8gy14IpA0aBkgv5TqKbG0/P07qrLDXbUkME+IXSa0XPXRziW4mfhDvBrsLnQmfc/LTHpI14Aro+BDSzIwYR+dKoE9VQwjGAzuoefBM5egbq7FKsUTNBRkswNDZEpLlRaCJH8JpcfJq6wnsKvYvY2uiMtmGLxZcK+HWsDPc/4qXwmTis8Dz7FeX3DALfXfGbG0EedMFKlZVVM6TwoXf4cYynlQK2lKDht9U3JjIS3TWarGoMcbcxFJdrN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5biwzQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa2fTf587cW0GVJan8/RKnVm50vGb1IPXq0u9Ajnexs+w6wk8z8U1Z23akWeRXC5j8UzMlbQuq0SirBvIPE8VYhgIVQBQWJjBfS5jNboJKzPEFU3ZbNt8l3qrmh3K0awmIQVjV3CuWgj8/kP5MN7LMDRtKWYTyDUDlS2ZvH+ZXD6W8bTem1nRnM4CdsGVLeBttFEQ5xDuldys+VsccUoLRNvOjn5dQaGcaUteGwM3rGoUQqM2cje/JHmDPYo7KBIrVnkEV46kUbeNynGc0KvvGiWVldhKtyXNqADVrV44pW8agogfnMGHCbGA8hk4vWtt8lEFY35NyWA/kmqubM1SGwFnQQvW+hah7JB0inidUl2mXrYVBQPBUR5NGZVOsWQ6fVxEWQM6at8IqHO1nnU/3xs2HZOXG0DK4Qn+m13XXSWBWM38rR0zbwp+12Q3/mS022YtJqkQzk1+lhQM7LyJVurPARoZCiEJzjyPAPeiKu4DeHbAJo3A0X73sb1nuT15Qqb8ZVZ9WzqzYW2O8EWyOeinBh94maajsEiOZ8NrSMPepoNKNfFwAj2dxGPEXWuIfDFvjZwFFEALnBtYsiYGz/0iJpWn5gVOAs3/eUh1Z9sc5euxG3i6xCUjHzpOojMo24zi4+BNi4Okyq/HMNs9ZHSjItH0Z2s6pbJhxLbJt/d5h6aitHGDpIhvBULraYqcnxJBkOiZRpgMeGwCSUuWcogpxuisowI2ZXc2wNnA0qbRCYEMbVD0NwQqvfFuF8uTQkvASQyaxHtsB8gZ9S6xu4ld1iOnM6UjvUayFsx9i5baQUNx7UsAD3FInE0FjJweQX/6huoMajtvBUpdrW6hrsoaJ5urjoAZJtwVt3x9uMI6OeHIBrCIehMNNmi1mMxOPTfwOJRf0s/q8ontMuuOICtmETFcTT6xMdnie6IySXSMEuY5BX9NYQX12QGV5ST8MavgxZ0gB6m8zRFwh9EmUPWPFuNmPZ2rLJK081AvC4HqXuWfEfAANw0PRVP2T7Hy9uNL5oBhWu9hqQxVsdaUvJYu+bEtKzggCpIsIusJNrFdLA7z+aeE7qjYXvIa+wsyEVlPreM4iS8BdMNAEUoUPwwxsc6ZNwu3T3qE49SJZglVG5bE24jgaNQQCrfC8LEAphpJbSDo8HngLXDQcBFgF43XTOc07bpTbHv7jK6dVrcQTbvis5q7xIVI757pVy4tQ1oW3TF02dLKnifxgdLvr13K4THk15L+u1bkTHo2M49C5pKsjyUClbEA/puOM65KlHSofpFEb4NiQDfApwkFT2f+Ljd0TWizGn5vAgud2l1zqsjXA52Os6qGl4ZgYZieEsV3wf6fi3l3WyCYvKziyQeRgaby5AAphmb7Lo0jSswJ77eaLn1eCyM3bTgXJ1i+5Khd4Es2yLOproeSnVXDPnlRzV3Ce2jNnLDg52iOGQLtHtLyFdkUtGFDU4tb+zNtSaRQFRUuZSLxWJtRgxVCl6/Yr2Yfh4EL9OCIZJ+owAA9bB8gVFJ9DWQ58oarcQCHFTU0HoAeccwg6hLS9S4Dlq3BqYUUbGR7JJBAGB6XQkIhWtILfhXFeECXEv8QoLPj/xMMOVuM6De7D1xF24m8yJz6leQbn9vsac+9JGoYvto3IdTtnp3rOU9XLD2S4otzY90QNLzbIAsbIb45b5hoymNEZOUWh1N0vh7tc4FhTFDnZ2ibDWeFwnPXSWXO+CNs2fLkOar9I14FlSetKmO5RevWHLpfcPJVTqq3iIxJMIuszalM4fBpF4vbo3H5m5HEmeIg6TI2nQigUnC+O5+COyHz15ttuqPP5vcTNWl4yCfwRobmHz8OyT3jZsWepP6E0brrZd84+2ZreR13PDF9x0uAS3qyA59NC3Jt0+3nPJCSPAiCTDGAUQR4Jv1ykaaFZI81iBF3WQ3FPWTv1GEox5uY5rHuYhhhz4/bxs19+oPHhHfjTRUTJHqf2jJoe1DoKVpw6RFjEvnuMHmE+x90wZK5hRBmBenJIhcn44n+CC21iAmBXPQOyzVMEthNcIiU2737DtKJfl8uXYfvZNpTBG/RicXdrRMiYF32MUDZcRGoFjkSvGtNq9KfMGOp/hxKQ/S+QbF3QylnUrEiyuPvUJl64J75LdrHmowgo9fDK8vODI3Vda2dj+0GREgxcRHRaH4zZGYYUxwa8g7MaExUhjLV3Jsw8CWw9ndkfi+mjba1TkvceO3RIPPFYP3c64Yem1QpwmxnIDvXgwlk+9arEYvyNQUIxi2Itxtviw19W4zLl5BZcdK0zkiywcJNdGRmi+qtzQXFES0Z/UCkwErKpqcwena1LgmVtGR7ViOmVAjWW9axNstaF+gMjmk2f20LD4P9b8oeCp0O+bgEAND0PT2mQP0uqbO+fLNUmnPQsApjKyWFNh8vornk6RylDHxOMxJM+7oqA/E++MtnZKCbDsMmNKqCH7cXTaT8sQ5WfW94ukBjDeef//smfYeLRjFtApZQ0OInzoZUjpxS2J+1jK6Dr6vm44qd0XgKEHr8y/UiUyGkfSQLfiEI+S8SaM/C/iAdGDg1LRVyTI+YnnJ0R2GLIsK9NWL758flvfp4KZk6qP+44P+T+b0Rojx7Om3T8WpzmmlGexN4eD4V6YuGqMqco2oqaIqfR9V/j6347bFjur+kG5gVcNiJ7hS8Xc9V4EPxPSp07YCQMhb/dFxE4Qw0R3fe1TvZVCFms1FUEARwylu/gDd6Sbu12O3Es9OOTcXjuuK19H5udpmSSsyuCizqc+7xJp7PGb/0inptKDhM/7NdrKIxO4zp7Nyw+kkfXhh+PwKboXdQ4EbiOeF8S2F8dfLSTdZ1PgWnuRw1KDUpP01W9ARcODIwsgxu2z0MwePueT1BPdLOQhmG/EtYTh671udU7YRkqdasDF/vUh8dZrOeJQrs9vhwDknLJ4YrE3tGaHxPKBD6qo/pr452pAC/gl4iZ8AqKC72jROcCH7Wnjotcq28TdmOpAyE7uTV2JVb4ehOvy5p+9ixCEsSH6Aiop33bBFb6KGjynRp2iYQr2u79FnYDGR51hbSmLnrxYEKcJFwzECnPEsT7R3qm78Zn4e9IhIR107KOwNOooJYOu9nBqMqmcpA901I3I8eJTTo7t2VfTyNuIDE/OoQ1DQbcJcb2svry++Q4ih3q42yGZx7EbGoGlueObkyWVvrm6NWraseYA6ViJuXqnr7Q0UAuomWwGpVVDVi6PCBcuPYbiWz/SQ4bsDng1E6qRzu1wX5ZfL6ui4VE+CH8RP6NOv//rhq28eP//jvqQWLU/RQIcqpundv7z/avkjVvGdLa/lLGSCK2mGbwK1Bl1oFZ+U5LHZ8u4CFDMh11aD9uZXJq0pWSTEC+uIFGdwhg0VzxbccjlJKnuCliEbgnyCoJBduYD87qoZjZZuk5KGxogG9NeJxS7CNNfY89L4jiU1rZC0Yucq4jpCIR6pNAMG7FvMh5H/6loE5QDUbveoneyUpRN/t4bMxIdbIvsRR2hOzHRFlnGUvy6hNIPfVJUvBp+XlQcKP10xRMj8XKcp9XQ77SJ4x0ytI9osLBJjCVf39uDAaWgBJuM12WqOiAzSXKPdgrNoP+mj0GPg+NOyR51JVAUHrthX3SR7kpFh4m3hKjuNQqFeX4R1paTiPsDTQb55TGyks2JR2jw7WDyOFGgeRleb4dmpBnotI0qyqWKqO/RxUQVXVYHHxXYmY6TnM17qNqVmDTE7KuHYsAaK+eZkuYRrBocrxF1eKVBPMuf8UNsA6AmHAxq1XXYmLBpTS3HrDIvYjKrCay6SfYQIxSgte2KyS+elU5sUV/JvNud2KSjjHfCJ2rBQeR+rWuTgXIsVgrAU06YNC+ecoHtTD8f8XYkBPL1+c7mR1kzObTYbFZfpreAJ+HZmhduam3hm8Sh7dwlXyeXsFjyZOQJ07SdmomOa8pFDFEO7ihQZ2dv2kcfKxlX9Np+KwsJYFxdy7dcbBt9xhb1ZvpK4UP8/otJALYHUe8fmlvCed4zuSbWUSWfI1GQHtLAuqtt/i0YioO76EA67N0B0S7aDd4Lym/2fBA89lwCDNZWHhCJPquSn9StMow1Eo3yB8gjDktBAkCnI3kXJBFuLF+/skN+S2He2ho4Cwe6OElowuhkA0ulCN45NX/Y+GPW9XV2fn3ZrOyp82qhlG3SmkLuTkxhwKoso3lMd+21S5ppGVDCEfKVJ8citxxalD4RDyUlLhY1e10JUH8+0pMk02CAXGrsSxAC9GOs/Vc/xIUDowXoR0zEYJzoQ3EtzCo26L24oa5vBH/VDykIjwXHgbuUdp6QsSy+b6gqRO5bVJUjm7ocM/G2sKRAqW0pGbVRVZIWgqO+CRa/X3T3te5bWcaCBiQjRdt4XcP1qgnU/2myXLOdN1Omy5mz+A9VkTLITSmL2GyaQWWABwJlQWfT734esoNE/HA515UWdVi80RSHgxU3ta05VkSV0gL8+OREckwZe/KlR+1e0vmx4Y6i5Pknmb3DrQlz73rzb2E+17NzqnkHS324GmZuGNoemDacN8E30i7huyG7DtgFgfu3k7uHl98/2D9zDg0xSzASdgolrBwY4Ykyjf8C/g+g6hxOn/K16SUnjzm9KN4ht3k3Eve2FzmOG2mXFJCBpXRVqzw6TrehJOBMwKuGWSQJGJpG06FbvtejyPbS+PBVd3IY9ukGpLUYRs7nLWvTWUM7Y5DoDnbvyisPITUMdmt+Xhc7b263Bs3kCMCe8zcDSdXG8H0q+mbg3Q4/cZ8XJ6NE0tyrFoWqpNo+ZaslEwC1DMbEbdeMYtFOrihheaV05/WS8cEWhiKZpeLB6I3CQO0jxoHugtKJFG0Mi03SWNzuhFwdPS+KmaH44Z7s8siVFh1k4jlxfNPOkXbHR44U8C1PidWf9pJ1tggdOh3rIt+spJcCj+ZvBGMLrCZV6ItuigQs1fWhi82/kJ9ogFJ09UIhFrcv1ak4iRUGIMUMIMixGitXDgi9/3tIcdK+5ypoYklHAB4hqv33y+bpIycjiCOfA0g43zEmfn5aRBx1/Gz0poQgpxfDtTbEi6GNPP414/UjrCGYZcUgOTEUBb9VNFU7uof5TekvMdaEkdoC/tONF+ff2QL/eWwXOzqIXLdMCaLt9Pe3q85Cdl2vzWM3iSChJXTbY2OPiD0E6OdrLdFalEW+rbAvEl+0kM55wkM2gFylV/ABs7pzWQnNRcjKW8dKLg1r0qVljfbJqTO5FBt4TMiK3GtuzHm8ukTiJipre+boHGMAZWQjrh0NyOXBcXEhT1iU4VrWZn26P6YzI9OKjwCJ8OKfSMIaBpyYmdKYTS/j0+wKBKf8TeZg8Qy0RFtp3DDmwPPiN97+qkiVA3ZwWBf4Ak5oEpKEPVODegN7qTEcJLFAcWKc0+ldpdJAIFdc7dBU9bw/1aSojjeSkIAvZSgmifzOQmt0d9ineWJ083Y2zRNv0C9YUvye+cNx64bKhp+PYEzblrqKg9bqYyvmDOoDonFTkOAGJrh47F9ZacUuS4T203f8B9ula9ewso3NIb1tcVHnhtpdM1NadvkO8vhamAidFwpBH89XOAys6xH3KhBOlH6CtlgXED/aZjTXI4yfePN0sPt1gb99S3Sikawtk15JBEYxEBk/0sMkTP9A94uQDN5Zv1baQCvlGbALXJf5n+LpxHabtG2/uQKjFBhbgeJp3Gl5qrodQQMFfxi9KqyYdwHd5KkI6Uck3nZYu0NcHpXaq1MzR5qIjgx3ZvoKitx1S/Y8YqznaMPz8JHjq0jp84JHpUfNl00cEFZqK5DZXIu3qjHfENMnUq5VmbMGXFXGxJxtUoj9y+qFJ60Z1YAiTahCnStFNvWzXyeSQAmJUYtru/7rJ/nBd8su5OYHPNPQf6zDmTrUgl6ck0nFvWgVN4dDpOEVQCwsVv+Kzo+HvFhAyKbSfGebHMUIQ3xMvoo9kmqToAjOOdeNq6XLeKpq8thsht1CEkKKHETFzrNkM6c0NM9+ed7x6wjcQpDWm16Eyt1ngP1ptgqpO7msn2z36xpvJ8aRNeHEGCU/qExVstY5qpvYgIHV3oRhDebPQADyd1ayaH4gCFt4XTDiprOKASA36Xrjq5XwCALAx29o62bgWBgMr0amX0LKz99099wmZH3n5DUcStzcIzDtsK3+2aSXXgqr7Zq3nppK9zBTPfcDnV85Ow7rRz7IS/vlGoG4P3G3sN+112oB6/cz8kzDaubR+YssIGPnsk9kTU/6+FrNDL7m2kb6dlzcFHQcIvuP9xGfXFm5IqJ/dQbVuzgxFwvQyUTiiaLmqopMw98aGKsZoTCv13c0jlidILtmkCbyJpl08Vs4GllhlPh1v0nvv8eLq7YJu2J28JKg7iksBsssJ3G18oPNnkMjJIlisrx4E9brTImiwJlyggTEmjeycrKSGEYX3cdTLDb68TYR5qlsMowFPGchwTy12bxcFn3Ntcbn2+J1NttOPaI3fDDgN7KJmAkC0Q2F2VtzpTORj75ogrsLC9TFxpCnKtEmPZOkK14umKMUIKVxXbcxuFbeNxpuwlpvQJBpKyLydkU4nEZc8CECUOsiAITVWZuJLmKtK1atRcypcoRvBtb7dOLOIs9dvR5dBGuAJp3z9Se5chnSyboh8snqAs4ZQJUuIsUq2QfgH25jGZs16J/7rrqhjR6tgnIwMKtd2l6/Dbdo7jgAFVpkAyK92AY1MAsSuhT2yFsBrJU6N4/XqBzSCnffnbL0wDci2XqVEfvFMd9t4m1UgjV2W4FP1GtCk01etQuHGqwOVe6clSHY737odQOfODQyMkgEOk7NZoSsWP0jajrXavS0Tfrwv/3P3XhKmZVfoX8vv81gCllXHyCaZfpmk5oced+wt4I3xL7DGL1coQ5ppNjXyAHL7RqVtGlVjgVT3cAF/7g2NUyPjYuKm7nI/ku0dgIPbCJowyJi6b6/RJ3jpatDXvYpLtvrdPhHnkkUiH035swXdv/tGpLoWPXdwmJMgt2ps4wW1lN+z/tHbmxunkTClNqKpGeLucNFF0URt03Q4kNTHRtBLPznM8YLoMMu7K8lyPKNBwLejQqzdXq4rDCKOizzIKSrZhYFd8lcQ9id6C0F3Uj8H7mKvW9gFcrJacoo0pdRvtQOuR4ycihE3ebpXO4ECDH974O7P15y5HDaG/g5411LavB0igobyNw20Y0juImlFS1QKrHr5vST3lpick1Slaqo1UDIlmmAoOIqIuUNn3t7c+A0r9nlIZzEPQjc5b131IZq7nqrodPoGxSmsc5ZRNOtjCQg0auxyx2AFbz6sar9gqc0Eor+RFSe7b4llt2D51y2Hp57QzURil7lvSC9wzq/zkEsugUFQM+ZjSibB2fE4A/iw0rGUx1gMqPp6Bdcc+Q3DD1zDguqAgOBLFG9YPv98JlBJB4aDE3eriBMIraLnHBJEA5MuN6bwpAhOfKc+/Sat7qC53C5k++bkrKX0ycPt9ltJrgq5Ohs75ehsAEK+WgMgFp7ccctPfbMQQqd7YMctXmOemrvTcTdDxhFZFtr2qkn7m9X1Gope3JbZWRSJbl8kmSxdmq9DwslUrImqMp8zvMD1xwTemEHotL0LZXyoPxPxXYgY6ZHk9CbyNtVaZ7W7Ch0QBpv2Ws7zx+9Fkc/6Nq3CftQub+J39DZqP1u9jba6GMXA4vGcrvjv5nO06nQ6St5gxDpbPZEC4eUab3JSDX7fi+a8qdU5Q3m8n5gT+WZZrHEjLspn3mQ1tXE4lFQPULRaPZxCLfUqFICHB77zRH5PsbOknrYlBfsPXariu8Lg6k2KesEqxtl1eWkGTcq8lUJTdKNDVi9FyqQvVVzFZTIDT4LjCYBJxTZSjyE5VBV5KL+BbbwrYhllm2O8SAAiRsFdbyMLLqO79q4sXjb4Z13d/DULTTY7eRy6Y8WbOqB2y+a37fpweNDpLyNziBE9iP1CvjHG7hvjZ/rD2OYQgzcBwmN4/tRZA4khb6CyZYEU0F/nzeQi7IHkcaEELzomMmari+VJqR6nTWq4kifkzdWAtyna8qJXVBV2GuITm/9EMYBuTRYTK9efRDXKedzHSmksBRMFaoblF9qRxEWIF+Z668fdtJ+YkyiZHt8pFGnba/gaxvyUlQ86bO9dRBk0GydECgUuPe6ctT/bX84jc4oT+y+CKwb6yHlU5G5w8BU7gYLDd7bOWRXCHtsxBY9faLvKPZOgevqCDM5Wk40GEQ/+z6eCe3H6p1OCvffh32pYpj31HpT60ezH5asozHn/pI47rjf95fG10GiuscfnQ02QrRnWAdoyPuAwCnkiou2P5fOvJXLBXdN7WGgWyWrzLsX2zvZQE2lnsvUgXRou9+Z7g/7eeq/yfGtV9k4R2sJoory3qbxpcqf3NmhJKQU67e5jaZIOFGX/wUXc+JFPwnyq5e7pWOnODupYMfJKpx1Wfu4sbLux8MTvMtp31+Pxm3eumJNqerGk3d9rJfdfw3gqXJm049T9IfuJVkQSwDMk9kAXKeAMzAle04tkhENcVXmwLX3IlJB4brJssvnC2IJnlvbcAsD5vuyiDMnZSTeuIeTQJgiLbDmY6xZOGzs0clxbi2kx86wF6BYhG7ncR4JhAQBKRNQnhZBYC20mCRFuVXsOFWupglTuvi9nMohpxXbVW2Z8/0ayactqL8m1j/o5Zq5YlaqmsrYNCPuN6zAIJ5cWOtXAO3bsaD+S2+dmH/ntOhn0tD5abUZjdOgtMRl38mbuhmA0QugyBYNgtV1TxC0KWGirH5ZbgNWtU9xrCKDPbZ6NUuAsRyhZWHHCQrhsmTrQms3VXBxkd5j6rvrOXOoYOlVsoFMdRM93VaMkFUo6t9Mzx6DFA1qm2kT4eNDjBSQFW9VeFWgPg22F3mES7ThzYBJp+WzeqbL3qdzK6AU0lCjUT+af918ePH3xPISKX+h5EzG3BIV3oM/HLGHRX5IQFq4UfyX3wTI1CHGVZ7pUd4mIs8NgoF0U4sYIkRUmxT+Uh1BpX8BlnnRAltiLTmHG+nrtZi49rlWT0acPlWn2TdxFK4URHGKGWL6Crij+7B0x43mJ4rHUhceAy1s8yWUmBarxjOS3i0r4mYpGXAriQhA7YbqIiLKRAARLAIkNewh3mePhbanUkyhkzk90aqsM7O1a7nYuxZBtXx16gNXxWRDFREuE8Cyt1QkwvODa3R2DkognSMspWWKDkN74gQvl8iwg/hRW58sTZYQbphwy9+ZnC+huyCxV0/ei5yFIbN4OwhQc+HhPe6aEtVrjfBwH9h2LYNQP8Y31N5qpcZLBCNCHeNZHiVi6XUnP3GXIhADSAzh3lAQ6DeqpNojmjPtR4geHvJr6krUxsT5p0xYgBiooVsp1MVDOAlZuJvOrOrQvvkeSMPXlD2h5e1q9SYBW+WkLHRvuqTC8ukzDD0xujKaUtUSARmKAjCECihXKcwLJaqLG/kgZ8imX5FoX7Jv5T+oAQ1cYKfAArHsAwMmmALAuouUEXn4ZbnQbHYqmz1C3aLMSE+MO0dX5eWRCm0bUdTYdr5I8fVF5JnPV1YIoWQK0SFef+vzEIM6I+frt7uGVqABFkX0a0RbOqBq6+WgreSJDMYUjf5ELDxSI960IxEmAap2H9/jUKgAQ46uGNK8/dG+KCw4UqbD+5xfBThflndlB70jWTgjAB6eojyAaZj9ZQ8mS9jqImu31LnK2BFqdqT+vKq3jmGl7gnh7gwGwNwl44nJDfjdoryATlVBgkG063kxdGBe4WIfW9bicj/dtwyGYRdyI0y9T4/LZaL8jbS6Z1lkNn/F5hS7lLxTm4HVq1Vpg20acYypqfdJU1IoiUDeiy/kjIcXifBL9JYPO7fRk1Xwj8pHlXXb6C0Sj+59/GCK1kZ7zP/9jAfCuL6K1Bj9aPlnuu61Y1Wks11BMdGi6cXYH2od/LCVbtEOBotN6OfaosbJtC/CKKI9dQJ/Q0aNY5SRelPjmQ39Mg48aRCAkEAG14hVXQ+gIp4m6OJeBGfnELUSxWz3aj3dybTlriKVuh4uxgK+cSSg07eJyIo3iiQszuHiLIe8xcexYOtXjrAwF7yPNIkBxE4KPs1oEVu+0oNOuu+3P2m7lNGbEls6Bkoo6Sth83U7c5xdEMnZORXQJc8FP+YbxH/I/kfwCPCJRsS0aR6xPtNt29liRY3Wmo6xKhWeSX1kPO5j/nKf9tY92xWGo95uWjd/Hld665+s1uF68deoRT93ytJoWJjukGJoHQYWD+A6Irts9nzqmk4eYkdGygQNpjf8uQItiBJqQa9YBUAQkVf/c9GJ2ffvRU/j+oID9i+CtkLyBFiMuXd9QgCf3yiqu0F78X+PiKNcmsfS11Cmv9K4YgGkstrzp/UrtK/WwaXU2ttrwl5DKfm1eX4vCQeRybCc3Y1jQr+Egn941gkexn+HgS/G7Wr56LW+UgQUpUwuYQd+nZ+zCiwIsXr0yL136HLSey2LkzQ2317MzVqMjgbO4mgHC1qlFscM2gIXeGjAvW8tZv5MBgJj1Vjnra3kJh0ut42tZJnSuxcR2eatm8icpzq9Qz6WukNNoUsXfaMI+UNp9GDEyvgq5VepZCRMW+Apshc1LtWPCWyeUymM3Z6nIbumjE/YZ8ch6PYd2ixYpKHwzz2m0qSzRkUgfXaJ5owlzN/y+EFTpejcWfReKuaXT4FvqFiOFcNMmQFQMD2QpsbxLHtEvFwFwVA0zDpXiU89CLZBhblrJy2S+tQFVUSYQ6Y+JUSuw3q3uXCCR9t7UxbxLaN4KvRb8YzvH9xgVD3Kk8OJFwWyEJ4LyGsEseKPGihUHnpW7W4qLCOJSL7Ee6h7vnmFpfnIWmySUCDMvAwldEOymBs7XgxtyLj6ZCISjtS8lk4Mh8LglCUinwa/jjYE1fevCu2HebxTOY+Mb/O75ACI7UZV+BCs9YVtaxl8cOokTy0c7O80ZxHKd9EPvc5qkElLsAFpPMeztMt7cPzn5tzxTZQvMXkZVhuVbp22Klm/VYv9YMSgrB1e4VjlzZYdcK+qC6tk2ITUrUL//PWapS6Dx5eLneJISDxIXTwStMxw3JmWEfJ+mzCTzDqilfq/qZMsTYVler079ipK+Ov7sZ0fAsxkWj14EFbcy9EX/dvdYc7dIcrXXmJgxVe3aVCLMGzmKYhDCLlJZ1+ptGQ5CSsZcqto9CFi4pxXJ0WEGP9PdSQDr6mnH8LKP3ex/dC2Me9R5OUQnXKcNOMXDRgxV2a5knxRDn2E8wqt8VDsE8lt2Z6lyl7FQnKKBEDCRPgt8J0qv3DwB3A9OMFFixUFnb7ko68+2zXOHQ2wk4oAjh6i3PUOw1vZuTz3sJ+soKjxpyWsPZT/nJPMtrMpHA8eB18a/5qqr1sYKBwMa1QKJfqImMK9joyeNeIgRkm8ybv7ET9VAC4YzXCSokfirIr9vxQCzeXAZpSU1IxKn7upcHFyxCmhjddw24E2kjruVBpxCmCqcY2iDw2BgMN1CZ/tj/oBrUA+EFrP03rpF3mEK32SSN0kKNafkq9gKRXG+Gpz46EicQBVxVs0s9jJGj+Psu78+W2AMNri6IHxPYYygY+oi0GmMl/NBZsWkN9pFMgg+BOkAcHaDWVUNjbpOZniYaXO24xXjRPmubAayWq2QL9paRTzIIDn8jn4+BSjcgKhp+yNzalOSe6xO+ljIwxGEqxQLqFFpHwGfJHCa6omWokj51YvnXz97+tWhhh3oP5WQG690x9+HegJCpZ2lbTr3Gg+P0nn2arXyAcoQgUxd+9nE6nS1CDTbCHqblRQR3AaAvrTABxrJwCJ1rzO0xmO/5ccWLtwZTmfH7+DaZ6clcysFzxcSYxDjfLVCR1TIuHyFJ2bBWmM1YAqwYWLapsDudHQmoNNqmg7hTRxiGio+gX8uy5Cd8bTyUSJuOX9a2adkgvxjjFKqi4NK/pAyraxE7tgEZdu5NBxJPlOETPkkYQXOEKLr06PqZS379Pe2p6nhfL70feyayz536YLmfCDpX2X7ZPakhHSOGtHOkfOH+WYrjnauE4MiLWhAmmCievdXbjew1PyXtrwmuU+Xiy+V5kEPYPGiQi9w9vAaYc/ZztUNIqI6N9V5emS+YXKmDzASdk8n2W3MWM5nbaLbdT8T5bErccdIoohRczLhgtapn43TOD7eYnXTAtqDBdenyVjotgViiQxxG9F0E5V9UYZyJcfPD1rPEZVdVPfL244pUZS5luYVA9lx59Li5Vyf7f3s1T0WGMl7SOtO22ATnTbb9kl0wjURt92x7n4HATXjWi3m4oDtWKQ7QWzevWXfQmc6z7UTPWWBYmgdBgs4iamyUW30xAPbI2nolaah8Vry20p+nx6NO30axh4PHshqqthXfA2plwy6gkc+ettxguTx7dlenlEveBjBAhR+mDjQBgwPcjIjpsBWf8Ws16bmvfBrrrMhEcUAcACQufHo8MJRbz35kZELc9H3FgfdmUB33M51o887seO+H2VyYENx9/7lfgbjfZbKhmWmRei6FP4kEEuvYk2ZNioM6FouMYTNQ5jx04rd+K1rN1lWGmMsHyNaCDmGKMopidz2yxDRcpHjUNqJApYFODFmIQFYNQ4U2nGobI87/ah14txw1HAHzmdkph+0A1viDgWcB7i7Hxk9ORuuAeIs70ujUJXP7G6W368n0g1VO10qQUd9f/zffmkj8o2CbR6rgEgmEzhXE0ye6tznctNmUql532+QsfPun17+G7ViQUAmCdhOOFmTeqPj6QFBv9snapCylRzx89o2wyLaK3VbLsDkXMKFWhDrHueWoXAvNM11gIOBC4EDtrN1N2di7qcIQ5B5Nfr1mGlCLabdOgNV6cQJKL/IScklfo6CigzmYiAKTV48JEV2Qua+8vthuATzcOrCLoL10QvX50BirG1LmQiQKiJIgmgUxtDu9EA08vItcmLU0PaQQHDkGqWe10DBKn5jiAmT0o1Wc6yuFW3SDIwhF78BsS2R3TWcpfdIQ/qViWube3t69mqJfK9Jo3nEO2AI26MN+fUgfb83BPlMB+Ty18BMEQDKRVUKKnPNjkKEmEoVcGlqHB2NXgbdTLWiGjee2JGuBZGBKiHNnZ6NJ12Rp3OnaQDiVUO7OiE6x0Tz8mFJhkSKmD5BLg5ItsIskr/2NA5ct+mK1Rw8L2jl2EfDXRwz3NXjwlY3DvSwAtDdjhmwZpGlTvRWBE9mkDQCX4QeDL96fPDV4yf7gz6/v3v54lCsu+vvl/sHhy+fRgkH+4czPQiShCf7Xz/+/tlhwk/mOAxXFxwtJQhx6aUcJ4bVn8QxfN1Rf220dEj0SVb6rmOWx0Kan6vPkSJ572TcjwesKHMJmrd6xxUq6qIVLI+K0JqoW/VZ4ago0ETcaFmhHYNZhMeUCGmwCvGBwUiq/ZXsfrLEZT/VVNbvE25oSG3xxAe2OBoRyaXAmi0uflyKcQgoIHPM8y/Eabvcw+O2vnt39RqMlh7kKlKoT/Dv/nr4zYvn3z0+/EaBWCpFvyqmVVCCgalGxYZPk8JSiylwtM9ABvJHCb2txKTOZVBxBAKdv9E5kUIBwps4Qs7mZL1UT7akkz5gsjZZgFAgO50vV6cb1oEsXdLebBbyxmM2gKzYi3glzsW8qYGeklevx59idl7Or0SRgEp2QxxsNU59753pjWjEd60ikgB1slPqb5SzdOWosO8hB4yMT8FiYJNKRKJiHe0ENpxpu8ro8rKnAk4WSB4eQ35SSnr0+N9+9tmnv616Znv64gCPClkD7Eep9YdhiLSx8rj4X78OY4V+KBuB9LIYbl4r4op/VeUYny8vQqgZ/aEzAinaczRhIe2vr84e/C4wczhPC1pjorr7JdDP4fnmSoazrGL8iv8FbV76KpVtJOjIlOvi6Ljk3Piweb1664GMq2IAeFWCFRqMuoH+ijKP2ORB80J/DAMCxVGxV7TURoqWsxQzLL1R/DC9bLeP7Ol8JmrVAcs9kPjfDs+1bYFPEAx+XGg68lmuc3hcIe5CiF+Wtz/yV+a781fg3UwnNddL1Vn929/Yl4YKzvVU/36+PN6imqozAvqkdAckVPlN/75Eh/3E/vR6G2VF6CdE9N3ksWQOQ9ilvpUt1trV4+UrS8eHZEE88UbYOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRmU4jXcClxT0uQuwLRMqUlfmzwJD7ORi/Rnhjem7WN6+80Vdy8UQYzsIE8jghrASYF6XEWlwHgUrSvE+G4rEwMl9rwSJHNOs7QEfoVMDa7dtQKDVS5P7kuw+QEsBAxUsCtJyzmSG8LztkE4yu5utjXcqbj8o/7j/ff/n4cP/Jh8ffH76YPX3+1cv9b/efH36wO+yH714+/fbxy7/2/7T/12p4n5HdlEYKrvKe11NJyYbMAVq0jkKaurhA/FkfIe5E7BskvufYT7RPOVeUafdxXyTXOW5jpJBFpVNZI1dz1StHIvrReSrAcg/3ogAnfBMo3da00Typ6lvEpI1fHfQfCWLZxJRsf0fwyYkpL4YRH7EBn/jz9fFSzQu8VqyFTB+IpTXjpcLlkKutYXMlpU6XZsW8+OnSjPhwrkIuDxlYZQNMmbEOL7oKDBgsXUgRdb+HVnCMkbaQUqR3ANbs5v9DzdBqHaGLtZg8u1pJnyF9BHDvuLZAclgd6Zbnay/LypRAseA80y9xEId8j7a+qrMhGekcFV4ZzRFelDkMfRNcaRLmtBmlF5jdCXXT45noJmY88qQNXPhTu/TVWYV5ID/0E5jSZ6WFP2JRINmoeuO7ARqBda2OC4Mt2FzxWF/AsnXzQxkcS2pD0rlNSps+GfRhWWqi6qQIfmgfIb91S/aip16UoFCBpaOCl14wO3DyEH4CN6r7yutmKx6XYnmNmc1P/TQCwM6jCHPviRxfh+JiL5xD3tacbfm2K58tW7Ai4+lef631PcPGFbmNMSzzmNfkELHDbwtACTAQ+a7fMezGZPpzRQmDvmVt3ur6OnWL366tSAnALA36+xOUAy1hfrzBHStOI2QFGb+YYz/HfH1TjOrCZotxImnateK/5Ue2U964iYBVxDWGrdADwDXHNEbZpVEUxpH2ac2V1bzDzhHVR5CWeANSaFuXsB6EGFXb6Sht+mX2NXfSl0cnDdMkmpcWqRTp3IMV/fhFjc350axavIa6CZLBUgc3RehamPDOBNGtmFjfy9hZ9JWmu7VN5vWMTHNaD4sHESlcw8Hcx0cmkPSuFrIsnOig/7BCa5a0QlJV+dFLv3KtbuVTE0+fBDc9JgNA3Fc+F5QTL8wnuBg+u8NnwBT2NOU/gKa0x7XixxeuUh1Y+2HkXZcVh6H0swkyX2CCUDInY/ZJnAOOs3OL7Ve4ePCLl48uODzkUsq4Yzy43eY3NvFHEQeKVAFnhK7jhVlG9qpbFriP4a62KYAlchyW8gB6MnKDmmh6HilJK/rBhdC2xMGUlwMij9LGYYV4iXY9QJN70PFWHAWmbSoaVVmGkIEt+tmdgS3mrWGe4rrzzrqvttb1Mxqij7RuHm8qP/EvtzZxziY45Ew3w7m5utDxycI7mwoBhqfXby7NGhwbwkxf9HnuUXdotd6My2KggzIq/HZGmcLw+Le/WVxARKQCBLXMAVsf5FPMofBI9o//XVW1RGm+OVkuC+f1iahWFDzt0iQ91gCEOs3QgNRmE/JIqfIZPIRKLstFBUpHkW0C9qBP8QX3e6t4faGM87U6AFD/Spn6M3d40g7GSptSG2/IyKqqsfjI2eE3xyE2I+B9r/yzPjFB6CceEoQf40/0Wv2fZfdKUC4DTcsupHOjCH9Y3Zm3kEyRsW5phW7pU0c/vt7Gha+KChddzNa4UA0d25eWcFyw/Zb4F5jkTSAvmNF6aFTPxz7NduONOYDkhElju8lX3ACPhjcFkUvir9bkGkRHiL/7ZYWJbX4sYPyblImKvS0YMUN3e3uMy85xNsz87GiK8yufQ4/p9tcmz58W7/jrqbq2SWeXzyh/APqVvjFAktgpPqRUMJYm5vbvG3krmcdW76mYsSc+dS/10fsr8Wb88q+zgz89/W721Tf7X/3poIjFi5891P/1eiLjXXLWfiqfNGU8XK2eSdHyD4KfiUswzR9yaaAzJZYEJLEni3N1jm+MbeRl0QkhY+OuvPRdgM89GDxFu+pFqRNNgXf6RwVnINXSQ1t2OTm5Xqte4EyYO3pel21meTFTZ+ZllGk2kKGa3RdnxFJHOy4MF+TLvy9KvbaM6ValwTnKJi5/haPF7UApouatMQupaUqOGLKmZeHlZdbLFT3oA974pKtJP+gfvNtIlf2fVPeHo1M1SOtu011lIhbCqUplRmAlmUWczIlPKBz0lLZKz2rk1pLl/VnAaL7cLAxHuFyjx4f+mJN3GP6U/Dp4+sfHz15+OwAULW+lFldLbWltBZ8ePv12/+Xs5f5jeaXlxFWxXFXPD8WprGJS7AbsodTZgpx1QgbXs2ZPvn7GczYew1igp9/xcw2XytDO58Y0Oru+aIqUvUB/bHtEwFIaWHiNoReMNjGbS9HB5+dhMoWEGROWMfZZVqwRQkT1HvEDeX4+eHucc5rhekr4+vPjl7PvXhwItV88V0rXiSKj/suLl08i72LODfqcZI4gUsPnytWZje/Fm8urd6igaNYex0zNw18myJ2DNO7zGJ9ZEF9tDTk3KbOHQu3MHrJ2Z/a48i2eAu4ZClSjLnCbzqTdvzSD+CtRHvDHLdtQV5Lgj1g7+UUR0QK863UVxsnLwi6LGyRSroEJDmtUPJhcGANF3q3wdwitgnVIWBLdXJZw6XtF7SpNP+rHWo1nNgtqWeV9NBREvbkmaBVboz3b//pw9of9b54+f+IcaDyPhdIC/S+P/3qA407rufdB19mDJEbxUruDq4VHnYI4JIv7QtEkAZiA0rQDqa0xg1PVIuqlYoP63hA+JdmIC4hVx5tJNCndK1pZ3KZxpPi05/uz9MDK+pIFwsBtUvwveGnKHm4pBuAwY1RitXmghzcHBcWZxE6XWOK6nFPUho7TEAYg9Tvtt5bxFyT3wkbgWqDNAkM8uyonwbZ8PvKmHmp6jxUesdToC35vswJ7hWh27PXvRSVdN63USSQuqu7Lo9M1PDlENYuoW/cQK6IQMKxSDMwttMAf32v3olNDtX2yfiUw4SKhYSDtxQoZER7CQSBf11RWfMxeY+tm3bGNV4CkmpqylbLlDmgdRMhIFerGLcePf55bpQAbjZftPZU5+xSWF6EZqGuPU03SRtccLkImlTprI4CTeAwPaIP0hO/Ujy9OD1BJxxJ6kvo1izUcCy4EpeAUp1E1KKbeqCpH6LvuQsCV91G/JqAETumPUwxeXl8c/Mez8p4wFVmqiF6FnRu0ziMHHD26OrEUiz6xGBWyeLXt+hDAze8qex/KFzE2E643VfSeiRLgn58+2X8iZVm7RdPA9RriKuHEdt4jydQd3gEWhT9NgTmRoVyrHdeMHpqjt6JjsZb4wU8MJ8YUymfzIG0rCRxSLf6OTQzi51V6tWApG9qmtgWpQmrJN3T71wPvhkn7z6WNshp00b3xokdT1qQ5Z2PYCupwnOhzv/+FHCCfKSMO4rANqckqKup31PgLslftrpcDEubzIG2VlFAm3EClh52vMpjlMpwvSedHrK/SZjl2lkY1UQXwoT629V5ZPD49Da+BAxZv2TcH7ZuMjawqYfxku5ZjYSPaHMitr4zOmfqgUnSajWwX3eN3Sq3sX+IiMh3U6Jl/bBGhNyBgCnnchk/Z3UqVLiXA5NKIyK/GETYAJKAP2IAYGKlNlZTSrK7Jw1Jswwv56MZTyUHnlRpD6ivtcr18M1+/02tGyx3hzepHeESPD8bipSbz6bn1vPV+6+0EieZH6rYwYKfrFcRNj58d7r/sHz7+wzNE/nry8sV34tLh2fffPpfPKOhXrlkTxQCLHxhdIN4+xfsf+SHJPjMtOcMUPyPy8WIjCsnNcevxGXPcttKZiZkKtBoLm4lymupNoiD5wQm2DmnjSsG22oji06SDJmhnMnrwiZ6P2U4EAlmhB5+MfLvQcUvnJedWjkv8Zq87u1sQhT0ush9CSjYZSVmv6NtQF13dPil6/ywkdUYfiZyvKS7VAAbQeRliR8kau58tDqTmOzGYSM1yRR8HyZ4gY0s/eO3Ktp7WFr16egoQdbC+0/SCJIkT61Cj0wNFr97B9DlmnS+AbRczKULkSIQcXw+TxMNLWOXNwC8MUgt0WoQN/1qeY9PwOlCUUVwlsebJHIVE+w27vVZbXjQtLx0Rd1ioqNix5k3KfL5troNIHZEEhRtVE4IWFfJu8zsGl/thATbQx4CDPfCZlb1GkfPeSH46dj6z6q3Qrzegl8xfSL0aN95c/JVf7W6qtv30vuBSbekpO9U4rb2DabLZuSdC0u+/eyKarg0LdmkatEGnh8FktXyggjPNGeht62soLbxa/qjmLsF7gFt2srNC0mEmYpAOCRDnxLlgsgHDUFG0hDmLdU3JFR/SmlMn7UXw/b4CC+csC8DYVw2rUbNufBqxdxlBjfBQhPJ7AbNRnkkJs65wc05P2wwLFc4FcLIlYcOGSBeEUdKkLnSe3V4STQWgxxQ1Ox2EqQcWScrkUZ4IJzqeIEX0UMFOo+OFseFOQelkeT8kal27PSE/MTdzY1ibIgDrTCcpr8RzquAL3dHfABJxaanebXb4uqLOpGmQO+1capirzCKAXnBXslGbwSWuogPKdFigcg+V2oTLHnMOxOWT/rLaa7gpS5vLjY9DdxubQuPrAX97gPL8jCL1sg0Qi1CXd7bk6Pp0IeJNfQ8gvOGr6/karHR7LUagnIUAekq0c8mYycZAYb7I8d8sT6ioqFZHoaQC7BwnZDK2hMrWh/qPn9JVz/KHfsFtnKlkAplfl5/N9KF7NhteyutboXEJM6MMKUkch8CG7Ec7w2GOmhlqnOmpJr+DOz2NLm9tED0XMHFRzxFqaH93ouYE85tdbR5R9g//+t1+f3j/y6r//cHT53/sw/xB7CYeFXxzWtNy6d+LKt1ViQ0He3Gqw23MQnYuPXhQRDdv3U5yVtooObBbVGs3BtvuVnc/XvJDgvrw2C3HY/7WK3jOudx21HnptsUJFdfMIkRrNpNW6d3Vktwdge97GQ8UMcM89DSlvnkBU+fJXVgwaLlpYDET7qUMLogMyredurfskMTKO1FNlRc3OuNEglyEDE3//cObvhgW998/utF7zSc3sIT1Id0Wtrp/O0Cxej4sBWr/8UH//ac3jDSNTInF/eTpwaFYDR0iwHVWtrB1pfGwIY09fL3Amxu3eTGYEotLnsPzU/V4MNSbvV817ibYEuokF5cIzm1ir34LV6pEURc0b+ZX5X2MaFWh4O7dAGrt0AFqB7lOYJWaIp3IUGVnIR3TU+OoDmkZB+2uUi2iqdeoMJmJXaS7QGuqbfb+b9Q54tUKf11GlaB+9Vp0v1+9brlqNWVrQCXbUtFocz9l4tZtFCCxxLdg5gs76XJOoqnJvfLrUVlA9GWCMJ1YXRsL8fqo3dxsSiWBrjsqn7CzQ1o3VdylGzxEwxDqCfwVfKvAi1whU7uMaUkgbpq3m3wR1SlfbJfXxE6321YKIbCWLvx2gR8GwtcRja3v7qEiN2p04+Z2CaRfwhCla+ty3z6nSA8D2napT8YtJTC7yUGuKiOOMc+anK8uf7DYMmvUJYDcJJRBmrd7oMnPydoG082AXi9FUnkBdtpjicc7SOBaTL5I0Rz662KULZJKK+b46gw3dqaFvTbp4iDLMZliwxVNXYC7LfA7VOI2BkXnu775rcuKRh75grD37EEKOek6DpdZA3KF/iSp8p2A8zfVb4VMckjEj9HuiaV/D86MnU+FK5pcJTpRj0kPM5dFtS6W5Jn3D9AqBCpcyRBBIgEzfkCHhZi1yvLwGdhkNfyRSms4xzVCQqn/4DFTY3AwjKyqt+AYCFv0n5/u/wUaJaFsIdbUylAh+d5GuCJu3xks+kCokiuFUGu+xu2/84lciByew2kck3OaiuAAaE5GowfyiBW9jgfoUP8WCn6zIP1c3GmD66LQYkCcwIrK/1T9CJEyGYHyAcOQvaevT/mZnMPmYUwzfP/QeF10uuUAMI4xANPEsluwvTxo7czdXAiUxtp2iUVJ/vaGDBxuIlrEXQM4HD71IDv2YNwBgVG6urJ50UtymTbo5w1S6hGXDkkDz2MKykOElDc98BxHhT6j2zEVXcVIDw0qWQ1CDzKvrqIEaOI56gFucVVBywt4XBEtxfXlWjbZLVX0bm1ifFVTvJbB0l/qIG0ALly6C23pMPs7wJnLuH6kqQjFQWhZ1Mrr+7qLdYXhMf0o9Yjk4cqCyAaZluS+HMfYYpjOsyFPN68G+OA1lTX8px4/rGb1TK8CHgiY6JIdKokptu6c4QQKfU1zXrV0xDZHDxqeNzyAWGsfgo6vlEZSKtDqJYGVWgn00CYoPCPJ5OY5CLq+G4vxhsZKELos9GaKUmN1NSF/VSuMkHAk08iT4PA7hxJKFswf419wiXe5fgDqne8gqHUrNt3gvKtYWC1d9dn2P9UZYLZLZ8BlhHyQvhsKB8h7r+JAVIy77sxB3JH/4QFzAWf8tB6r1gJ8Al165x33npFWrhw1hkJ1h6qUEysclnen1//8nLg76UJff0nq4djLiQdENZl8vv1UJu3kijJ7UhZFc+ri5oCqHYT3OwQhdFINYLrzOYygGy4J+aAZMi1ZVRLvx11iBsoYW18/NOZSS0L1NIxsw6nMm0/eyG1Yz2giP6NiOXKiFEMHSeCwwzcF751z1O+HtbsbrUEvqHLUEExDvJ0PMgtO82kOitSTTyr4dIa9NYDY56NpNMPRTscs93my0zLIEfEJO077M/Y++XxPRjWf8sm42pdP9bgIZOxeKMeT/H4bollT4xiSo9v6rJNj3SgAiM1E9CFedJPMsYB7tLmJfOGUO7cwtUPZgjqjpQfaaE4cVM6Iw7dVuhRwVyEWO9rI5yNcVVmr4SnUrFGiF+EuqBlyKut5gBuDI+gVxkWRYTro0+uRJfggpq976eg1XSSRee50vKRlTJOrza1VgflOL06ctIDZ6rBpV/rAuaY3E9xW/bwRjbs8jnoYPWtmgLsHooFTB/CMWdh1NNyXFcbkzs6w4mvdsN0xljbD5NYByN1k6ZA6rEhu0zGUcW/zfvbuNvNzgnctA/7dOiQReqCnRRRR+5CN8vt0UIPrmEsOZbaFcGxTA8TgdDtV560RS3OpNuf9sc0N/8To8pM7Mb644WHA2KiCSk6WzeUcSuFp6owhYaOKPb6ZS5LdH5ObaFNvorIKw+CLjm/sscs9FuAVt2tNjzKfZS3CZpoO8VTOHdXwHr3rbNtuWfL1oP8fUgbAB/BNO1PHkzRe3LrjVe5ES18uFU/fPro9+ykxqNA2jtB10YEq7ghALBdH6qMxK6U+FpE26NORDg7ZymKcIw96SKzpfA5KAH1EJfV2FDkczWNPg5oKXYNkzif+A/1JEQX7eCKAT2Viw5gyr0lkE2d9p4xB9HBK97PFbFZU8lllTeAVQ8WjdDyHoWIavI7KLF5dr0UjL6G997sDqa/bEML2k6FEEHHj3S13Uam9eFk1fXfcclpiQDsck2bvAOrY5QqxQFwAPaDsXv1sYdVkXvO97CgKgIFa/vTtpYbImVlomVLgWqwGuK+5QHUuMEdEqGeeW2feIlWiOP9QOdFreqdL0ttmZ9heapHuXKeTAQAbFOgbWAtKhVxBGTDdbYAqJzj6TW+gbf2TLfRadB71chqkb9hmCVEcRVxihL3z24fj59MzpcikLjHN6AwaOnrIA5liKqEPsG1N+6DaJWPIGtEZ+ZHhylJEDOGYo3cnqTFtbD2SBPmArWd0Il/OcRluLE29ZKox6MCLl4hTvtta/HXYo8seJgclHS1qeF3HPypYmNQbEJzIghXq+JQ1GFZ3mNSMM2aUwtI1P5HDU4vh6w9WPLFBBkfa2kOcCaMpUrhwOfk0Zh40h1vncz7ZMUoiXoHvn/AQEKJKzlR1e9AyDyKT44tzBOVsW0DdBt12asu7XAghcBt2YIibUUHSXUlqOaxGnj9JhCeWrkeJmHniG8eg77qqkO14mUS2b9msJnn81bMcwJF0/O15eUTziYPsX62uhe04rZ0u+IvHXJXFwa5Z2vWFDlaapkLuNMUCRqWpyq7r0xlryZgDjYGi4jU3QC+ux/meIgdGiQWZtF4AZo6JVfZOyHTDe3HaEtWAN3yqufOLkGUcL67eLhYXKXJkmCWx6yEH5fCa45Hh8zB1vuXRSQ+PKvpBTlHOpVcMGAvuXi1DojB6gGAkX1w6vbz1rOOtmAGR1gOun0wtc9niGPRi4SY5GLwNo9ptet7I96UTcxM8xHx5tsbQS4epSdxeP2OQoAZuESVscV0IsWe6RNSbwsg0CbriCw0CgMoGPBkXH3nf3VQ1SEcyovsw6KZzcFMinS3gKmijiM30mNAg6LPT03Pn7bKZ0pg/q7Wmsl2iqbPDQzXJRneFhUyOQHplLlBnUi9ZEloeFeyBk25Ue4inydfSZvxNc9wbOTTFN7rMt+AAKHPjyviZsXcftG5BOGF4LrJRFNYOcHukR0/G+zOjKX5an0LZCLYWEh7BdfxuGjtC7WW3uaxIMDZfzwefT5wOiO/N4mNd0xiBPDyQjvP1JW8Nt7/Rh6LSYLIDG6YhV+OpiMOjDO0iHAdFwEvQbl3eaa0qPUo6SVKYWxIFbeFEqsnok4cPLdJzvG6USXsrcg6Tk4etPCDGpXOWbvLxJcDUrrMVFDJIHK8LXR+5dhfgLHMLQfKVeBdvQJSTSEOebHBdnxTPH3+7X0DhBxh26n937YPiYk5kIiWMUsLvUJgftk+WxYH4BRQV8GupubmqHeSxQ+UZXsmq0UgZL8QfzLucav5BVYuNnC2uZK0K81dNSWhU0hIxjMmjEUwQWnZLDFOvK3grwUnpJkhOAMnhwLt2Y9NClFnx6bXleOu1GfdwPGL+wjYz8rFIm7nuCzX+cOlon19YOc5MQUCRLYj87YPtHS/eibBoeyv+5hE21ghESADDvR0Mem9jMiawYIsUEqMrYjwbXFHZD5p05XLN1iiwqVBUryzvKPqtyTLOBhmj51k+mipgDbhWld/rgWC3q60uvVN3/e4cS4oo6tgGhaR4gv6z9m2ZOsxhAn0DoEwVccU/iHas3rVYQLOENqfnsSiACBcS5k71JX0hDBmySuyiVDwpEq2oftJzhm0NkPhB+fZpYGTe16p+sjNCvS0YoMpP3QRuBtTkow8dlNAEy79pCCLYxiiJbq5IFziYT7nl57x9B1PfOv8KxdXO4TTuOUVt4zT8uU4+bXoS4zOtD7BkQNJpsm0ehItQL+KXzY0jgq2E7CEWtk+EapDk+oXollK8X6UlWvji+PEiua1hcp5RmzW/i0XZjxp3Os/5RC5rpBkIrjtWTC80njjiQbFskceCqW47r8YNGQJdC22LAk2OVV8z6hJL4mitddwT5HWG5e5tbPf5USRRkmLmSRQWE55NHxxH9rRk8714+/pdYRwomtzW5ijxS8YmAIZqEUjx5cAzOSrNAVldUOCUzeB//oBEDF4eaT/T0ODkjEYRmqQlF3EDOSDllK4aITq86FZrkxxqGV2KL93FEPBwFfoo2AOUBuKn2ihQSQS9uq01xPllE4RaNeRJikw8IapUfjRhXlFUUxtYnwW6mrM5kI1bNBtaW4/yBzY+CrmoMmS8aCdO0Hv7H5iZ3YQF2DvRFc+8eR9cT6bV4LiJGZlVtxe+dTfTYl2bGdfR3fc0wszoAj2t7hkh1dofH8oO+SLIg1ITAS0UxW+wqoA1mRok0p3GvLyIK2gcgC3XfYCOLZaoOJQOJ3oUR7FHenPMgQuHPK+dzgXOBt8rOB3iHSOLSxDvF62u31A9CqmehxJ6r30zxgsRFN3UuhpopvNtcXMN13EsqgKxRsEkelh292A9N/kgEtvDRaKmMolbndOFBN97nQDCvVlhnuyJ68VsU02pl9fwm0WrXzcbDW7t7tu6Fa4zWD6iMRRkRUBiGMZ/WnVOJgJxnpIr3U3qUaEp22jnBjNNFu5mukO2bceDdDPCR326bdmK4hs7cE3KNDx1mbMXvbm4yC9xrYwoTlUaTQdrYFBP9wFnczL51OVYvqjiUFacWNp0Fd9C1Zk7zFj6zQnJGkmx5CJ7i6M6tsASlKM00QOQLlYkgkl8G3umQPTnGoDKNxVO3InRbkqfDPkh6IB982ts+mZQNIT+g990m5PS10JM/8KqF0kQMQWO/kX4xNWIGl+DK5u7PquDZtYvP7E7Zm/HdMekaJ8Heko2PJrvRn7vIxTFfvkubudkUP8WzyHsB9Xh0gns1QasxL7nnWfpfP7lJQkrL4ktJd8BcCeJW6f+0e5sVaipzitaWascfzaC49JchOHRQ1OADFJG3Agn2OCwNNMCANN+titcgGzNVRAOPl77ncWlMfeCE5dKPOKQQtsd4vhB2eFr5c07FeviVC7RLtyMueOc2zzWaN424kr379h/YNyGCpDs6Mqv/QXC6a0V0ZpBYE6yG76dq2KPtec7AoTYJvPRWvGEJ5Zbfc0BVOoujgXTLJ8oiRaB7c2c2hNHYGr7zy6YOGDdAmPdz2jnMutU1imjxigNORekbE9Jcimj8RYdiVXOKnaBiOx5apbTysauurobygmQ8Ze8IP2w6KRCjNYWmgCXfBw7hni1hTsl7Jg3xRz0I9VnIsvFMj9/dRkea9i6XADOKxvQA8zt7pd0DjvgTOJiiLCNaKurK2H9abN1FuywBcj58gesTpe5pygNBJNXMyV/0AV+9DuN31X1P+cvEqk5Y/xS2HToleg1dN4NOVKD7myfh4AIgvIn7lM+xGc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzxL5ErpBmKccxkh2jz3mSWnvXB1RqIboQRDSK0GuUdwCHLRaRTD30rTdswEnUyos2BZ4sx35wP0M/nLX1UtjCFMSttX1erDqaQ+c7s5WUcRhvfLAduo2e/DNt8C68JCP90bjNpRZu5+4WZ05+1ANFtGpCpiHO+NbKRehvL0qTC1rH1sfPR4+n3y07N7SdxjNiGLK+X9VaqHinYYcfVkGsUDsOe66s8tFTTEKWocDaCu3Q+JkOzYwG5W9q0dNtaAV/wP0RsJHVTuqt3XrmtQ2A6vVd33wNu44nzQQNlbWStsS7qRK55aTLVZM9aWTbKOrxiB/ydWO/dKA7um72M6jqvGFXO6Zy4Udy6INgbT4+3Tcb/ciPGLetm6xi1uxIGrbnc4tDoWmDMXJo7xnO3bhxKggMgOyYXL5obS4YchMO+cdw8kfKexi2/Dw/PI2Qx3px8ecM3fp407gyEm1MBMCLLDcc3K4uDZOOC/R4GIUReclG1oM6t+u52sFpd94fUsg4OlmuK0k2wNwMWJyuPodGyApNoArQ/0mY6x+g/upIL0R1K/AzvZE6NGf3nILL8SpvewT4RLXJpAfncGDlZv2Am8e4GhBnhIVH+d81blbr2P4rwv1qdzt/l1x8UBlTTe+C6VOsR1paxwC9hQbVgm64ckKkSvsnfCSNRiCNXb7HeLX8pi/FRt3t+g9XixFALocOcuTETzSTj1KNyJL9ARcveZjEX/trbSXAA8ac2VkrsLWPF8QBKPkzd1HCmDrTwt1GSFetueUUn/PFoh7EYj50c+eiUZeiHbQjR9ghNBsKz3lKbgWUr530CDgK4a2LE3UbHeYg1R7lJc5Zqpbm7dGH7epqSj+2cLQGB7ny2yNnknWtoHOa08bOWGbdObpZxPbSNc7jZIYtV7Sdeflf0G4dUw36e7eEsnR6xhDlqyteYHrNW2x9n8uAH2TMNuTFYyLdoZbK5/Mbl6ZmuhPFrBBojHKsZOQDMkkxfyQskzFQ3g+bUB4bbOclt4tX8ju/typTfnSEjqV0o9Qtz84DbdZH3J1IRmVkCZCHYHhK6yxJji6y0lcfvfhoLRg1ZT5uXazZWh8PMeR30y1aJURO4OGebrJLYW3+EOGZVFsHYSZCVKQoztGx/fjaqzsZC10BRs0TpxQItP6fSmrphZjIr1zMJaUSgRVFNu5lP0WzJKyj+JqzWfUUH1bGXeL3g/VSe4KcdPAvlbUZ2P1pkXLc37cXijwnWjRbiwmUrOMHwczKCKFP9CHYI2NiD/OW2lRimyaBY3aUTrhxAv0q9djlo+LL9+x8S8pqAN1N46QQUF8qQRkmHZi/83eDIdnlJcF453JI48+H/E7XX+ZVVgv/UrXHTqa5Ng4ud4qV7WHT44JV4V6+uXsO76zP1LK1M0veyxPDjUF549O8z+/ESP2wlN1QkEu0ImHxviXfmW4tatHar2PCKkgmbnMAoyptOZR6Ve+Ae+YSzXggXKvZEZk4D5ygfaUyX/yrsSuLoTFjKb7WDvDNkAPB83NjE4QHEWnf3Hu5Moz/uiLbuRaxX5g0Ft07P9lunzqVoLJViUblBJW35Z7dvD3KbHXhlKnCgdidOeDT+uhglQ+wBHLt9u0fQyOj4oKTKc5zIKZ7RHGwLeTmtg1PnD22RZ4Es9NLpKZ7xmwu4KAb/iN6MrSNZEBE2dKAMdLrXBBHdtiR6sb/dhhKXDSn8J5VsNlW8YyuSb47G4VrBypqMgQEy4NDHGsOOx98ggELR/Q1XKHqH3n2HE4smOIvqrSXENfTqQIn+Q+n0UlxKnS7n8Dj+SL7NL5R8fnKTxkrLz2iKsXQocU+Ga09J1XbGD3Ohl24c6rlYbcLgjmFBP8a5JM39waG1DndhaD4WnxEP/Es89J8YlfqX4YN/Y5TqXzbJtslyiIlNu24Z1687/Og5ei5Oug0QVtZXKtBK4cSAun1RJZLQ7kIKXlnPrXLO3K1bTuxsrCjqTJzJqallpvbpJTKXMjE3RaEFBjPz0DWQ/cZGFbn+UalmKOZLl1NEZAppNmIlfEJRNExYGPcH00wqY3WBdgamDRxXWHyZkEQsf//+xPeP5uLLiB1O2GjGJ2V8AOj82uc05Xu+abnYUMa4mw/5dW4KHZ1Tguz6XX/MTSdSzVBgWTxC3dxYlCZp4K8QLtSB6FfTNwfaEclJZ7ghOiCYqsmcOHAY27wxhimT6Hs3uib6LaL8dhk+Jmg8TMpwoHOCg4cxyQbZAQe+rB7fh5CzXs3EkIlH4yeVe3mo63NLY5tW2yrCCRKkIhFC2HHqDJzYgCJJ3JHs/HcRngdQ5WSRb5N6yTTRHPt08nLVKBjlvEyrEVVh6z6lppInUHXBPrOmWkeR8BkPFBe70Aj8PgJt/q5Q5o36X9qUSPYNMvglTlKc3VP1AZQn4RXU52MksxKT0YKF1yULBLjcr1IvVgDJjCojHDvv8upI1cwTBRy+dUOQzy9Qxb4QT2lD3H0rnEJPEjkoHeXkaNj89YHhQBRAqEnGyNbcR8ap3qTxIANg+1Y8lj73ruSH3Sm1fZ4h2FZbQixrsTQCtlwhG35DhBaUfQOgWLqtqDrGAdRCN90BhUkem9xGFfdkpak4RvDhWfKLmkb4+cjWndEKe8MKPpO3esT8j7AupUo8AKhsCdnIsoIigIJegKYBqV82oAP+FvjHWahumenSVNcZy4u4L61w/6MLJjOkkFzRX9Ve2pFrKdqiN6DT4z/K+4krS9n/eH6s1uOQY5+N5xA2q5v61DviQ9LdDceX6xQpLVgbUp7k2GAy/ueLlyHwpEU3ipvPX9hSsNTaw2MQAGBPajSjY/4fwxcvgYLsVyypjW6dAt7D5qjg29Bo7YBiTAKmXYhrOt0bnUChtAuPnz9p9KGXTnIsqXwi2qLiUUxWaCDjf8bsGVIU+XCnM0kU4p+KWGAuLGKVuBYdfTJtTiZvLBxmrsW+OvOjAnCHJ4I+Qck2/qgTUr5F2wM8mR1UKJZQfyCemht2xQ3dEyhEdb8fc0hah4KYkCtIJ0PxZrG4skF0IvE3oEVIs72qidgrZa3l30WBiURA7fkCzTPOkXHeWdHzUzfOwJr9jfHWAdO33mJRxFTwAmnzrwievmihWuI9r924Hsomv2/OyS7lWG2bkMQJFApzj9yrYN4cER9uP9cwgqGCl5dZxfFu7qVsZ3OFSZ/NHnFLBGkBa48wwf97NsM48PvVlX0vmLAICecscI4CoD8TtMCN9d4IydZifTdih4yJFptW7Jv0AfsQiea8N7pB5sy457U+n8/XKr4s9iZ/25ven4zK6qj49RQfeybCdHriu2ei0zq09WhUireatZBisRaSr9/J1eTD6epan8IuRZyz1Mvmh6vlG0F4/uYS3qFKEchUX/Y1sf93mWofjt5+VJVH5dHpR0dV9WV5NDmaVl8qfQyNrN29otRKxR6jaLOce3z59Vjrf/5FIXWp+W1CBEg/mSjzADW1n1YMCfxTi34lv9n18svPf330tgp/+tVRWU6O3g73ph9VR1WR4tVaeyQ1x3+rPuifozL81S06/JLzplKYKPfrvmZ86Evih+cvDvvV5G9lNa3uV0fS/PhfPhxVH7xE3riMPn7qGw5WShlmPdIePBqFxCoknsrCfK0XS+Q+QqC/UaTY48m9eGpw2lltn3kdbwhBIG4s2Wb56sJuub6FAlj/i3H/IS9z+v8hcXlhddiURIpbnooscnn1Ln7qWG1cJMhfmHhbxIPweMQu8RQt4+eIjMO8vlo6g/nCvPPMz7G7Sa+uL6RAf4y2hR2Vtbi6WJ6Uqj9zdr6aX5UNF0tv58ursKc/NIE9VneLtXPsbvJiI44UZ55SurFzhhV1mTOUlOBAl0oc8yV8AYRym3P1qvhw+JldPY7lubQUebbKlSKJt0/0jz+e/O3j6f3fy3SU3wV21rpChXeTJVAtvoTLccK1wUxFHGjh9fxHXaZd3up6fQYokDJaNBD0xXeHT188PwBN4QWS7ziKjZeCnzsUIYyQfHqMO489CG1/iwrnGd7B0A4fVuNg/WUxUpKE6KHmzX61GWo1XR3n+sOcc7huY2irGNVNuYajVpCv16sNjhnN0elov+UNHfX0nLneXM/PcYy50ErzPvvNp58ghNI7Jnz66cPfFjegQtbhQaDFRgaKhEyIxg+nmrG4yekTfszQ2S9H4w/3Pn1SlZO/9f9V9lGdLEG/QvuUDOc3Lw4OWwZKy7UkS89/XJ4sFAcjpNDUaZl3TbNJVsxwjANS0QRT9XfWmO5sFh1MjSV93qA+hySdd9+9eNnWHZRFMgYMADCOGYDvD/Zf5gBQNm2evu9GYTCGryTg1WX5CKwtUoxfk8L21CE70+K0uQjT/c92PtvubPX2x10Luadg6bEjnYQIz1Wahp15hDRXkOYmt6y0QyjJLuVlQ4aXxDwQgnjJzbuNyDdmAcezpRxIX7988W3/8pXuoVdyOsxCiQCDQHQNL04jKHL+KAdULi5Xws0bBO2U+H5UizdUmekGWlbEZqr/YJ1199n72t2D3/8+JM2ur5enuxRDqa6efPXi+VePD8vf/15ndpDR7vX3BlJdh9dQx9xwCRJUjS90PLv2iUlgIZa+raOk1K5MDRG7J9G2RxvZ068XTRfL27yK5k5FBb8K6Ws47429gQpD6Eckp2/SOrBGRcFT/8oJlel4Wado94OlGYr6hmNluKYo7svkVrFFErcn2+CNhFLFqfdr3sEsBYVy0ZXV4VqJL4V5upaeWMq0bsKT8kt1jLdPPptg7aizJU8Y39IXMD8u07R6bCvvj6Wj96hkHTOyTpv2s1mvYlb0dkTj/vMQssNXGVOECejkSrGTnl1fCPu5ch7yfH09OxHhgN7n5HCUXeSCsQuhA6xnqL7Ny/FSMruqojXJNCDU07X+FrcCvKmYq7ejzf2x/Dc5mpRTOXLl0jW9jyXu5V881y3h62dPvzqUkkelFNNCR3WxDYrxEN8OluVns+WXctrrIpNb6uaDs0UfZHDwozo6Rp2qJxwhqK3d914rZ1luhAF6cCmORMXL6eaDvkb618XqFOFur8/lwwMsfMDV+Uv+KWd6jfzySAan+riomuE9NJxENQJZ5b9zXFjq6E7vo5fMs+UrHXBhYmh/pjVCutZQOFBJkR+zkLwpqxsFrSXJuYUgLR50bwKln9B3Y5iIhcjVPi6cZ3w7P/+BWYAZQE1G7SplyKREoAG++Pje5mMxmURZCHXzCFVooOZobbzKQmjIddgNF3UCir6tc2dH3KDSOGDoSQa6oA6d0G/GBe/42tYGdczBrYfJQSKfgvkBfVYcA34hOvD9vk/5EyYAWsQEwFoyeS/2Ejuq3iaPo5wSMj3PRCajG8a6kJlVDBpsVhVkm0yV4sjYCGwPQpgAmRwVe9Ojv30JcUcOrke/SnltQ+Hov6wWZBkXr0SN/6fyoaVh5ckJ+qD/OzHXH6Wp01hZKosOJRKAaT479P72+3rzEhxBUIxYvKR6SLIQH/RUec73XQWWrcHWvY0/MSdRAPhHOSDGUn6ZQEILhralab9uhduWouCxZm0hdkyHvkFK1ftRiLpNWhGK/Sjm1MSnTTZ4BTfX+uwtLHqP3+HNniTKlELR6Zj+7/UH95MldiqGCrNHvLg0ytwoCLZzu3mRQuL5EjqIrrFngNcY4tgi//XyymKgAILqj0IhQOtZ62Zyhbi3puCKhMQrqBt2cM0JmLou94p8VmJQ49Ubq99hjBWnSfHfNFAAym5yAHxVtoCflNAUGhKmUhWS95li9yiQ46bykL3O5MZta2+9+ZPO5pE38TpTm1MU753L1qmVwJw8AhD51JL6/+RLLeWR6AXDUbXrzWVSMr0a2c+r1Q+Li+XfO4Vmw/97Lc6s69BF3z/bP6iZluah/b+ENQjXxgeEM5IUYHN0LL9UiPpAGAb8/NvRZhR+j77UhKEyElw2DPyIGefHO1Y4VqgEVVivLl5h9XgMQyuJqefVsJRUxjbGnwSm6ZKcLy98f/LmZdS1SpidUAkWILb74BtbD2cgS/gzc3rXkGA6cPaBGBoyXUJxnhIlYGCBSg7+KqJJFWsGuQE8yGCTCX7Lg1NLrVVIp+SLfStkpWzmrzQB9W88hKz+oHPrusEKSvzwwTzSti3qRXcT/sIRDxEHNCe8tNpQS5VJOSRPp6vQyw5n5PVms2qgLyqANks1udlQO+X4mqRppsuAmSxVkUgVLUz10/jw31NOh4Y/oWQhrqr3+vfwYU8v0kxUp1heYWNCndWxxj0bqRPaz7GzfzH8PKz0L0b9zwW1L4omMEm0p4kG1FfLHwPUEAxFocr/R3B8+Hp55MS2ac0n05hJ48iuj8GEUW9fi4Ston43tY1jaD/KUBTcmE6Iyt8CS7Jjg/7BO7kW/MSPGsSh/kBi1dCus584pALvUltBkOlJH1uJJK08oG4vo+tNffXi22/3nx/KLgmpPPfI7v9x4/u/Qu/8hidTVoroThkO8h6DzNfhuI5Xp0syQhwE8Kqg/O2PFLDDkFKvzlfHIs6tg/drMXOgrEgN5YXhdKOs9eLix6UsuRAG48n/efz8jy9mL188e/bi+8PZwXf7XxU4sBzDLVUOv3n54vs/fuPK4fHBm188HJrRPhKIZ8Cf7+8/OZgVFY7EQKSJOWMYrqN3AykDYxfBFxQR/Uq9BS5Omz0Gc1A5jy8loj3GH19M7kbZ9cRiPxRTfxKCxA8QKb95u9y4kZbBLB2o1bEXiArJDQAeJHP+blNGkLzJQvOI2NSKz98Zf6vzTah6KhNmeHZ+vXldVnWa3KDqtB42ZCEZUNQ4QesfFmsY9iok+ZOlF0cXRSUERby0Yr45WS4Le5wCNGmdUPFnojfT9VIm4aMBEuSCIWtKIxI19fXn0ubyyr5enWxfUtsMmK4vBvEjnjaKwT5fhYB8PjUwDs3J9+zFV386oPgIVcCztS4ZOy0c4tZwGB7tkKOLb/EF90qwRHNVD9jz2go0Cuj8MGoCHwu3t/R2caztyJ+h/De7WpyfB0ZCLkbLMDvAnRbH1z8DOsOY9BweU4YAV1Y1eJHGLc/e5fBDeitG1xcIZnJXnNYLgQllTPs5JKTWVjQezCLvuEXD1Zk0DGW0Dj7hs20m/PdFiVIONnxPCrA3NDUvzubL4FHqYXxhR3Vb76ytK2v8sGMV93SGzXSdoByrAg52Clk2QxGBKQMhpUkNPtGk7zUqgbJ8ezpNS+gVzkro72b99YKxhZRZsIInwsUjMqBQC6bC9rHpei5yWf7mlpioOL5cV+Bby3iGZCFD3Ynh0+cHh4+fPdt/Mnv83XcHPQMn+ddBi2P7qz9UxC/mwgMNdHLqrW+AVdRRd2iS/ciyaOGWY4P4AQwwtlpU4mOmbGk4xjpr6dBbJf0tdZQa3IV0aDwWoWv94sjhd7Jt2ZWdTCYK3nZAq/9wtIsYqvarfqHDNsPOk8ERJeX5ZtTxJLiZIJuKcfit+BHsjT8fv5cjkN71cSf3NpT19y/J9w+pnweyWi+UdnieaG10ZB47cixzv7zgf61kW78kP0xqkKsxjUuwDkMrMAurDnOBvGEXin2WYjPGBbUTN0iYBjUiVV3dGEZO/uFdgFSmv2pAnO5juX0D1814IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufn52/k7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLc+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbets8+nvkyNsTx0VwGacL+ZyhcwPxG3nbqiHFcPfw2O9e7VNIIc8YXs8LJEPwRrwgeBDvq8vNiFUsc3O1nmpVUB17+2E+yIB5xQBea2BcfjjDx91FM4LohIIYVicvFbvJK0dZM3wBpyiZbKYHVEjJBBke8tS6pYQwI1NxNtEx/xFJofbrlv2M+ZYa+wNvr6YiMlYptjjMHog+zvWLO4g6mcY96BHvQRjjfm+Wcz0CcQibmGhsi1eNoZr4bY3+jKQLH/K9wfZko+CWGRc4HsyfCOrXFhtd0MXoMh3+KEpMv2LkS8FFbdR3U4GUXB5lzzfaUsYNHioCgrjZSrYQJFp+0kHTrio7sQ/25GuO6rgYuw0k0vgWPmohfw53PIndb2IfiEbh7hqQoGW3BNnc/hS0WNceBLJi1gZSdM+SaKhcbWana7KuB1lSLomgmGg5em7wxbTm8X6lXQHOdUttJbrdnIg+x6dVvAt+mefrQAIYX0R1FhUY4GMcMIkYF+IG6HxRREeSQVe+ESRIrU64CRbnqVlYv0WpxsyQbfG6d3rMSK4iGTA2TSm3uVa1hUEFl2T0hvRAmgEjStmDpqqad1MgoOhkNbgYEGQlx8KQGRTwtbXrVhOKRNZvrdyyv1aDIdq5M6hcRqTdDExNWNSEFoxvalnDW+HmoxXMP6O6zo0K4lEDIpVLWBhElAXMIamhu87v9bbqRUcWJequvykINsTaGsfM1WMKRnsM0hmtUCGGPbtnLThpzNH2jsCsyRA65xvXkomERugoAANOGBYLwoSt24amp9tG0gN76XFyCGaChuaBICftyvdGOLgYzD022YdOtNYCZD5FFkISLtKOWWtldsJ64UigDp9WlDVd0tBq25Kr3/eMNYcqvsaXctZH1cFZkjvnD5OanDqHrelQQdmw/dXIkEoq1CAW18BzbcikkcUPb54gFbhZ/sSYzlfYQxnPJ0SS09Jzl8Jae/ALq7l0NDdlo2CarEhM9Mno/mVAybCANx2J+m1XkVyVoSin/zGTdWB7eKef6pEZheBhW6X4ZLrMgSXEOiESzlVTBTK7HGXd6HPk8eHj//w+GB/Jo8Rh/svD0wHqbnIVhfn78AAwbXicvND1y28ySVHRAmvvEvlRaV2y/md2iKEhg/3Dw5TsX/x7dOXL8VyVZpyx6ZXEL0Y9PyuzwPQCMd7g3WG9zfNBpJWyblyybHnBMvkROJC1gMwekGPuBwlvM/+CfRLosMQFWPNE80wLgjvN+GNdAzA7b4+rRDCytvw61+uU+qP2vpC2Wn6nszepMcbz7XYIt6UAejugeXTdR1dUGVNXmC3DHPnrN6MUT/d8NiaIovc/udQzTB1OuYLhCAoKKSg/7wIlq58LuZonyEMNVD3R3y8HRcjQ33ChCmY5FeegcmGJLr35jEvJcKPG38F1hacghDKj3q5HHnrtpFJXbfcN17Pz89ymWuvx/fmzfDsVB+dfUScR/A3aGgP6PDEzEj09qnZfEyBj4PoBasy8Uw8PeJBdZixzIXuhLzjPAax3HCY3HJbH9RZ0o640N1cJZkBEi/+FuA6ngHGVoAQy8Up7YwdBqqwX6yrCnuTQqmN80d/DM8XZ20tk1+a2jd3i6LrAu83eJVxLiB25jXEziYFRuUspyzwih+NPfJtIWAgYM7Ke7RceSHSUjimAaAByUvoMutEiDuKFNRBwzTTB1XMntPrN5cbWXBG6GIEHG6q2+Us28FQLEDtmY0JOKrJ6FNRolH4v1pf4520/Y10ubr9jVSG7ErI8ca+N6/PFz/VH9fHciuTfWrTou319+WlrpadLCR3fBKhtUNXcRGlWkm59IrTSNm5ZScKq3y2UZckuHM/+uQhN6jtLJJOSgp6ri9qUY/Vo0sKkzPp8AOQ1PJVw+ozGYeZ/lId/U3ZGT4W879+NrxVJGQ/dxILSZIggiIiIRbHsz/qSuZ7Rs7hPNDFGiliW1uxMXv+gGmdhkwF6PPhP0LElQEG9bPpSEg3eyM72DqZ6YCa6QpgOcvlSeDj4cafngb9lpf1cQQQeGFTa9NvyBQckCjgVXaicU7fhZ/XFjeumVA8OCj03xP5N6bydKD4tikp/Vlv966OlFGUE9Wpo/uOzkoGN4JMc7WRRiX/7HQmMfhxr3FNRMU/ziuLVG8SD8r+nmzLcvGGy5cKW5YwPFxoCTHR/1q+gtHUlSUpgKjZUzm367yhpl+syqrW9dCu2PVUKugf1/XQ0gOkQd1DwQmGix+Y8XCgKQf7+3+aHewfVsjfLHQ3EIZuieFgSbX4ce5E06LFD/HNbSxCKNTKIhDirtwBGs0GGEPJ9lzbis//WMJTk0fh+Th6OUp1BPjSZKkoRX9eluZyEkU/AeYbZpkVBvHO4IsbxhilY9O5/bnTft60M3meX8HDxU2mcLi1D1w4lYpaB83L/6ApTJKBXK1/2Nh7TS2CrWXagi1+RAK2PssIyf77er55rXAEkGwUUD1RWEEXJYeGFGZqGqDgGwKMj5iyCDMIlNIHXinLWtKOybqtt6CNS8DDVX5jYg7SLOzKSEGHtQ8gCn4Z6mFwDJSOCUFZkjAxK9qvmQi1l/dSKzbgxKrG5zCpRtHYJs5t2N2U5/rqXLVKy1DWDvdiGq4dFurEZgzqKXT8KA2nusN8rUWuZsYsWfOmHxz4cBqXQbF4kNWyFMdMVi2fgWNhHMgIpBpTOhRl2DDOUkW1oxhgNERFQNSabGaG0aGSx0VDot7JLbLAKFS8qTAvUkl5d2UWGDXKKxSvIJW9jn5ByNo3wZrX5vd0ELIv3129BiNjXOYwpLgkiwVdk3IUJiXTdSSCkNVSZFOShPdF0OKWn5Iw4ZegrT2XFJx2tvlBKNxkoG4Iz/S0uSkx1RaDpNtP5nCoRhxDpCq7IuSqtrBaMgaumvUwX72cefrTSR9vo1H1UE+fs96VyZNZVeWtsG8gBH5qaRUl67aVYPUpyrNvqZQ5B0tsu5B9vQi76yRfhrwBX17ah+0Q0/ZNGGV8C1bI4eas0fm1Dflpgu+8nVoe6UngH+zTfE0GkDkGTETZ/BxAHZOox041Kbl6oDgWUkgLmphacSatcG5wq8OstTIzadMOhEE/o6Lh6ZvmtDK2GXqiyvs05fjGPtDn5ACDNAAZB6ncXoAFaElg7e/+evjNi+ffP//D919/vf9y/4kyw48K7uslRlywUnDY/KwvYU7jgW8G1KxfxjZLQejABG3Q9Lll4AeetmIfgVgPvS7+SOub60t147GR7lvz1ozWbzwfATO+HJaNvFCD8MW7EBaBz3Ye/MmCQ1nWgUcioCk30t+J6WSsjtk+yhAKUQiJo60j1oOffNqYpbP2tEer2ryyF2q+QwCcy0ltdqLqrC6gnqGU8ZkUYi7y4IHNxvG9jZqMeD8gRQj+hINMs8W54qbWSpd5cz6TKXy6sRGrRo5J8fHx8uLjzev64sUyWDhmmSnEF9FyaWXN5hl40BrVQLNVWyJcG3T4iwWhXtYxifED60F+4c2k/VrKs1IDJgHsLhdjeG4adTzwST7xkiL8ddNoxO4SwNjX8Vj/MayBJ35W0F2any3GjRZDKsSbaoK9hM+k5Wr4h3di+v70RVmldj2U+gz/a3mJ+yHraIf89oT1jl+87ancqtjIj5PrzdXqjRrPXL5zx2N5WSCpPIcUiq/3MQGqyr0nFR+roOrje6cfn53Kv5iNK9h+XS5PdRT9gk2MNQ9P72UFQLcsmYkMsxa3/e+7x4ffFNXUltCUGyXHo81CYBws1L36mBN3s7gMFqET/ZKlRTwEpcz8vOH7UNvkXO7c8rRSmyCEW+bDwHCyjnbVN+x8Y3Vp4FAVFMu2dYtmx/LfoB/kLOOo1sHhE6GI39UVMHsQnw2E5T1AE0AEGVzPOmH18EfuEK8oCQPi3r3yEUWdyVzNVx6J9KHNzKgsHjywN7ox9p4HgXnVgRoXsNCP5chx+WZxc2zCwln7mmv44l0Lr10sFfcP6dLtSisKu6J0O8YzUZ+WxSiN12Rs0xijQn8TPFKxjRZ7/mSTv9yaNtEejkGcdNJMNJjC/CUzAJj4+Lu6qlf57ul3+7fOCykvjaAxm7ImZrm+OnvwO8Xa3DqABWVZ1/Xz21jTKmnvPTbXsKW+h/etd7r/ivTo5mbPjkFpUgcD8ablQVZihjtN5C1RRkz4hMDaQtktREHryxjoEwmqqyUl5hHMK7/DJAhVtc1NtAnoLtUycFVVYyDwJg/EWvbhaNop03TmnUcbuSiwT848de0FFOe1y2etci6i7e0uAgYE2vluO/hukhMWXZhAm2a6s+iXu0tzuyIwKu5MfaJiU52dqbq5Yjg1KsZXLB1rEPAWYqFQuEAX05xgccdQlP0KGZNWkzEoz3gDWylN+yXS+qa6bfPP6AOctpPHCbyV1yUhjbs2iWNkK3wrPa28vTO2UzUmq9Vw0v5ytOWlwEnbtSnqXm6IOD01lSTF7wZVB+Y5U7fM9EELWe2bKbK69lPNrHo0tdzsvq+G4xWVStq1Lq/CfrSAoO81rpLRO7iWjRx0ttAPIQLWW4o8nJr/BJyRwECaoehaG1J2EWXwg++85rU2Prz3oifUvSp5rg3Q9NFGKxI2Ju5OL7DASmv7A2znow9+x+NS/0Re9cs+BPtqi5URnX+i4mrkIkGgrdbLVzN9xSqgXOPhOVAnrNA1BMDCNSAUn4n44tuX3gERNsbexGQsg5B0NlOL2tlM2X26QY/K6MAQueZbmx7ZaFr+1jUejfyGmpcPoFAIpDBxsFCMN2s3srOIPkKfVspjO3lfAAKoDyBU2hgZtEi05NZqNzVsJWd+One9tWCo3EqCopromcTzoqeRUIii42YvU9ONWN1cGhfiBvMklyol1jWVy1JNtTNENhRyAS3AMEE5fjd87QlCUbp7+aNcxetjxpmrQ0f+zFtTHEgQU4BnfRo4vdbwv5322vqGePj0+R8PZt++eCLeOoKaU/Rk4MLlAX6iDfz0KYMvDNsYTTM/yJ7HiRw65NTXh0lAbxCobcnFlOXUF8dFAICfrF/dcUzNMXn2bAEJZKJXCJgcBlbrGoYBC6QvLCGtyNcVCcQ6nPL+MiS7hct2EKqhvsOPzXUeHd3F+3nm7zgUrYbr4N1EvdzR2Z3AS93wNYjxo8p66bIBKlyiQSOklw2q4aYDfwTv4ywBXrxvV6tZL3KFGvovn5/fql7zS+rTYO2klsW9HtwDRNoyvzVlGWyfUiYSwgWH+tieS7up1Nm0euTWo7UjCYIGgZDpLI4kRev6ArrFQmK+klpyoRUyuBa3NHF7GHSlefVXf3eb8b//6wf1eife89A4igP80HwtoCZmdvFxmkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngt5999ulvq167R0Fvh+gfF0cPDVnAsqXpsWSl0f/16+F9Pq9RiwLQMF7uEkwzbmH1BiCC35lC7dqds87WhctjQm6tOn4q02++VrHM63Wp/YNSr3zL6Dx+8F+zqf778MH/nk3vj8WJ51EhbrqK6f2j4sNeCB7xQRI2MoIyjgN6/+z1cXjoyeSz5MP1j+Hv6fzytYSBeP1OpF1IkMP3YjmXAm83r5Yf9GKp3uI/6LsUwHyYzN9OJatgxHFFcGMeUNJHHfeHyJAN8C9WFTKPtRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhT0yRC7CvhQq/zgXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kgbrOPZns0CgUtlZrPMgsogDFis4xJ9QJutoI+5P9ffFj+Gn/DbaIJyxpt7XKBNHBxX8rw3oLEzgPXmhzhYEHk8cNIU+xB7ej45LhcgJoLu5AkFZOrL8BM/81kfdAzmiLOTeLjvHVhEV1B8sPjx4oOJF3Uem9+E988vSO9Tddt64tqKENe0WGUd4HITAXUxh6VlO/wMTRTGQHNM9EPhvH/71Xz/8+4ejYzk4L46O5cfp6uhYndkVoUB5NPwQtLArobJE+Tg6uD8XPdwfhRvSggcfhKPQnAdHb+/PPzxYyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk6OkLUpH7jZmm7tW9qRcD4aMO5Q4IbPU2+HqiOAu40MYJSYo7eH3+IzK+qGCRRV0Grw0rXr95Xc6d2qNNYPOZerbptP/nbev52RrTg6lj3Or44aclvv392+PTZ0+f7wK+JnoKs6blX7JGYliLrGimGQrz4E40tf2jODStQGsZSvpf4/NXXPqmiHuIUol5uVKJ5AUMLAYjnFnfCywjomxOhTLKlrHFsbV4fHdvbT8tBPNy85ouyA2lsFlhB3fRL8EZZDTm0hBAJK1fAgU3FGS3IA4VeeIjEyizCc+PxPPw95V/++SH8+XtA1DzqTsI40fXtx7A6h5ghnhb2dsnGpNqFdKIslyi1DPRLLUwAv4peD4hnNVCTEWYjfNFrmXAhlu6rRYlC+kzQKDa/ajaqIFk5XUm6n5zAMTBqT5bTikwf5AQKyh1UtjGBo57bLUVwow14LEdJk1uodI3IXsyTD8eLpAIRbaBpwcRJPZHv+gygHZNt3u7Eo3Ob7jFk6zhmM2Vnnvz70cVUhzvlUuvHmz5+yHYBkbg0MMa1RoEx/JyyUZVMsk9AIs1QEqE1pGi+pugR/f+Ee4ldjBxIUcKWMUmqQmEk+fo5OiqqvCUcAibLkdkPXHtJOY2wLrtZ2NEGoVo1CmsZSz6NyDL58K+ffyGU8RA+R3LwH1Ufck4P5AsQlUyGB/+SvbVmXPcxnjJ2NnwkvqrHH05OjzY89R5UDhnTItsmkNnYGNTTMEdyhx2ix1MG+CokzqL0SEI7DD6fSCN5sBV+syHABv+T9JG90hH2tePs1n8x31nSxvAIDOHGxjV1uBQeVt2E4BYvFVbC+x+fv5Nyeomee9hm881uTi5yWvjxyEHZuvBw3aAYxQJ10b5Q8/Xk/mEhyCirAQ+9vtXkl0JZQ4N/LyuNDac3Q79duuzYg0mHhvg4C4i5n3peHvloy9GIBo1XjCMtHl9EUXqMP5PRg0+nxocPP/azG8eEIKjHCAmAQNRq6DBj5ZgxGfFgbNwGcd+aP/j7bCobtnCL8Wd1X6cKgVd5zBLmpC/ffBEuBn4JwwcvYoJvG6SYLuXR4w+T4WxakTyTvw2nGSYYXrurMt1WBqighTj6zWL+yqemoCzkQVNg9ll6W7zAs1IqyQGjNlMZilWINR97rVY8LeEn3W2iNLibAaQ9E8XK8xP6b5z2SKpYMzk21JlQZBF02DbvwjVyMnoIOzf9nQhPvJqmQBCDPLtDGgBp1xo2PiFTn3BYXLUA53TXcs4qRNMs5hdIw46HD+j5oiyeWKIhC79mAaDPB7McDuJhl5zG+Lqkmxi3mW4P6zJTWgL/TI90wOgmgwEiumA3sVmMXesh/dfjduTZokD/eZJvCPbHsR41fuDy56IwLWzSailiUmxHxMwce7eNoraFQYypY46fqZhgC3R3j1JoeDdXUvkCbmxe25HnGmckGjGkiS6XYb1vxDvZ6XZXyPvP/1zEPDSqebRGfw+LVRdRqPI1E167tSQLFGNcN+KDkYBSjh6MBU+piDL+XukWirk3b+rYbRbnZx+zi0WbBBTckF2IiOCxY+jbSGROxWKQfWL2awUzz51GgQ3ViGtDiWYIEtOPk3iPza/BAaubXKsupamPng157Lsv8iA52sV5Ro+sVe7tCJMLM8CKxOIXHsCzhoTf5H2J6WHUA3dF6HL7plAfxnkrbO6Z4N2vQCjienYy7iJqfYNB1SItt9xEzJhfP6ZBsitUwfW6ltBKffuA2dz1RlMQdCnOh4BX6YWtyU8mtJE1Zjx4u3TfziUETjF4BBwf/HUMdJuu1oF4ChtlKjuthUYZK4vAlG8Wd9yjSf7AHb6SWUj/Pja7hn85+ONT9V8rUbcea9DSgYc/YBGB87hRyDafqSP8UVN2MQyj+jAVXRgKdjSBMx5Gi5Teb+rNPcghKH9QAlSVPtIJXJ2zcesCBjMRpUx5ETg1o78XmAgQxeiEmFKrqmtjvk0q2/XAgVXJUs3FxeREl8sh37+PBMnT36FlnHvn81d4F3nwQKOZvT5drj+4cugH4WwfSFI1Gfen5dGBxG/q8flSKrnq8V+eMHDnRhNO3sLPdIfIUVuM7j5YFSB+45lj9LcP/erktI8QKv/OWKpY/HYpsteJ5UZQTKNuBRwDA1OhvKPdWVBwBn9rIT3Jw458MQ40mbND0vkLqQpSkiYEGJNCZ4zzwI+mKB/zKbZ3AxTVDLd6PdZSP8vd8S+mdgZiSS7+QqNPW871ZVqt0jGTjbCYzMYtphPBNZd9DubTR6rrvMImlChHC+mbVwQ2NBkBi26kOeR9KiprL37Ufx9CZxfN6VbQ2jfoSgjQrl2U44cD1dFFMqa4zMS3Og85abPJHtKrSP/F9gJ3/4a/scM3+S1Q5bf8K7+Bo3zhr70AgbFwi+xUMVIsJf3KRx7MVkys/geW7HZdw1QdEumKlqcD1alpES4vYiXCJ/t/fv79s2f/gPYhh312sXg720iOtDhWY33NyswbXBeuueW6qpvRg3rioAqc76mMQmVPpkCZqDjoQWatxRQ8DIX3f7pcitNItB9+jnrWhKUM5etSEtQcvJDdGYNk0jPTol8GKabwHOCZZZbdO+3DLipBR6WwF7Ls3sXXHp15PyzPzy9flaFXYrUyoLbI8ODpH//09Nkz6b7TrMmshx1DUGrZRXq1BugdFD97yZOe6UKXyMVezzD/jbez0GZT3ZOpGIg2dc3ifQGYvJVGHhe0ZDUBt0xDS5SJxQjpbIkFmh466YcLfYTgXbd5j4KjBCxQXxmmiFVxybqaIkiS6akqYvFz4LSXooUJI5VKwKH2KYFif2nTsVXfPguVwMoH9JNciCR0UWGIpwT1JRnJ5QU4bDfqkF5LC8MQdFUHvCNLoxtCl1BuPqqyfS2/LdrQ773JIX+GnXsd7I8u54rjOV2B4coIVGYB9EzwWy5gh6WbQWhW/O0KabQGH9W5L1rbCKQoR1TzqgWZnSB9fYGL/vzcVqBGkpRqsr5FP0QjKCuJFYJdmwyytmh+k91HnTIKUgo1NEzYejWbJb7qoJqhpRi0EKNcA51ovdzFlPMSbBJysuWFzP6LE95XB03Uffo0wG8dinayjxquHn3sjXZfawW9r+qYSCfwPcQXdUYIC5AFIBeyqOIwKYqsZvQGLjrrUWIoaL6T426mfzXVvNsgV+YlMCriaM5AxxqQZHrK19ku+9jiUn94bmKyp0UHqDBUx2lXDGaMZZel2rvMqBnINp6L6GvE66It6bXuIbNZHTjKbpcgEHs+F0sqeufB5AsYaAIkC3jOw+79tRdv5mq1W7L7D8Tvlb/KbGuiE3pe5aMAOIwIwErfQlmbLWFu4Hj21eznXL9ZXP9un8ptW8U2R4OxCRvUha34d+uVRs870DRAObNKf95/efD0xfP+5/3yU733eg/cyc389DSgItjHkIZ1BleJfgdk0fqgj8yZuQJSiHKwObANoMSJvX5Loh608zfHp3P1+j3gxiLp83chmMUogVtmhegj6f9L23UuN+4b8fusp4CVJrhP8inFo4Gptcw5itSRkNtVXb/0XL8ZPHz2t0sQlM1Yaf8mixCx2I5dYAlGASV6htAcmb7oAGEIzdEgI4BqYsI9GnFvZx3hwSs+HCbW5aa62i31sfIgGTal25f+oIbikx7Z/GqNUPzXx+0/7HLkqUpu+01q+vhGnkLuNfIEGI8dmowMp0tuNjOcO2dV2fja5aU3SIFkYAmFZIfWSL3cqswfrSgs63zh6mvzkK4DXWXFakaWC7nMquGExeTljK7suMPH7v+nw2TnlD0MZ1VN+bzEKIB+uGvKypsLV+SzJzeAryyI4AtPtQ5QrBYlA7oDfmwa8gIEqcBtAALYeTIJw/4t2wZJNOB3DMTAHN/hr5dkGH9uhUsIX7GnuP4Y8LF+BZfELT9wcDlXv42TyDb5ttPjm+0jwDUKL/l6TiXVjP0s8MVpPg/NwhWFnTZU56548nrK0P874DM6c6vC47YnE0iHg88gFoRFqedIUvjqL38Pnz9yDriWKCa12ieTJ9YynMl/N/qg0oGWAfXaBkvUCl2TVOOyOCwCs2JHl8QEktWbExWwLDB0OuDdaUFJg9sTG6BkPGpVFtcbuqHOKwGHw1bosdRI+YZJWk1ds5eEz2O5G0vAE2t+161Pm9128zrVL4IUgIxv490X4tJZVPHVfvrevU+T7jZFwcbERAD2i0QVg1iStK83IAlKE4tIRNYGs5pgS534mB3iF1oZZau6ptIX1/ZfsHDAeO10WpWmx940Xk9A2nQf47VX58f1MtEV9ap7J+Wbv3/qq4bWcmj7PjaJ5XUbr+UrVjGes4yYOVy6/b6t8ZA5Lf7Bdsrtpc4EGlgNvST04CAWb2SuhAc7JXNZ595TaVxjmkdFt3INEH1cGIn+FQ/b4ay6l4bvqV9CKb4NoiXAxnDsjmEkkfO+nLG702EbuUc2JoazMobyELPpRDtIAD7B76k4Gr0SQeYkfY+FZ9/wrPqOvMUYtI2FZDSi6F0LZxQ8Sn0iMknaPIIiliCLIPrVXKslJo6Qlw3VPsyoIL5aUD2ncJn78zCrQgZvDN+TCN4HDJ7gqpoy1xAYe0dyiHTQDG3TzQV9Z74atRVaUgOsfMCVAfk+B9EhHQAsXE4ZWtTrhEY0BF3wUdByzyc++ERvXeMUlFewC9VpxlN+xHp2RPjYmiPzlkOuzxMJYsRRPR0kQeAnlCafvvxFVBCUpOE0zfnL+rv+lqoMpP348DhteX558/quCcdzKpG58d7kNyVF18LUSqPNqhjuMdkIwZykr3xzBAd9+V9M+r+3U0g+2ei4Id8LbxrDSmnyxYJmufPU103t3eNHolDB61OK2BJ7vekH4Lx7U2RovcLhrrh//js1VWn/+5lTiYpDg38RtV5huziN9p7+gxTbJJWKNTco2mrYG6yzt47nfyCwYuS/Gf5r9C+LPzxqt34ha43rP29LDmJWEGcgBFewSFD1HEf1YVHXZRk1jZE4vckvZDu2OXc1mbq6HGgex2W3iMWkVTVp3jd6aObJ+O+czrz7+AZHhLKLRI4jKUU3dkJH0eObABDRwa9Y0pA210U/DeOx3RsHnjLsr0aQNnDWZ1diQI0Z5bDXMrZTOx61enOiN+Rnhj9hRnZKV3njG4kQRp8+4137ukOE5Q+u0dCHc0RHW+0Ms7paBl+vygxX4Ah+rEl0lv+e1dScB5x91Pfltx04J1Zv1n+SvApIDSQUETSbQIAtQomqlTdts7Q9mfCA7ZfxyHRJx0bK0Us2cGvjnWea86y5DcIyp+zo45sUmbVUmSnYOuGPWxEZX4KVZ65oKFRnZ+HYWvv4mX1quRraTIWrUkycMkiwD30Wzku6kd/QzFzkdBnwERM5dQhq+p3RQ+Kdhmgkn+KIqjY1LQuXkQTznhZLrgE1TBxjC6U1dhcjmPEgJOXcT43YdCOp5Wtf5/M51a2rS7i19qDAOjcpumfNYKeEQerUamy/77Iq8ux6qOt25OtVQdLTVwM9hzBFjy1jtQZj7rB9IPofRlbtAdheUH1aNUB1+F7VbHgFkeLWETTpw/ocu1X1Hqc0z9kevavZQKvFIveByllwpxU3YLv71LHhN+6ClhWMuKaCXIOMlJauJpgcMGX34ArDVw0W4EQRXNm4zPMV3MWIzRCYdD6L+6md2sHusM/xVGuQn2Mjl69Cw0nswgErCm7F3qPObxxG6DputsJV4THGy4A1k9HoH18+vEouKmKgdBPTNmec0XZRPSRxeMktipOMJrWjs/usWrDWW3FUScV22pxP3ad+9nUhdDmCygzJuWs4tjVPd4UvBWVeZ1gdhl3pippAV2z4npiZ4taUmOeat3Y0sdzdgkJ1WVLNclQ08wZ/YfAZhbJinM4ZGxAqpURK24y8y/5Z25V/x3Hj6P3Zf0VNzdFVSvvcu3e0foole7zPUedJyin1yFEkZ5TTz5077f998fHjVyBZR/vIXFY1iwQBkAWCIAD+TTKajNHgRr5Hgb05ayLNMDsA/cQ0tRm2dKU2LvIntZcR2rB9KbMsAdMctWig2aSLwMnyaO/RAdAkp1KTX1j+cqPKhha3rUYkSUxZ/UBqurxFVAJHTAgc2FiY8mHjRfJ+R2NSZ7kprBgKbJYKpm1aXqFcuf0++ssxSEVHYTz8w2JtwbGdpKlFjf1/6Fqp7Xo8WroaX9z63Nj1Ql/Hoxs6IeVOZWPbWBFCbzaC1GWNCeLeVvQL/RH7V6K/S3uXyI1McWvStLELtU+J2KidqySVoCI5Co+TLct3MVEZTqvdbbt92eniXghiVybleZXDW7kVzOoAFvx52PQu8y3GPrj3xAu3ipUMfC3TWM8oVprDtvO8wFxvnA9EeoT2ZDex6tOkr6KOkknCzLBJVmaeCEzQN4R1OtJ0fRiaIBxiEUjLHb8KeJ06xgQ9ZaiyZttTKaRizbWfQZmSISbeAqgUwdV0R6ZanDzGGl4tH27vqhhk9iSdZ5W+xwRKWDQxqCbgwphyDZYeYGxjie3Cqt9/CMWpEv/+tDWBaO4FDTNzOaI1wDm8S3NCKMjtBytWxsYHe/sHCOka5bDD5PbnVZkILQqTLWAHvc6U59Z+27dShWjhyhxVK/PyM46i+HD50d7jk/a+kCmZ+g0THhYyD1YMcqtjjNf9rfZ9/iJOv5fBOIcKPC9tB8crYzltbKiMCvgb3X2aqTFEvYxB6dmEgJGlgCL+9RfjNOX5YH85st6zuk6FQBM38lGjpSK7CdMIquM+H2/txJnRJuJB/cqizDeni/+4s+JksP+EA2Mq+lOWhiGt25XyQbvy3uHek08+jcq5TBMyVUh33V9yx0EnmusrcxHM1ZG5fD1hB780LzwdVtzh/3TpESyfIBk+b9Wu1mvObX0/BhhwksT3VoKI8kVoRqsnPY7xm1MGXvTAyMaH/cO6jeZphPjNrKRN40UBKUyCC8MJV61bf8IPokVqFFFQtDB/4n1n3SXMrBpFyv/U0YRK/FLvPGYJIScVygmaQWlJ9godyGXYsFRIaL/DGS+fQcg7PgkAzPi3sNYrjGCKxggSC3QLbmBYO9fnrUbjTJUkaLpd4ySl3rndmaT7kcO28Tr54OjQdjSbdJWnoQxNCpmadwXMbHamlGmksSBGYRq+KkLrN5f9vwSjx8ype04nSmuLHPAxbyGxMDh8qcSLvnIBND1FPU1Ac//aVJsoJvDhminnAb7gYFCoHu8bGx6ffAKmmD+3qXsqwb7cdotVOPT3HURAz8YFIj7r5GzPEq4EdY8NBtlQqNNt6/Rn0pHtQhEaNkEqgtABsMKo7aSvOOMKOE9wXO9G1ThoMIr6m3G9uNk7wf47bsPbyhUgaT+Cki2IN7apBgRbb10x7rVT+hIJhHjXB4y5KfXXrKnppN88fHwYTB1tLZy3Kz3b0XF9pqhZ6iCGM75u4+127VUIlp9nb3wmzRrYjyQOOx3ZDoZ/ITc03rlxxj4iU8fdfpqCKPkU/kqP1vDT79F5lsxgMQRMn1TJS6KpVzrJ5Y435YCP9cj2y4yOtp21QxSfT8W89TEcRqS0DE1jMs3+vq0phzHgxjRNoC4eGiXOo44//+EFxsNkirQSaYTTziPpNzY5FFXmKaKp7sw4zbXLUuRtN8sk60rDU3W0dEWZMPWBDq2rft9Gl+Yh2DOD3I4OJJn5aNrNwrkxaX2RSwWRLtX71n2etlt7SvaqR7nlbDd4vIqBY6Ib+VDZpHafHk5QiL5yMZz0oXJg0XnadQhyqsm7ap1pnRMFXuLwmFVpXoLg1chqrezNNiHtizXASOkJbZMEY7E4HmHEF+wtWZLiWUNumCwx8UWZT4leM0sPaHfqGa7y9e9/FFGBVs0U47CCOAxh7Hokr4ccW5AiEbpAqPTmkENH4Xz1z3a38lsRfTfyNv4a3goFxR4j94OQgqxR9dcuPqpk01Jb7q+4EQhQDcjoG7LagHz3tSVriKf6z2yd/AwxPWC4emeJ63Uwc5vPDeNRGiuueZ5TfXsLe83Pb313DWc5XAFjHth4fs4i5gaybvHjyn9UD4+W71mo8rd2CND8eb1YhG951YbT82p5tA9dy/Tp6tvkQpkaHf+fHddVz78wty2LKqs+t0WB3RtiFnNg12OHF823t3gj+pODhyeV2lCGXVsb4Iofhi2aEgQ7SFvoLt919Q80+sct+501cfiO03NUfU6c2ISaSrV3uG/l1v4rZsGbPZ8NdNnFpJl/E+XTJQCSk2Xnk+2u0O4qbUe0rM82OcH47Psk4wuGc0cfVZwhTRh5y2vF+wuLfIGcK6tV+xIOlEboF0iyuL42Q1IM1J4jwBc6LvOM+ifMP0r5CpeaxtCjjSc4boXmDA3AZBT4U6uFOCb4iakMli+2vtMSgm4kwrMyrwkmoBE5LJxoByzEgKZzJQxJ8vNkh6RXYRjoUaoRh3leMW+lPSBDmUm17GLdAD9E3LXVTvXvES90iI0NdyaQP4KCTsgagZVJsGgJBrNl7NZbxoKtLUmBddm1ZIEaJtYVDalOsMh6Vm/LDmjCRw9klWNGzgkv7cIMFioTAHaynWJPS3jrAKwqR2nu3bHyMLQ/dOgABqepJDGHnUNKBUF3JBg1rIpG1IiDG9bR0d4nTRSFpndC5FCUUb7ZV4nwsesLC9CqPrLT6QPU0rf45zUkAkpsblW79uMTE4U421Ufa3Qyl6En9vvnfiR702AfEuBadTx/dWVcmleh/Fn64ll4A5I6eS5ZLhDzSo346FTNgbMo850PSUNVBKBBsD2bWVCxiLhRcdRBDb5cXtgY+QxfXbJ2JZRgNKwDaxqh1HFnsbBWWCeWR45l+ZYstF4Y1uwfpslHzDYzA+lqhiEpR2TnEem4q3cH427GdZijwthXDHoxQhkmBJl9YhUnqrUm0lRZ2UpORtaoSPpexYxijZE0DAG8ekeXXyRV2Ktne9Sh6rURQD5ZLZJplOeNUkqT/S+B+TerE5UoYFoAEt+At7g2zCJwjwglzFIdlxfDgqod1Fakp3yuNVizOtwCem5DidP1W+aRSd1hs6lmt2b4k1YIrUOFOVdvKLL4BA4rtcWQaDu8trDZbz5rzBsMNWaz6sB88LymOjHnJDx2wEvYfPPcIg/X1f9Wd2z+swSOAyxiB2khesKXChXy3Naec9xwcc6XTeBFi35jV97BYnFx/QW+6x2ngqkpmtkFuH0OR/BZq3psL7kgxUx6SdiyPLfw/WoNfWRNxUiUxncSIXxZfM7UV6SJctFdhIeKlzIvzNv2a15/HYX/wpKT2TfBIlMArIQ6wWmmQ6xYAXPBKuAPCuIqs7B+FJhNXYEv48rH93gXC/gW0sReGVsaPLZqYx+wFYNxKHkZBRTmI/slCUSb5/N0xh+SUMHbQ4TgMMLg/Ys8en8p3ZGnXHSfhp9PV5unT9t3nkaP3ddy2fXVsDBX3bBYuG9spnUeSnGh1NEXD8J0Aga9P3ph+1nZ8d+WH+lsjH+P4Tf24IMP3suO13TmxvMzuv7V6LL0/5vw/Osfuy3f/8RP9aK32vvmgmUuY8v3Tx6/Z6ZgnjYmjnLIcb88sn+jNyZvIjj42DaZcOTbPDRwMH8boOWDg/0PjoyuR4+ODh5ZWyPcDClmx5VDoJnn5I23eWCI76El3QQ/MBayXzqKbt7/4F3lz0qcxgxROH8tjwzR45PNiSGyOfjQONWWSD+06Em8tufNsd38CN8w4F46slmhk+MYs1qfOtIgbzZHkgSV6EasYBZFP+NAaU327iMT4MY6xglnmzOcrAinqq3N+qury2K+vsJEHJp7rzftSCZnFhmg6aXpHZev0783yFCr8ItuzCqNmIxw8fybz82Ad7HzxTleOb+3T9GUy87anKHi57nMd6UT/SZ1kW+eLG1M9zcfHMYHx5EOo0bjg4N246Nijutnjbw9jc3GeVD5aHlksuQ9jkccHFJpsRHndp5hXqsbOpSKZISf0sNTLBVHN0kFMSkWZLHMw179lqWqSvFt+u6cwPB9ex0+J7n2hygXbhyTuAb0HxGX1ywdAmzvwvDxma0w9Wy2CdnMr+wXmtvVHLHILmZY2D/1Jlj+nqLy06ebp/XLGzTmFREVZjHb3D7b2VgC6auDlYHYnNmCYfeAxLtnzn6+92+rFv+GReTso7PLkM75PooQP0Ko57g58xczs+fgo7uBu17Wmz/WslH5Wb9WR2jeVxbh+zwmtlTeFB3qy1JlFf1lvPMY3DDYqSOKQY6BQGYko6ODqa8p0Ns7ddfAvSlu3rWNf+njlfIsMMzO1NsA/tpokytFQNv9IgyUzJS5x4A1jtFu9l40s+Ru6rsQ7/t3WyBhYSMrYsQEK0NElBN3MDPimLfaiMLrU8wX56p7LmQI4KWlPfoJ57CrcTYAbnKtziAvSAk8RjIWBB7cHSPLB/Cm8QIoDQ6qpkzSQDeWoMfw3g++/WJYQFWv8mXxan+NtfgzztT+YZI4ZhmVQLIZTHZh7pE921sAQznoWLGFgVlglhWUn005C/jes3k05k9j4N1Tx287WMf88nO80qUnlijNVORLXrLg6FSpdRvpn/B/Gw20z29al3+sw8JM4atF14bIopDWIDwBSe9EdhfiJu8kY8pfxf30mxWH+h5KPkSedMut9uCQfJdYLfPi4XyPLzQL5XrUl0PJib8LJKteyCM/3delHG7mVwKulBecCLRYlcILsshFGAky/qI9v4Aklz8IFY3uYATAwrAbVYoAtdRkbfDTp247OGC84sQ5S8+kLfRKto90RPcS/fSR9JOO2c8zm4iqUeDilf58GYxPDaaQKsPr7K4QoGmPyTYt+dELhT/iC+VO39jhrzGlgVt8hWGZxQW0dfTSBncXxuPuAgU226nuRTuDI+tNJFPRDZHBEKXhmPyavEXixqSo2IwOSGYz9ZXW068v8cfSFuEPbSZ4srnyxRWedNyPsu/wLzqI5V/zGlmlXWWnwaZtHXFqKjnzqR+fd1iN+UWjzTxCOzVIK7rmJwUxbFU56fiDDElqoZFeQkJBJo2wgMiqcU0TTe393OGAR2YwHycro6Ga6S3arUN+3WYL2f2mmgx6FYeVP7SkDMfnLvxboPAoJk9YPLiGmwD5g9wPbXJINNHVNcjZfhDL0MrWg55/v/2TTgAlLRNRLKhZzqjar3Phe2e7v1kla519+M3ZpVkvgBPzUPEAt8PwFCaZwjdiNR8C2wqhukOymAKOjlcp0TFsgIw94c9A9db9zwe/Y4+G+sVwm5oIN954+E5X5cBllx3Z93mOSwyK0SLS48R67dPFf92RM8wovPQCAG0ap3Nq6KNRDgcqCISQ+7cwjLyLHh/yPFFHpV+Nb1vLvD0T8UyOG2Sbk1XshUe8Z210gm3PfTDrNK6j3e5hkvSpUI+GsR5NGq1pDEDsbitbQhrcqc1xaDad38T9N74zs/t5t0isJ2frW07WcrgjCZ1BiWOOnGAa97HR7oZ74KbP/QPj1nuPD8N2vbq/W92f3W+SAHqLOJ3mTfqlcF3oLXqFNML6Vn78zyzlLlNaRH24iF08h3OLIQxr6mAeC8MQDQmOJ0lvBU/m22jglP1WhlKaTZ8s9/aj1UqmihyPpDPmm+Xb/N7tdCb/eQ1um17H2tudz0e9/ISCVj/VS+/bT3Pvooza/64Hh3StdrsnwSXK22NXh2NOJ0JZJ9bPf44ElN9gMU/LgM/XEY9DWsGwv3mKVRqpxYZ5DGAyUbZKvKreurSse7EAf98OtkmZvIH5ugwf4PWQddp/GZ9FTgID0oxjpedXPrKJM78Ll990flVbSsqr703L9VMwAvCxe2nsUiE16PIz8BWsmFaTyTIG0nhsUjYpqce0aB6ZhiWZP17b/sWJZEUn8ZUIePRk+S5SM8QMDcCf/y6PkJCwM0NXMvMqscHvQwIz7b4VEemSDaRSP2rDqUSTRcJUSQtKZ9xpMtwtJf3keCzRNMgnY3egQoiNyQIDRwHeKVURYh6NqG7cbZeBPbvUcAIEd8V1kaqTSnxoA/7fbGfQGDleLPg8gbZAzikC+gEVfvGkQQRgkRIo8fjxOnfrIRcUlcQqZTSPoV7fR+hhVX1rh8Nr0Z/jjbynx2Gg96Gr2OHN2cVrUNAOzE67rMCOmgdnp0JTtINdiCaUiRMo1XNOo1Lggx5rTLoGJnsp0qenuU/xCeFeTOW+2J2O/pL4nprdFNrylHeRHT3hlV1HRUDXhXmaxLI/JJDZNxUKL6+HIsulhksvNFwv+zIkVfEznJAzaFoO0KIw101fXmdIztFjXXaXUsrRFFVOrwnhhxfg5KtlbcLvPAfTJkmNFA/0vE542aqmuULkSZha58uNyqm2Hwlz+tYVr0h1ardQ+p1Wo/Er083diF+uWjmt/XPa6f2I9RRNkpeD4BPoAh1zviAE9FjZrLb0gU6e/bCOCZF4fn12QVZ3EOL5NHwDrItKh7HBx2Kzd2L13uXhZhbIjaqNndJu0ozPoBnsd9rsu06Fx9Kg2MAJrQncJ8ZOB2o+QsWOUSe20+Dl3V+sPOJwE47Pz7toua3by2l0izt45Y4zAfJNiNqCQynIMYiemOENIXM7hLtnuhvswF6ei847G/4d3Ywiv260yJy51bTq7Pt4FoDQ2t6w3e5uLMc6xked1whuPTvDsXoKAq90UJMd//5WN/UCV9/Xrf29eZepG1AdHuw+tsJ7zqaRdq5YIpxma4b/+5Gik+3NgWXJtyohEYIds6A4YmYHOnJBuxiRbmdLOt4pQuJx9fxInLbfgmj3ZiXAOlCrMo7ulfaI8UQUrqXxBNg39GM7etajYGaE143xxTJdGT0Sqqy2dzwZ27x9kSQ65dq4fWMgBMqAUipoWty9ZAA72X4HQWphdZ8Yj0n1z5X8jzTd7I6T+FAsfsb571SkoMp8Z5+KjgKLxP3GMUozyjMBWoGjeDYBmM1Ku8kg39JhzeinvmbnSp9/VfOei3Ldn8DF+fv2SEhpHEZiYjL1YpO3o1LOckcEN9n8eFVOg+1oyJI1OqWVLFXqABWN7hdeKT1dWcCq8cdInPcNHY8XGqpyEfgt+WVP+JrTDuq2YIl5VI/xA4Kr+S3skeoFEEBGfmZEqoMBpw49aEvLBem3Gqbiq8uixXH98q34O3zzxa13LNtRtLgHfdqmBzMf2g9mOZqeFFs5gEiS3bBvPMdjkRjJKvywNs1kF/vh7N2/4V13DrGbvftXbqnr9vS/F6u3ZAq8BT21IhjkvzDunhHkrVnBcd0dnoEhoCnrsC5E6GsQVaYv3e6uKOK4vNjpzgRXDaAlxHr8EILZbsM8aF9NvAAyZtwoI23RnMtqW/IuY5q1c4bURMKBZlebs06JALvRbp113VFlSh2vnC2yMLO945YAFQEYXZAn4FuXV7ACa2oOBbABpujz7qRIAihdF3xpjk4WxYaYYdCvGB36tY1NtzKzyKaTyjFPae9GoKE7iJKlvfTNLVf28lTBQ5MaqYugE5UnDhPS6Xpw6Blm25Ba/Ylt0Z5UxzBy41MbVX+mD4qm+6tCcuaP9j45lnNz6/lUSnNFisKb46BNmsbNPZibeix0/437K+WCZor6dMv160uD4XmAhs20aJiYGymN5vI2tWr7h5JDH/xIqDQw1sOpmdxRD46ZFbtTvZIkd4K8TJcsn/tJv3mkoV6emy356ADu86kbfeWbgsEtwca97OOHAzNG506Bp2weWUG6akzv+Sc/64mZJTzH9FYGPJbLR7Yt0pjl2ZF93KKVHzcY0XzeO2Cg2ANCxqeKLON0Z46k9AhlPIETPNoYFpBIziqFUizrSPA/kCJKIV3VUAtjkxJOZWRY56OY4W5YS23XP1iRVBeeTif6GYXHe6ZfDB96eGrui1EIFAz9dgeHYV5ONE0nJLbD51DFJ+dVIaDa+1rsRvfbAjupCqpSIqbwkzcqysLGcepvuZ7ZX7vA1aGxYiKwWODl6oPuoCqX8jzngOyGf9W5Bt2+ED13HQwfs5S1UG2CBWhcUJ1V1lmVzqF2R3qZ+5HUbl2X6JeZD9OPa2qebF8C2VD9EdvFq9HA4m0kDAmZaZSn+z4NwnCVdgY9b7i7hkqcLoyc7lfyuYARQFRTqkaBcmZWCdimyFrcxIVdwvjV1ffrZjhNX5FcDtQVc1uLjXQH9GQWU3nnAA1GIU2wH75NuOFHyNDc+vrDEftelaOfJXsEVAXZFEwdTX6sVa8gYVCqcYPYZS8+LSMptpyL+5gMZ4veOsDpmky8OXaROfIxgvm9hQQ+FwjnWfeksaY44VgPj5ZxqciZi/jsF9Y4i7Kx5cxYsHOWJ/2kWV3Vd0NpenE0fvsl9bFixKbkV+qn9639bshFmN87K//5qInfQ8YshCleFy+63cRSJEMdjCLCKxnpFbOQGMF615+iXbwbFTN2zbjy32qki1hU+HNlVymjlj3+W7/ov1DEJAOx5B5K1t+Y30cs6y6S+P5Xe+U/ecU7fla/Gr31SzEQWNDJHNTkudRcfxfXcaPYwE1T3V42/COLopuACv3Z9a90j5tvhKM1bZOauB8fWdT23kPT1wfvpjLT0AuYEoCkPmGSM6S8vVam+xsKjComyOmCnXZfvk0ulvCDjN1f9NXAveMJcZSld5DlszwpTfmesLF9DXGL7YcbSgcUyziUuKT2D8D3Pnqzu2k2VjI2vEBgmCwaHNdXLyxurdbN/QEHMLRe+O8vrr7FiaSjdfELkdX97iinmtUTphe/dJKUbTj41oIPmfBkUbLyIXnE/wPd+PQ6")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+var s=n(5950)
+var r=n(9340)
+var o=n(3565)
+var i=n(4016)
+var a=n(8422)
 function whySkipped(e,t){const n=e.command??[]
 const s=[...n,...e.args??[]]
 if(o.tB.test(s.join(" ")))return"it runs or awaits the migration itself"
@@ -4120,7 +4121,7 @@ return n.includes("$")||isFile(n)&&!o?n:void 0}function hiddenOfInterpreter(e,t)
 const[s="",r=""]=[t[n-1],t[n]]
 if(c.test((0,i.E)(e))&&/^-\w*c$/.test(s))return hiddenInText(r)
 if(l.test((0,i.E)(e))){if(/^-\w*c$/.test(s)||u.test((0,i.E)(r)))return
-if(s==="-m"&&r==="django")return}return[e,...t.slice(0,n+1)].join(" ")}function hiddenInText(e){return e.replaceAll(/\\\n|["')]|\d?[<>]+&?\s*[\w./-]+/g," ").split(/[;&|\n(`]+/).map(e=>hiddenIn((0,a.aL)(e))).find(e=>e!==void 0)}function isFile(e){return/\/|\.(sh|py)$/.test(e)&&!/^-|^\w+=|^\w+:\/\//.test(e)}var h=n(2111)
+if(s==="-m"&&r==="django")return}return[e,...t.slice(0,n+1)].join(" ")}function hiddenInText(e){return e.replaceAll(/\\\n|["')]|\d?[<>]+&?\s*[\w./-]+/g," ").split(/[;&|\n(`]+/).map(e=>hiddenIn((0,a.aL)(e))).find(e=>e!==void 0)}function isFile(e){return/\/|\.(sh|py)$/.test(e)&&!/^-|^\w+=|^\w+:\/\//.test(e)}var h=n(7516)
 const m=/^(pod-template-hash|pod-template-generation|controller-revision-hash|controller-uid|job-name)$|^(batch|apps|statefulset)\.kubernetes\.io\//
 const g=8
 function podLabels(e,t,n,s){const{policies:r=[],others:o}=s
@@ -4227,11 +4228,11 @@ function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.
 const r=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
 return r.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}const y={"cluster-autoscaler.kubernetes.io/safe-to-evict":"false","karpenter.sh/do-not-disrupt":"true","descheduler.alpha.kubernetes.io/prefer-no-eviction":"true"}
 function annotationsOf({annotations:e={}},t){const n=Object.entries(e).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
-return{"proxy.istio.io/config":'{"holdApplicationUntilProxyStarts": true}',...Object.fromEntries(n),...y,[w]:t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},4250:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
+return{"proxy.istio.io/config":'{"holdApplicationUntilProxyStarts": true}',...Object.fromEntries(n),...y,[w]:t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},3529:(e,t,n)=>{n.d(t,{KH:()=>isText,VP:()=>isTexts,b6:()=>textOf,c3:()=>listOf,u4:()=>isRecord})
 function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},3423:(e,t,n)=>{n.d(t,{E:()=>base,v:()=>launchOf})
-var s=n(4823)
+return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}function textOf(e){return isText(e)?e:void 0}},4016:(e,t,n)=>{n.d(t,{E:()=>base,v:()=>launchOf})
+var s=n(7414)
 const r=["tini","dumb-init","docker-init","catatonit","exec"]
 function launchOf(e,t){const{command:n,args:r}=e
 const o=n??t?.entrypoint??[]
@@ -4264,7 +4265,7 @@ const r=s.length===0&&isFile(n)
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function isFile(e=""){return e.includes("/")||e.endsWith(".sh")}function base(e){return e.split("/").at(-1)??e}},3263:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
+return r?{words:e,isScript:r}:void 0}function isFile(e=""){return e.includes("/")||e.endsWith(".sh")}function base(e){return e.split("/").at(-1)??e}},8422:(e,t,n)=>{n.d(t,{$i:()=>isPlain,XD:()=>optionOf,aL:()=>words,oD:()=>databasesOf})
 function isPlain(e){const t=words(e)
 const n=t.indexOf("migrate")
 const o=t.slice(n+1)
@@ -4274,12 +4275,12 @@ function databasesOf(e){const t=e.split(/&&|\|\||[;|&\n]/).filter(e=>/\smigrate\
 const n=t.filter(e=>/^[\w.-]+$/.test(e))
 return n.length===0?["default"]:[...new Set(n)]}function words(e){return e.split(/\s+/).filter(e=>e!=="")}function optionOf(e,t){const n=t.findIndex(t=>t===e||t.startsWith(`${e}=`))
 const s=t[n]===e?t[n+1]:t[n]?.slice(e.length+1)
-return s?.replace(/^['"]|['"]$/g,"")}},6411:(e,t,n)=>{n.d(t,{VW:()=>withoutOwn,XC:()=>planOf,sb:()=>plannedOf})
-var s=n(282)
-var r=n(6370)
-var o=n(4250)
-var i=n(1430)
-var a=n(3791)
+return s?.replace(/^['"]|['"]$/g,"")}},9084:(e,t,n)=>{n.d(t,{VW:()=>withoutOwn,XC:()=>planOf,sb:()=>plannedOf})
+var s=n(3565)
+var r=n(4989)
+var o=n(3529)
+var i=n(5297)
+var a=n(7398)
 function planOf(e){let t
 try{t=JSON.parse(e)}catch{return}if(!(0,o.u4)(t))return
 const{django:n,python:s,runs:r,web:c}=t
@@ -4339,9 +4340,9 @@ if(typeof s!=="number"||typeof r!=="number")return
 const c=typeof i==="number"&&typeof a==="number"
 return{table:t,mode:n,rows:s,bytes:r,...c&&{reads:i,writes:a}}}function unknownOf(e){const t=nameOf(e)
 if(!t||!(0,o.u4)(e)||typeof e["newer"]!=="boolean")return
-return{...t,newer:e["newer"]}}},1430:(e,t,n)=>{n.d(t,{A:()=>reversalOf,g:()=>reversedOf})
-var s=n(4250)
-var r=n(3791)
+return{...t,newer:e["newer"]}}},5297:(e,t,n)=>{n.d(t,{A:()=>reversalOf,g:()=>reversedOf})
+var s=n(3529)
+var r=n(7398)
 const o=["fits","reverse","told","impossible","downtime","loss"]
 function reversalOf(e){if(!(0,s.u4)(e))return
 const t=o.find(t=>t===e["do"])
@@ -4365,8 +4366,8 @@ return{object:t,is:o,...typeof n==="number"&&{rows:n}}})
 if(typeof t!=="string"||typeof n!=="boolean")return
 if(!i||!c||!l||!u||!d)return
 return{database:t,misfits:i,migrations:c,irreversible:u,newFits:n,drops:d,code:l,excused:a,...typeof o==="string"&&{why:o}}}function keyOf(e){const[t,...n]=(0,s.c3)(e,s.b6)??[]
-return t===void 0?void 0:`${t} ${n.filter(e=>e!=="").join(".")}`}},4823:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,_q:()=>uwsgiOptions,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
-var s=n(6388)
+return t===void 0?void 0:`${t} ${n.filter(e=>e!=="").join(".")}`}},7414:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,_q:()=>uwsgiOptions,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
+var s=n(4339)
 const r=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
 const o=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
 const i=["runserver","runserver_plus","runuwsgi","testserver"]
@@ -4398,9 +4399,9 @@ if(o.includes(n))return"worker"
 if(n==="manage.py"||n==="django-admin")return s[0]==="celery"?roleOfCelery(s.slice(1)):i.includes(s[0]??"")?"web":"worker"}return}function roleOfCelery(e){const t=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
 const n=e.find((n,s)=>!n.startsWith("-")&&!t.includes(e[s-1]??""))
 return n==="worker"||n==="beat"||n==="flower"?n:"other"}function startsRole(e){const t=e.split("/").at(-1)??e
-return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},5732:(e,t,n)=>{n.d(t,{J4:()=>mismatch,Lx:()=>areTasks,a4:()=>tasksOf})
+return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},2385:(e,t,n)=>{n.d(t,{J4:()=>mismatch,Lx:()=>areTasks,a4:()=>tasksOf})
 var s=n(8522)
-var r=n(4250)
+var r=n(3529)
 const o=1024*1024
 function tasksOf(e){try{const t=Buffer.from(e,"base64")
 const n=JSON.parse((0,s.inflateSync)(t,{maxOutputLength:o}).toString())
@@ -4412,7 +4413,7 @@ if(!r)return[e]
 return takes(r,s)?[]:[`${e} with its ${n} parameters`]}).sort()}function takes(e,t){const n=[...e.required,...e.optional]
 const s=[...t.required,...t.optional]
 const r=e.takesAny||s.every(e=>n.includes(e))
-return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},6020:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,e9:()=>isManage,em:()=>sentence,nE:()=>faultOfInspector,pj:()=>plain})
+return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,e9:()=>isManage,em:()=>sentence,nE:()=>faultOfInspector,pj:()=>plain})
 const s="Traceback (most recent call last):"
 const r=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const o=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -4490,10 +4491,10 @@ else if(n&&/^\S/.test(e))t.push(e)}return t}function plain(e){return e.replace(/
 return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n="",s]=e
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
-return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},3791:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds,yT:()=>triedOf})
-var s=n(2133)
-var r=n(4250)
-var o=n(3816)
+return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds,yT:()=>triedOf})
+var s=n(7746)
+var r=n(3529)
+var o=n(7465)
 function brokenBy({findings:e},t){const n=t.flatMap(({database:e,unmet:t})=>t.map(t=>`${e} ${t}`))
 const isMet=({database:e,rule:t,object:s,until:r})=>r===void 0&&!n.includes(`${e} ${t} ${s}`)
 const s=[...e.filter(isMet),...t.flatMap(e=>e.unpredicted)]
@@ -4548,12 +4549,12 @@ return{file:t,line:s,message:n}}function allowedOf(e){if(!(0,r.u4)(e))return
 const[t,n]=[(0,r.b6)(e["file"]),(0,r.b6)(e["why"])]
 const{line:s}=e
 return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=(0,r.b6)(e[t])
-return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},115:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,OB:()=>isFolderName,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>c,fd:()=>platformOfEngine})
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(o.a,e)}function isOneOf(e,t){return t.includes(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,OB:()=>isFolderName,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>c,fd:()=>platformOfEngine})
 var s=n(7598)
 var r=n(6760)
-var o=n(8093)
-var i=n(4734)
-var a=n(4484)
+var o=n(3242)
+var i=n(9949)
+var a=n(356)
 const c="io.github.django-rollout.inputs"
 async function inputsOf(e,t,n){const{context:s,target:o,"build-args":i,provenance:a,sbom:c}=t
 const l=sorted(t["image-labels"])
@@ -4575,8 +4576,8 @@ return o==="./"?"":o}const u=128
 function ownTag(e,t){const n=`-${t.slice(0,12)}`
 return e.endsWith(n)?e:e.slice(0,u-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
 return n!==""&&e===ownTag(t,n.slice(1))}function tagOfCommit(e,t){const n=`-${t.slice(0,12)}`
-return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},4734:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
-var s=n(7478)
+return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
+var s=n(1581)
 async function docker(e,t,n){n.signal.throwIfAborted()
 const s={stdout:[],stderr:[]}
 const r=await e.processes.stream("docker",t,{signal:n.signal,env:{...n.env,LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
@@ -4594,12 +4595,12 @@ if(/cannot connect to the docker daemon|error during connect|failed to connect t
 if(/waiting for container: unexpected EOF|\bUnavailable\b.*(EOF|transport is closing)/.test(s))return cause("the Docker engine ended meanwhile","Run it again when the engine is up; it may have been restarted or have had no memory left")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
 const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"").replace(/^error parsing HTTP (\d{3}) response body: .*$/,"HTTP status $1")
-return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},339:(e,t,n)=>{n.d(t,{G:()=>placeOfCopy})
+return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},2116:(e,t,n)=>{n.d(t,{G:()=>placeOfCopy})
 var s=n(3916)
-function placeOfCopy(e){return(0,s.isAbsolute)(e)?(0,s.basename)(e):e}},8535:(e,t,n)=>{n.d(t,{Og:()=>credentialsFor,Ox:()=>dockerHome,Xg:()=>readConfig,Xj:()=>loginIn,n0:()=>bareHost,sk:()=>isOfHost})
+function placeOfCopy(e){return(0,s.isAbsolute)(e)?(0,s.basename)(e):e}},7898:(e,t,n)=>{n.d(t,{Og:()=>credentialsFor,Ox:()=>dockerHome,Xg:()=>readConfig,Xj:()=>loginIn,n0:()=>bareHost,sk:()=>isOfHost})
 var s=n(3916)
-var r=n(8093)
-var o=n(1424)
+var r=n(3242)
+var o=n(617)
 function dockerHome({env:e}){return e["DOCKER_CONFIG"]||(0,s.join)(e["HOME"]??"",".docker")}async function credentialsFor(e,t,n){const r=readConfig(e.env["DOCKER_AUTH_CONFIG"])
 const i=r.auths?.[(0,o.aD)(t)]
 if(i?.auth){const e=loginIn({auth:i.auth})
@@ -4631,25 +4632,25 @@ try{const e=JSON.parse(o.join("\n"))
 const{Username:t,Secret:n}=e
 if(typeof t!=="string"||typeof n!=="string"||n==="")return
 if(t==="<token>")return{is:"identity",token:n}
-return{is:"password",username:t,password:n}}catch{return}}},5321:(e,t,n)=>{n.d(t,{J:()=>writeEnvFile})
+return{is:"password",username:t,password:n}}catch{return}}},1510:(e,t,n)=>{n.d(t,{J:()=>writeEnvFile})
 async function writeEnvFile({files:e},t,n){const s=Object.entries(n).map(([e,t])=>`${e}=${t}\n`)
-await e.writePrivate(t,s.join(""))}},7436:(e,t,n)=>{n.d(t,{d:()=>pinned})
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},1424:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
-var s=n(2088)
+await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+var s=n(3165)
 const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests|status(?: code)?:? 429/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz|status(?: code)?:? 40[13]/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
 return r.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const t=(0,s.gp)(e)
 return t.slice(0,t.indexOf("/"))}function pathOf(e){const t=(0,s.gp)(e)
 return t.slice(t.indexOf("/")+1)}function serverAddress(e){return e==="docker.io"?"https://index.docker.io/v1/":e}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},4016:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,$E:()=>contentOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,ZT:()=>otherImages,Wt:()=>platformsOf,DT:()=>revisionOf})
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,$E:()=>contentOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,ZT:()=>otherImages,Wt:()=>platformsOf,DT:()=>revisionOf})
 var s=n(7598)
-var r=n(307)
-var o=n(115)
-var i=n(210)
-var a=n(2760)
-var c=n(8093)
-var l=n(8535)
+var r=n(4592)
+var o=n(2568)
+var i=n(811)
+var a=n(7070)
+var c=n(3242)
+var l=n(7898)
 function challengeIn(e){const t=e??""
 const{realm:n,service:s,scope:r}=parametersOf(t,/(?:^|,)\s*bearer\s/i)
 if(n&&isAddress(n))return{is:"bearer",realm:n,...s&&{service:s},...r&&{scope:r}}
@@ -4671,10 +4672,10 @@ const n={"content-type":"application/x-www-form-urlencoded"}
 return{url:o.href,method:"POST",headers:n,body:t.toString()}}if(e!==void 0)o.searchParams.set("service",e)
 for(const e of i)o.searchParams.append("scope",e)
 return{url:o.href,method:"GET",headers:s.is==="password"?{authorization:basic(s)}:{}}}function basic({username:e,password:t}){return`Basic ${Buffer.from(`${e}:${t}`).toString("base64")}`}function tokenIn(e){try{const{token:t,access_token:n}=JSON.parse(e)
-return[t,n].find(e=>typeof e==="string"&&e!=="")}catch{return}}var u=n(1424)
+return[t,n].find(e=>typeof e==="string"&&e!=="")}catch{return}}var u=n(617)
 var d=n(3916)
-var f=n(514)
-var p=n(4734)
+var f=n(4067)
+var p=n(9949)
 async function trustFor(e,t){const{env:n,files:s}=e
 const r=n["HOME"]??""
 const o=["/etc/docker",(0,d.join)(n["XDG_CONFIG_HOME"]||(0,d.join)(r,".config"),"docker"),(0,d.join)(r,".docker"),(0,l.Ox)(e)].map(e=>(0,d.join)(e,"certs.d",t))
@@ -4698,7 +4699,7 @@ return a.some(e=>(0,f.U)(e,o))}async function engineConfig(e,t){const n=["info",
 try{const{code:s,stdout:r}=await(0,c.wj)(e.clock,h,t,t=>(0,p.T3)(e,n,{signal:t}))
 return s===0?JSON.parse(r)??{}:{}}catch(e){t.throwIfAborted()
 if(e instanceof c.Ms||e instanceof SyntaxError)return{}
-throw e}}var m=n(7478)
+throw e}}var m=n(1581)
 const g=3e4
 const w=6e4
 const v=3
@@ -4891,12 +4892,12 @@ if(a.is==="answer"&&a.status<300)return
 const c=await lookUp(e,t,s,i)
 if(c.is==="there"&&c.image.digest===n)return
 if(a.is!=="answer")return a
-return{is:a.status===403?"denied":"failed",said:said(a)}}},4484:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,mk:()=>commitNote,sQ:()=>findSourceToBuild,uM:()=>gitIn,ui:()=>missingSubmodules})
+return{is:a.status===403?"denied":"failed",said:said(a)}}},356:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,mk:()=>commitNote,sQ:()=>findSourceToBuild,uM:()=>gitIn,ui:()=>missingSubmodules})
 var s=n(7598)
 var r=n(6760)
-var o=n(2088)
-var i=n(307)
-var a=n(339)
+var o=n(3165)
+var i=n(4592)
+var a=n(2116)
 const c=["report","junit"]
 async function findSource(e,t,n){if(t.digest!==void 0)return{tag:t.tag??""}
 const s=gitIn(e,n)
@@ -4957,13 +4958,13 @@ if(s==="")return cause(`the git checkout of ${n} has no commit for the image's t
 if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Set "context" to the folder that the image is built from')
 if(s.includes("not a git repository"))return cause(`${n} is not in a git checkout, so there is no commit for the image's tag`)
 if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you trust it: git config --global --add safe.directory <path>")
-return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},758:(e,t,n)=>{n.d(t,{EI:()=>newBox,Fp:()=>startServices,Rf:()=>removeEnded,q1:()=>removeBox,tA:()=>removeOfRun})
+return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},4083:(e,t,n)=>{n.d(t,{EI:()=>newBox,Fp:()=>startServices,Rf:()=>removeEnded,q1:()=>removeBox,tA:()=>removeOfRun})
 var s=n(3916)
-var r=n(307)
-var o=n(8093)
-var i=n(4734)
-var a=n(5321)
-var c=n(7478)
+var r=n(4592)
+var o=n(3242)
+var i=n(9949)
+var a=n(1510)
+var c=n(1581)
 const l={env:e=>({MYSQL_ROOT_PASSWORD:e,MYSQL_DATABASE:"test"}),data:"/var/lib/mysql",args:["--skip-log-bin"],health:shell('exec "$(command -v mariadb-admin || echo mysqladmin)" ping --host=127.0.0.1 --protocol=tcp'),url:(e,t)=>`mysql://root:${t}@${e}:3306/test`}
 const u={postgres:{env:e=>({POSTGRES_USER:"test",POSTGRES_PASSWORD:e,POSTGRES_DB:"test",PGDATA:"/var/lib/postgresql/data/test"}),data:"/var/lib/postgresql/data",args:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],health:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],url:(e,t)=>`postgres://test:${t}@${e}:5432/test`,variables:{url:"DATABASE_URL",parts:["PG","POSTGRES_"]}},mysql:{...l,variables:{url:"DATABASE_URL",parts:["MYSQL_"]}},mariadb:{...l,variables:{url:"DATABASE_URL",parts:["MYSQL_","MARIADB_"]}},redis:{env:()=>({}),data:"/data",args:["--save","","--appendonly","no"],health:["redis-cli","ping"],url:e=>`redis://${e}:6379/0`,variables:{url:"REDIS_URL",parts:["REDIS_"]}}}
 const d=6e4
@@ -5042,7 +5043,7 @@ const{port:o,username:i,pathname:a}=new URL(r)
 const c=a.slice(1)
 const l={HOST:n,PORT:o,...i!==""&&{USER:i,PASSWORD:s},DATABASE:c,DB:c}
 const u=t.parts.flatMap(e=>Object.entries(l).map(([t,n])=>[`${e}${t}`,n]))
-return Object.fromEntries([[t.url,r],...u])}},7478:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
+return Object.fromEntries([[t.url,r],...u])}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
 const s=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
 const r=/[\x00-\x08\x0b-\x1f\x7f]/g
 function plain(e){return e.replace(s,"").replace(r,"")}function shortened(e,t){return e.length<=t?e:`${e.slice(0,t-1).trimEnd()}…`}const o=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
@@ -5054,16 +5055,16 @@ if(t<120)return`${t} s`
 const n=Math.round(t/60)
 if(n<120)return`${n} min`
 const s=n%60
-return`${Math.floor(n/60)} h${s===0?"":` ${s} min`}`}},307:(e,t,n)=>{n.d(t,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
+return`${Math.floor(n/60)} h${s===0?"":` ${s} min`}`}},4592:(e,t,n)=>{n.d(t,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:e}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${e}`}class Failure extends Error{cause
 name="Failure"
 constructor(e,t){super(e.sentence,t)
-this.cause=e}}function fail(e){throw new Failure(e)}},9384:(e,t,n)=>{n.d(t,{h:()=>s,x:()=>wentWell})
+this.cause=e}}function fail(e){throw new Failure(e)}},8061:(e,t,n)=>{n.d(t,{h:()=>s,x:()=>wentWell})
 const s={deployed:0,done:0,unchanged:0,undone:1,failed:1,usage:2,stuck:3,kept:3,locked:4,superseded:5,cancelled:130}
-function wentWell(e){return s[e]===0}},634:(e,t,n)=>{n.d(t,{i:()=>apiOf})
-var s=n(8093)
-var r=n(4169)
-var o=n(6541)
+function wentWell(e){return s[e]===0}},7650:(e,t,n)=>{n.d(t,{i:()=>apiOf})
+var s=n(3242)
+var r=n(5771)
+var o=n(7020)
 function refusal(e,t,n){const s=e>=500||e===429||/rate limit/i.test(t)
 if(s)return{passing:s,words:`GitHub answers ${e}`}
 if(e<300)return{passing:s,words:`the answer is not GitHub’s (${e})`}
@@ -5088,14 +5089,14 @@ const{passing:v,words:b}=refusal(h,w,n)
 throw v?new Unreachable(b):new Error(b)},retryTransient:async e=>{const[t]=await(0,s.L5)({clock:i,signal:o,tries:3,pause:1e3,isTransient:([e])=>e.status==="rejected"&&e.reason instanceof Unreachable},()=>Promise.allSettled([e()]))
 if(t.status==="rejected")throw t.reason
 return t.value}}}async function connect({web:e,env:t},s){const{GITHUB_API_URL:r="https://api.github.com"}=t
-const o=await Promise.resolve().then(n.bind(n,8587))
+const o=await Promise.resolve().then(n.bind(n,2413))
 const i=o.getOctokit(s,{baseUrl:r,userAgent:"django-rollout",log:c,request:{fetch:e.fetch,log:c}})
 return i.rest}const c={debug:ignore,info:ignore,warn:ignore,error:ignore}
-function ignore(){}},4146:(e,t,n)=>{n.d(t,{B:()=>commentPlan})
-var s=n(53)
-var r=n(8093)
-var o=n(4746)
-var i=n(634)
+function ignore(){}},6645:(e,t,n)=>{n.d(t,{B:()=>commentPlan})
+var s=n(9120)
+var r=n(3242)
+var o=n(8495)
+var i=n(7650)
 const a=65536
 const c=3e4
 const l=100
@@ -5127,9 +5128,9 @@ for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments(
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
 if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},8571:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
-var s=n(2088)
-var r=n(6541)
+return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+var s=n(3165)
+var r=n(7020)
 const o="deploy"
 const i=140
 function deploymentOf({id:e,sha:t,payload:n},s){const[r]=s.toSorted((e,t)=>t.id-e.id)
@@ -5151,11 +5152,11 @@ const a=i?void 0:o[0]?.sha
 const c=e.filter(e=>e!==i&&(e.lastStatus?.state==="success"||isOpen(e)&&e.run!==void 0))
 return{...i&&{own:i.id},over:c.map(({id:e})=>e),...a!==void 0&&{wrong:a}}}function cut(e){const t=(0,r.g$)(e.split("\n")[0]??"")
 if(t.length<=i)return t
-return`${t.slice(0,i-1).toWellFormed()}…`}},6250:(e,t,n)=>{n.d(t,{l:()=>deploymentRecord})
-var s=n(2088)
-var r=n(8093)
-var o=n(634)
-var i=n(8571)
+return`${t.slice(0,i-1).toWellFormed()}…`}},6887:(e,t,n)=>{n.d(t,{l:()=>deploymentRecord})
+var s=n(3165)
+var r=n(3242)
+var o=n(7650)
+var i=n(9808)
 const a=1e4
 const c=30
 function deploymentRecord(e,t,{id:n,url:s},r){const{token:i,environment:a,"environment-url":c}=t
@@ -5204,20 +5205,20 @@ this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
 return t}#ne(e){const{url:t,live:n}=this.context
-return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5380:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
-var s=n(1572)
-var r=n(5835)
-var o=n(9310)
-var i=n(4779)
-var a=n(5427)
-var c=n(6089)
-var l=n(6388)
-var u=n(307)
-var d=n(5496)
-var f=n(998)
-var p=n(4746)
-var h=n(9384)
-var m=n(6541)
+return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
+var s=n(6058)
+var r=n(8566)
+var o=n(345)
+var i=n(3672)
+var a=n(298)
+var c=n(5164)
+var l=n(4339)
+var u=n(4592)
+var d=n(8121)
+var f=n(4285)
+var p=n(8495)
+var h=n(8061)
+var m=n(7020)
 const g={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",themeVariables:{taskBkgColor:"#0969da",taskBorderColor:"#0969da",taskTextColor:"#ffffff",critBkgColor:"#cf222e",critBorderColor:"#cf222e",sectionBkgColor:"#8c959f",sectionBkgColor2:"#8c959f",altSectionBkgColor:"transparent"}}
 const w={plain:"",failed:"crit, ",moment:"crit, milestone, "}
 const v=40
@@ -5288,7 +5289,7 @@ const a=n.map(({name:e,operations:t,verdict:n})=>[e,t.join(", "),n])
 const c=(0,f.tp)(["Migration","Operations","Running version"],a)
 const l=s.filter(({allowed:e,message:n})=>e===void 0&&t?.sentence.startsWith(n)!==true)
 return[...i.length===0?[]:[a.length>T?(0,f.$h)((0,m.LS)(a.length,"migration"),c):c],...r.map(({message:e})=>`**Held back:** ${(0,f.Mk)(e)}`),...o.map(f.Mk),...l.flatMap(({severity:e,message:t,fix:n})=>[`${d.rf[e]} ${(0,f.Mk)(t)}`,(0,f.OF)(n.split("\n"))])]}function podsOf(e){const{ready:t,wanted:n}=(0,m.J5)(e)??{}
-return t===void 0||!n?"":`${t} of ${n}`}var S=n(210)
+return t===void 0||!n?"":`${t} of ${n}`}var S=n(811)
 const A=10
 const $=4e3
 function inputsOf(e,t){const n={}
@@ -5320,10 +5321,10 @@ function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
 const n=e.migrations.every(({verdict:e})=>j.has(e))
-return n?"safe":"not known"}},5427:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
-var s=n(3645)
-var r=n(1533)
-var o=n(4779)
+return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
+var s=n(8815)
+var r=n(8090)
+var o=n(3672)
 const i=8
 const a=/^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d{1,2}((alpha|beta)\d{1,2})?|bearer|basic)$/i
 const c=/(token|password|passwd|passphrase|pass|secret|credentials?|private[-_]?key|client[-_]?key[-_]?data|api[-_]?key|access[-_]?key|auth)$|^key$/i
@@ -5359,9 +5360,9 @@ return s&&s[1]===void 0?linesOf(t[n]??""):inNode(e)})}function scalar(e){return(
 return t.length>1?[JSON.stringify(e).slice(1,-1),...t]:t}function linesOf(e){const t=e.split("\n").map(e=>e.trim()).filter(e=>e!=="")
 return t.length===1?t:t.filter(e=>e.length>=i&&!e.startsWith("-----"))}function inUnreadable(e){const t=[...e.matchAll(f)].map(([,e=""])=>e)
 const n=[...e.matchAll(p)].map(([e])=>e)
-return[...t,...n].filter(e=>!a.test(e))}},4017:(e,t,n)=>{n.d(t,{Gn:()=>o,IH:()=>dueOf,tZ:()=>readyLimit})
-var s=n(9343)
-var r=n(3905)
+return[...t,...n].filter(e=>!a.test(e))}},2134:(e,t,n)=>{n.d(t,{Gn:()=>o,IH:()=>dueOf,tZ:()=>readyLimit})
+var s=n(4896)
+var r=n(730)
 const o=5e3
 const i=2e4
 const a=122e3
@@ -5399,8 +5400,8 @@ const i=Math.max(5*n,o)
 if(i>=t)return{ms:t,because:"the deadline"}
 const a=`${s} ${s===1?"start is":"starts are"} known`
 const c=`the slowest took ${(0,r.nS)(n)}`
-return{ms:i,because:s===0?"no start is known":`${a}, ${c}`}}},9602:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
-var s=n(9956)
+return{ms:i,because:s===0?"no start is known":`${a}, ${c}`}}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
+var s=n(2459)
 const r=45e3
 function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
 if(e.spec?.nodeName===void 0)return"waits for a node"
@@ -5408,9 +5409,9 @@ const n=e.status?.initContainerStatuses?.find(({state:e,started:t})=>e?.running&
 if(n)return`init container ${n.name} runs`
 const r=e.status?.containerStatuses?.every(({state:e})=>e?.running)
 if(r)return"starts"
-return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},338:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs,jb:()=>startsOf,oR:()=>joined})
-var s=n(6593)
-var r=n(9956)
+return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2109:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs,jb:()=>startsOf,oR:()=>joined})
+var s=n(9340)
+var r=n(2459)
 function desiredOf({workload:e,images:t,now:n,before:o,known:i},a){const c=o===void 0?void 0:staleProgressing(o)
 const l=o===void 0?[]:(0,r.R8)(a,o)
 const u=l.filter(e=>!(0,s.vx)(e))
@@ -5432,9 +5433,9 @@ if(t.length===0)return
 return{slowest:Math.max(...t.map(({took:e})=>e)),count:t.filter(({isProbed:e})=>e).length}}function isProbed({spec:e}){return(e?.containers??[]).some(e=>e.readinessProbe??e.startupProbe)}function withHistory(e,t){const n=joined(e,t)
 return n&&{...n,count:Math.max(e?.count??0,t?.count??0)}}function joined(...e){const t=e.filter(e=>e!==void 0)
 if(t.length===0)return
-return{slowest:Math.max(...t.map(({slowest:e})=>e)),count:t.reduce((e,{count:t})=>e+t,0)}}function startOf(e){return((0,s.kW)(e).spec?.containers??[]).map(({name:e,readinessProbe:t,startupProbe:n,command:s,args:r,resources:o})=>({name:e,readinessProbe:t??null,startupProbe:n??null,command:s??[],args:r??[],resources:o??{}}))}},1062:(e,t,n)=>{n.d(t,{h:()=>diagnose})
-var s=n(6020)
-var r=n(3905)
+return{slowest:Math.max(...t.map(({slowest:e})=>e)),count:t.reduce((e,{count:t})=>e+t,0)}}function startOf(e){return((0,s.kW)(e).spec?.containers??[]).map(({name:e,readinessProbe:t,startupProbe:n,command:s,args:r,resources:o})=>({name:e,readinessProbe:t??null,startupProbe:n??null,command:s??[],args:r??[],resources:o??{}}))}},8559:(e,t,n)=>{n.d(t,{h:()=>diagnose})
+var s=n(7101)
+var r=n(730)
 function diagnose(e,t=()=>{}){const n=(0,s.VS)(e)
 if(!n){const t=lastWords(e)
 return{lines:e.slice(-o),kind:kindOfLines(e),...t!==void 0&&{summary:t}}}const r=placeOf(n,t)
@@ -5462,23 +5463,23 @@ return n&&r!==void 0?{file:r,line:n.line}:void 0}function kindOfLines(e){for(con
 if(l.test(t))return"unknown"
 if(c.test(t))return"transient"}return"unknown"}function lastWords(e){const t=e.map(e=>(0,r.TN)((0,s.pj)(e))).filter(e=>/\p{L}{2}/u.test(e))
 const n=t.slice(-10).findLast(e=>/error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(e))
-return n??t.at(-1)}},7246:(e,t,n)=>{n.d(t,{c:()=>drainTime})
-var s=n(6593)
+return n??t.at(-1)}},1965:(e,t,n)=>{n.d(t,{c:()=>drainTime})
+var s=n(9340)
 function drainTime(e){return Math.max(0,...e.map(drainTimeOf))}function drainTimeOf(e){if(e.kind==="CronJob")return 0
 const t=((0,s.kW)(e).spec?.terminationGracePeriodSeconds??30)*1e3
 const{status:n}=e
 const{replicas:r=1}=e.spec
 switch(e.kind){case"StatefulSet":return t*r
 case"DaemonSet":return t*(n?.desiredNumberScheduled??1)
-default:return t}}},9617:(e,t,n)=>{n.d(t,{$z:()=>hintOf,Hw:()=>logsOf,_3:()=>evaluate,cL:()=>lostBeyond,iR:()=>lostOf,l0:()=>symptomWords,r4:()=>placeKey,rl:()=>causeOf})
-var s=n(9956)
-var r=n(9875)
-var o=n(5101)
-var i=n(4017)
-var a=n(5668)
-var c=n(3869)
-var l=n(9343)
-var u=n(3905)
+default:return t}}},732:(e,t,n)=>{n.d(t,{$z:()=>hintOf,Hw:()=>logsOf,_3:()=>evaluate,cL:()=>lostBeyond,iR:()=>lostOf,l0:()=>symptomWords,r4:()=>placeKey,rl:()=>causeOf})
+var s=n(2459)
+var r=n(8702)
+var o=n(6e3)
+var i=n(2134)
+var a=n(8997)
+var c=n(7967)
+var l=n(4896)
+var u=n(730)
 const d=1e4
 const f=2e3
 const p=12e3
@@ -5566,11 +5567,11 @@ return{who:s,symptom:t,...n&&{diagnosis:n}}}function logsOf({container:e=""},t){
 return{logs:[{source:(0,r.HP)(e),lines:t.lines}]}}function causeOf(e,t,n){const{symptom:s,diagnosis:r,due:o,since:i}=n
 const{code:a,sentence:c}=l.y[s.reason]
 const d=c(detailsOf(e,n))
-return{code:a,sentence:d,hint:hintOf(e,n),...o.is==="at"&&o.because!==void 0&&{waited:`${(0,u.nS)(o.at-i)}: ${o.because}`},workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:a,message:r.summary??d}]}}}},9875:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
-var s=n(9956)
-var r=n(3119)
-var o=n(5668)
-var i=n(3905)
+return{code:a,sentence:d,hint:hintOf(e,n),...o.is==="at"&&o.because!==void 0&&{waited:`${(0,u.nS)(o.at-i)}: ${o.because}`},workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:a,message:r.summary??d}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
+var s=n(2459)
+var r=n(5074)
+var o=n(8997)
+var i=n(730)
 const a=4
 const c=8
 const l=3e4
@@ -5600,10 +5601,10 @@ if(e!=="Unhealthy")return false
 return t.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(n)}function bare({message:e=""}){return e.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(e){return(0,i.TN)(e,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(e,t)=>t??"#")}function warning(e,t,{pod:n}){const{kind:s="",name:r=""}=e.involvedObject
 const o=r===n?"":`${s.toLowerCase()}/${r}: `
 const a=t===1?"":` (${t} times)`
-return(0,i.TN)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},5399:(e,t,n)=>{n.d(t,{Ts:()=>withFact,eO:()=>known,sy:()=>factKey})
+return(0,i.TN)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts:()=>withFact,eO:()=>known,sy:()=>factKey})
 function factKey(e){if(e.is!=="writers")return e.is
 return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
-return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},7006:(e,t,n)=>{n.d(t,{R:()=>Grouped})
+return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},4129:(e,t,n)=>{n.d(t,{R:()=>Grouped})
 class Grouped extends Map{#se=new Map
 constructor(e=[]){super()
 for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#se.get(e)??[]]}set(e,t){this.#re(e)
@@ -5617,8 +5618,8 @@ const n=t&&subjectOf(t)
 if(t===void 0||n===void 0)return
 const s=this.#se.get(n)
 s?.delete(t)
-if(s?.size===0)this.#se.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},9454:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
-var s=n(3905)
+if(s?.size===0)this.#se.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
+var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
 return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.symptom.pullSecrets??[]
@@ -5654,14 +5655,14 @@ if(n===0)return"A container ends with its command: run the server in the foregro
 if(n===137)return"The process was killed from outside: check the memory of its node, and its events"
 if(n===139)return"A native library crashed: check which of them the new version changed"
 const i=t?.lines??[]
-return i.length>0?"The last log lines show the reason: fix it, or run the same command in the image on your machine":"The process logged nothing: set PYTHONUNBUFFERED=1, so that no line is lost, and run the same command in the image on your machine"}},2203:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
-var s=n(9956)
-var r=n(5101)
-var o=n(9602)
-var i=n(3869)
-var a=n(5668)
-var c=n(3718)
-var l=n(9617)
+return i.length>0?"The last log lines show the reason: fix it, or run the same command in the image on your machine":"The process logged nothing: set PYTHONUNBUFFERED=1, so that no line is lost, and run the same command in the image on your machine"}},3552:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
+var s=n(2459)
+var r=n(6e3)
+var o=n(6119)
+var i=n(7967)
+var a=n(8997)
+var c=n(6163)
+var l=n(732)
 function judgeWith({clusterState:e,timeouts:t,observations:n,now:u},d){const f=new r.z(n,u)
 const p=[]
 const h=[]
@@ -5676,17 +5677,17 @@ h.push(...v.logsWanted)
 m.push(...v.factsWanted)
 return v.evaluated}})
 const w=p.filter(e=>e>u)
-return{verdict:g,observations:f.close(),...w.length>0&&{requeueAt:Math.min(...w)},logsWanted:h,factsWanted:m}}},6259:(e,t,n)=>{n.d(t,{S:()=>judge})
-var s=n(6388)
-var r=n(9956)
-var o=n(5101)
-var i=n(4017)
-var a=n(404)
-var c=n(3869)
-var l=n(3718)
-var u=n(9602)
-var d=n(9617)
-var f=n(3905)
+return{verdict:g,observations:f.close(),...w.length>0&&{requeueAt:Math.min(...w)},logsWanted:h,factsWanted:m}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
+var s=n(4339)
+var r=n(2459)
+var o=n(6e3)
+var i=n(2134)
+var a=n(1493)
+var c=n(7967)
+var l=n(6163)
+var u=n(6119)
+var d=n(732)
+var f=n(730)
 function judge(e,t){const n=contextOf(e,t)
 const r=e.map(e=>[(0,s.T)(e.workload),evaluateWorkload(e,n)])
 const{completeAt:o,isBaked:i}=bakeOf(r.map(([,e])=>e),n)
@@ -5765,8 +5766,8 @@ const s=(0,d.l0)(m,a)
 return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&!m.isSought&&{reason:n}}}if(g){const e=(0,u.g)(g,(0,r.XL)(i,g.metadata?.uid))
 return{is:"waiting",on:on(`${nameOf(g)} (${e})`)}}if(s){const{pod:e,since:t,grace:n}=s
 return{is:"waiting",on:on(`${e} to end (${(0,f.nS)(a-t)} of ${(0,f.nS)(n)})`)}}const v=e.wanted!==void 0&&t.length<e.wanted
-return{is:"waiting",on:v?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},3119:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief,y4:()=>missingWords})
-var s=n(3905)
+return{is:"waiting",on:v?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief,y4:()=>missingWords})
+var s=n(730)
 function pullWords(e,t,n){if(e!==""&&!/^Back-off pulling image "[^"]*"$/.test(e.trim()))return e
 const s=n.filter(e=>e.reason==="Failed"&&e.message?.startsWith(`Failed to pull image "${t??""}"`))
 return s.at(-1)?.message??e}function isPermanentPullError(e,t){const n=e.replace(/"[^"]*"/g,"").replaceAll(t??'"',"")
@@ -5782,9 +5783,9 @@ const o=(0,s.TN)(e,1/0).replace(/:$/,"")
 return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.TN)(e,1/0)
 for(let e="";e!==n;){e=n
 for(const e of r)n=n.replace(e,"")
-if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.TN)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},9956:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,R8:()=>podsOfWorkload,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
-var s=n(6593)
-var r=n(7006)
+if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.TN)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,J2:()=>allPodsOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,R8:()=>podsOfWorkload,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
+var s=n(9340)
+var r=n(4129)
 function liveOf(e,{kind:t,name:n}){switch(t){case"Deployment":{const s=e.deployments.get(n)
 return s&&{kind:t,object:s}}case"StatefulSet":{const s=e.statefulsets.get(n)
 return s&&{kind:t,object:s}}case"DaemonSet":{const s=e.daemonsets.get(n)
@@ -5824,7 +5825,7 @@ let r=n.get(t)
 if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
 n.set(t,r)}return r}const a=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
-return{...e,metadata:{...e.metadata,labels:n}}}},5101:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
+return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#oe
 #l
 #ie={}
@@ -5839,20 +5840,20 @@ let o=this.#ae[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
 this.#ae[r]=o
 return o}known(e,t){return this.#ae[`${e}/${t}`]??{before:0}}complete(e){return this.#ce[e]??=this.#oe.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#oe.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#ue||this.#le.has(n))this.#ie[e]??=t}return{...this.#oe,firstSeen:this.#ie,exits:this.#ae,completeSince:this.#ce}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
-var s=n(3905)
+if(this.#ue||this.#le.has(n))this.#ie[e]??=t}return{...this.#oe,firstSeen:this.#ie,exits:this.#ae,completeSince:this.#ce}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
 const{kind:o,apiVersion:i,name:a}=r
 const c={ReplicaSet:e.replicasets,Job:e.jobs}
 const l=n.find(e=>e===o)
 const u=l&&c[l].get(a)?.metadata
-return u?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,u,n):{kind:o,apiVersion:(0,s.TN)(i),id:(0,s.TN)(`${o.toLowerCase()}/${a}`)}}},5668:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
-var s=n(9956)
-var r=n(3119)
-var o=n(4359)
-var i=n(6593)
-var a=n(3905)
+return u?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,u,n):{kind:o,apiVersion:(0,s.TN)(i),id:(0,s.TN)(`${o.toLowerCase()}/${a}`)}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
+var s=n(2459)
+var r=n(5074)
+var o=n(5998)
+var i=n(9340)
+var a=n(730)
 function podSymptoms(e,t=[]){if(e.metadata?.deletionTimestamp||(0,s.cw)(e))return[]
 const n=partsOf(e)
 const r=n.flatMap(n=>partSymptom(e,n,t)??[])
@@ -5933,9 +5934,9 @@ const{initialDelaySeconds:n=0,periodSeconds:s=10}=e
 const{successThreshold:r=1,failureThreshold:o=3}=e
 const i=(r-1+Math.max(3,o))*s
 return[{delay:n*1e3,tries:i*1e3}]}function budgetOf(e){const{initialDelaySeconds:t=0,failureThreshold:n=3,periodSeconds:s=10}=e
-return(t+n*s)*1e3}},3869:(e,t,n)=>{n.d(t,{LR:()=>comeMeanwhile,Oi:()=>nodeFor,Or:()=>makerOf,RD:()=>roomBy,cc:()=>nearby})
-var s=n(5399)
-var r=n(9956)
+return(t+n*s)*1e3}},7967:(e,t,n)=>{n.d(t,{LR:()=>comeMeanwhile,Oi:()=>nodeFor,Or:()=>makerOf,RD:()=>roomBy,cc:()=>nearby})
+var s=n(3876)
+var r=n(2459)
 const none=e=>({is:"none",because:e})
 const unseen=e=>({is:"unseen",because:e})
 const some=e=>({is:"some",because:e})
@@ -6018,9 +6019,9 @@ if(s)return`pod ${s.metadata?.name} makes room when it ends`
 const r=new Set(t())
 const o=n.find(e=>!r.has(e)&&isStarting(e))
 return o&&`pod ${o.metadata?.name} is starting, after which one that it replaces ends`}function holdsRoom({metadata:e,spec:t,status:n}){return t?.nodeName!==void 0&&n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.deletionTimestamp===void 0}function isOfJob(e){return e==="Never"||e==="OnFailure"}function isStarting(e){const{containerStatuses:t=[]}=e.status??{}
-return!(0,r.i_)(e)&&t.every(({restartCount:e})=>e===0)}},404:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,jo:()=>o})
-var s=n(6593)
-var r=n(9956)
+return!(0,r.i_)(e)&&t.every(({restartCount:e})=>e===0)}},1493:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,jo:()=>o})
+var s=n(9340)
+var r=n(2459)
 function rolloutStatusOf(e,t,n){const s=n.filter(r.i_).length
 if(!(0,r.XJ)(e,t))return{ready:s,complete:false,on:"its controller has not observed the new version yet"}
 switch(e.kind){case"Deployment":return deployment(e,s)
@@ -6064,9 +6065,9 @@ for(const[s,r]of Object.entries(t.images)){if(n[s]===r)continue
 const t=n[s]
 return t===void 0?`a template without the container ${s}`:`image ${t} in container ${s}${writerOf(e,s)}`}return}function writerOf(e,t){const n=e.object.metadata?.managedFields?.find(({fieldsV1:e})=>holdsImage(e,`k:{"name":"${t}"}`))
 return n?.manager===void 0?"":`, written by ${n.manager}`}function holdsImage(e,t){if(e===null||typeof e!=="object")return false
-return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},9343:(e,t,n)=>{n.d(t,{y:()=>a})
-var s=n(9454)
-var r=n(3905)
+return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},4896:(e,t,n)=>{n.d(t,{y:()=>a})
+var s=n(5505)
+var r=n(730)
 const o={is:"after",ms:0}
 const after=e=>({is:"after",ms:e*1e3})
 const byRemedy=({none:e,unseen:t,some:n})=>({is:"by-remedy",none:e*1e3,unseen:t*1e3,some:n*1e3})
@@ -6081,12 +6082,12 @@ const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
 const i=s===0?"exited with code 0, but should keep running":`exited with ${s}`
 const a=o??(e.message.startsWith("exited with")?void 0:e.message)
-return a===void 0?i:`${i}: ${(0,r.TN)(a)}`}},1039:(e,t,n)=>{n.d(t,{It:()=>versionIn,U4:()=>otherDigests,_W:()=>byDigest,ky:()=>runsOf,ln:()=>digestsOn,oo:()=>taggedIn})
-var s=n(2088)
-var r=n(6593)
-var o=n(6388)
-var i=n(338)
-var a=n(9956)
+return a===void 0?i:`${i}: ${(0,r.TN)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,U4:()=>otherDigests,_W:()=>byDigest,ky:()=>runsOf,ln:()=>digestsOn,oo:()=>taggedIn})
+var s=n(3165)
+var r=n(9340)
+var o=n(4339)
+var i=n(2109)
+var a=n(2459)
 function taggedIn(e,t,n){const i=t.flatMap(t=>{const i=(0,r.MZ)((0,r.kW)(t),e=>(0,s.iI)(e,n)&&(0,s.zZ)(e).digest===void 0)
 return i.map(({name:s,image:i})=>({workload:(0,o.T)((0,r.hY)(t)),container:s,image:i,running:runningIn(e,t,s,n)}))})
 return i.map(({running:e,...t})=>{const n=i.filter(({image:e})=>e===t.image)
@@ -6127,10 +6128,10 @@ if(!l||!(i in t.images))return[]
 if(!(0,s.iI)(c.repository,n))return[]
 const[u,d]=[(0,o.T)(t.workload),e?.name??""]
 return[{workload:u,pod:d,container:i,digest:c.digest}]})}))}function pulledImage(e){return(0,s.zZ)(e.replace("docker-pullable://",""))}function mostOf(e){const count=({digest:t})=>e.filter(e=>e.digest===t).length
-return e.toSorted((e,t)=>count(t)-count(e))[0]}},3718:(e,t,n)=>{n.d(t,{$t:()=>placeOf,At:()=>symptomsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
-var s=n(9956)
-var r=n(5668)
-var o=n(3905)
+return e.toSorted((e,t)=>count(t)-count(e))[0]}},6163:(e,t,n)=>{n.d(t,{$t:()=>placeOf,At:()=>symptomsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
+var s=n(2459)
+var r=n(8997)
+var o=n(730)
 function symptomsOf(e,t,n,o){const i=(0,s.QA)(e,t.workload)
 if(!i||!(0,s.XJ)(i,t))return[]
 const a=(0,s.NO)(e,t)
@@ -6160,10 +6161,10 @@ const c=n&&`${e}/attempt/${n.metadata.resourceVersion??""}`
 return{reason:r,key:`${e}/${r}${a}`,message:(0,o.TN)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(e))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(e))return"PodRefused"
-return"PodNotCreated"}},5533:(e,t,n)=>{n.d(t,{w:()=>versionsInUse,y:()=>isEnding})
-var s=n(2088)
-var r=n(9956)
-var o=n(5843)
+return"PodNotCreated"}},202:(e,t,n)=>{n.d(t,{w:()=>versionsInUse,y:()=>isEnding})
+var s=n(3165)
+var r=n(2459)
+var o=n(496)
 function versionsInUse(e,t,n){const s=[...e.pods.values()].filter(e=>e.status?.phase!=="Succeeded"&&e.status?.phase!=="Failed").filter(e=>!n(e)).flatMap(n=>usesOfPod(e,n,t))
 const r=templatesOf(e).flatMap(e=>usesOfTemplate(e,t))
 return grouped([...s,...r])}function usesOfPod(e,t,n){const{status:a,spec:c}=t
@@ -6193,12 +6194,12 @@ return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n),...n.every((
 const n=t.length>0&&e.every(({goneAt:e,isIdle:t})=>t??e)
 return n?{goneAt:Math.max(...t)}:{}}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
 const isTold=e=>isEnding(e)&&t.has(e.slice(i.length))
-return[...t].filter(e=>!isTold(e)).sort()}},3905:(e,t,n)=>{n.d(t,{Ku:()=>firstOf,TN:()=>oneLine,nS:()=>lasting})
+return[...t].filter(e=>!isTold(e)).sort()}},730:(e,t,n)=>{n.d(t,{Ku:()=>firstOf,TN:()=>oneLine,nS:()=>lasting})
 function lasting(e){return`${Math.max(0,Math.round(e/1e3))} s`}function oneLine(e,t=300){const n=e.replace(/\s+/g," ").trim()
 return n.length<=t?n:`${n.slice(0,t-1)}…`}function firstOf(e,t){const n=e.length>t?` and ${e.length-t} more`:""
-return e.slice(0,t).join(", ")+n}},3447:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,SN:()=>rightsInWords,Zu:()=>merged,o7:()=>missingRights})
-var s=n(3645)
-var r=n(5138)
+return e.slice(0,t).join(", ")+n}},7340:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,SN:()=>rightsInWords,Zu:()=>merged,o7:()=>missingRights})
+var s=n(8815)
+var r=n(1407)
 const o=["create","list","watch"]
 async function missingRights(e,t){const isListed=({resource:e,names:t,verbs:n})=>e!=="namespaces"&&t?.length!==0&&n.length>0
 const n=t.some(isListed)?await rulesOf(e):[]
@@ -6244,20 +6245,20 @@ return[...r.values()].flatMap(e=>{const t=e[0]?.[1]??"all"
 const r={group:n,resource:s,verbs:e.map(([e])=>e)}
 if(t==="all")return[r]
 return t.length===0?[]:[{...r,names:t}]})})}function namesOf({resource:e,names:t},n){const s=a.includes(e)&&!o.includes(n)
-return(s?t:void 0)??"all"}},5138:(e,t,n)=>{n.d(t,{h:()=>ApiError})
+return(s?t:void 0)??"all"}},1407:(e,t,n)=>{n.d(t,{h:()=>ApiError})
 class ApiError extends Error{status
 reason
 name="ApiError"
 constructor(e,t,n){super(n)
 this.status=e
-this.reason=t}}},8041:(e,t,n)=>{n.d(t,{Bb:()=>apply,QA:()=>liveOf,TN:()=>a.TN,_$:()=>planApply,oG:()=>tryCreate})
-var s=n(307)
-var r=n(5138)
-var o=n(8071)
-var i=n(8023)
-var a=n(6593)
-var c=n(6625)
-var l=n(8088)
+this.reason=t}}},240:(e,t,n)=>{n.d(t,{Bb:()=>apply,QA:()=>liveOf,TN:()=>a.TN,_$:()=>planApply,oG:()=>tryCreate})
+var s=n(4592)
+var r=n(1407)
+var o=n(3006)
+var i=n(6402)
+var a=n(9340)
+var c=n(1856)
+var l=n(2683)
 async function liveOf(e,t){if(t.length===0)return[]
 const n=await e.kubectl(["get","-f","-","--ignore-not-found","-o","json"],{input:asList(t)})
 if(n.code!==0)refused(e,n)
@@ -6293,8 +6294,8 @@ return(0,l.Ye)(n)},e=>(0,o.dg)(e)||e instanceof r.h&&[404,409].includes(e.status
 const t=JSON.parse(e)
 return t.kind==="List"?t.items??[]:[t]})}function refused(e,t){const n=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(t.stderr)?.[1]
 if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" already exists, and its manifest has changed: a Job is immutable`,hint:`rename it, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
-const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},4359:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,_0:()=>readsOfSpec,r_:()=>r,wj:()=>isReadBy})
-var s=n(6593)
+const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,_0:()=>readsOfSpec,r_:()=>r,wj:()=>isReadBy})
+var s=n(9340)
 function readsOf({spec:e}){const t=[...e?.initContainers??[],...e?.containers??[]]
 return t.flatMap(t=>[...(t.env??[]).flatMap(e=>readByVariable(e,t.name)),...readByEnvFrom(t),...readAsFiles(t,e?.volumes??[])])}function readsOfSpec(e){const t=(e?.volumes??[]).flatMap(({configMap:e,secret:t,projected:n})=>[...read("ConfigMap",e?.name,"","all"),...read("Secret",t?.secretName,"","all"),...(n?.sources??[]).flatMap(e=>[...read("ConfigMap",e.configMap?.name,"","all"),...read("Secret",e.secret?.name,"","all")])])
 const n=[...readsOf(e?{spec:e}:{}),...t]
@@ -6315,7 +6316,7 @@ function configHashOf(e){if(!e||!(0,s.gv)(e))return
 return(0,s.kW)(e).metadata?.annotations?.[r]}function withConfigHash(e,t){if(t===void 0)return e
 const n=(0,s.kW)(e)
 const o={...n.metadata?.annotations,[r]:t}
-return(0,s.t3)(e,{...n,metadata:{...n.metadata,annotations:o}})}},2088:(e,t,n)=>{n.d(t,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,gp:()=>fullRepository,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
+return(0,s.t3)(e,{...n,metadata:{...n.metadata,annotations:o}})}},3165:(e,t,n)=>{n.d(t,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,gp:()=>fullRepository,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
 function parseImage(e){const[t="",n]=e.split("@")
 const s=t.lastIndexOf(":")
 const r=s>t.lastIndexOf("/")
@@ -6328,11 +6329,11 @@ return t||"app"}function versionOf(e){const{tag:t,digest:n}=parseImage(e)
 if(t!==void 0)return shortTag(t)
 return n===void 0?"latest":n.slice(0,19)}function shortTag(e){return/^[0-9a-f]{40}/.test(e)?e.slice(0,12)+e.slice(40):e}const s=/^(([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
 function isImage(e){const{repository:t,tag:n,digest:r}=parseImage(e)
-return s.test(t)&&(n===void 0||/^\w[\w.-]{0,127}$/.test(n))&&(r===void 0||/^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(r))}},5629:(e,t,n)=>{n.d(t,{VF:()=>c,ZO:()=>releasedJob,_$:()=>a,ax:()=>fingerprintOf,gm:()=>jobNameOf})
+return s.test(t)&&(n===void 0||/^\w[\w.-]{0,127}$/.test(n))&&(r===void 0||/^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(r))}},5950:(e,t,n)=>{n.d(t,{VF:()=>c,ZO:()=>releasedJob,_$:()=>a,ax:()=>fingerprintOf,gm:()=>jobNameOf})
 var s=n(7598)
-var r=n(2088)
-var o=n(4319)
-var i=n(6593)
+var r=n(3165)
+var o=n(6874)
+var i=n(9340)
 const a="django-rollout/app"
 const c="django-rollout/run"
 const l=24*60*60
@@ -6342,9 +6343,9 @@ const o=s.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+/,"").slice(0,7).
 const i=["",o,hash([e,n]).slice(0,5)].filter((e,t)=>t===0||e).join("-")
 return e.slice(0,63-i.length).replace(/[-.]+$/,"")+i}function fingerprintOf(e,t,n){const s=(0,i.Mo)(templateOf(e),(0,o.QB)(t),n)
 return hash([(0,i.Vb)(e),{...specOf(e),template:s}]).slice(0,12)}function specOf(e){return e.spec??{}}function templateOf(e){return specOf(e).template??{}}function hash(e){const sorted=(e,t)=>typeof t==="object"&&t!==null&&!Array.isArray(t)?Object.fromEntries(Object.entries(t).sort(([e],[t])=>e<t?-1:1)):t
-return(0,s.createHash)("sha256").update(JSON.stringify(e,sorted)).digest("hex")}},8023:(e,t,n)=>{n.d(t,{Mz:()=>errorOf,Yv:()=>untilAnswered})
-var s=n(307)
-var r=n(8071)
+return(0,s.createHash)("sha256").update(JSON.stringify(e,sorted)).digest("hex")}},6402:(e,t,n)=>{n.d(t,{Mz:()=>errorOf,Yv:()=>untilAnswered})
+var s=n(4592)
+var r=n(3006)
 const o=/^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)$/
 const i=/Internal error occurred: |the server is currently unable to handle the request|the server was unable to return a response|the server has received too many requests|etcdserver: /
 const a=/Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /
@@ -6378,10 +6379,10 @@ if(!s.endsWith(":"))return s
 const r=n.filter(e=>e.startsWith("* "))
 return`${s} ${r.map(e=>e.slice(2)).join("; ")}`}function errorLines(e){const t=e.split("\n").filter(e=>e.trim()!=="")
 const n=t.findIndex(e=>!/^(Warning:|[IWEF]\d{4} )/.test(e))
-return t.slice(Math.max(n,0))}},8311:(e,t,n)=>{n.d(t,{Fe:()=>nameFor,Yq:()=>l,ht:()=>twoOfOneName,t8:()=>isKept,wj:()=>checkManaged,yF:()=>isManaged})
-var s=n(307)
-var r=n(2088)
-var o=n(6593)
+return t.slice(Math.max(n,0))}},8661:(e,t,n)=>{n.d(t,{Fe:()=>nameFor,Yq:()=>l,ht:()=>twoOfOneName,t8:()=>isKept,wj:()=>checkManaged,yF:()=>isManaged})
+var s=n(4592)
+var r=n(3165)
+var o=n(9340)
 function nameFor(e){return`django-rollout-${e}`}const i=["coordination.k8s.io/Lease","/Secret","/ConfigMap"]
 function isKept(e){const{type:t}=e
 const n=(0,o.TN)(e)
@@ -6389,11 +6390,11 @@ return t!=="kubernetes.io/service-account-token"&&i.some(e=>n.startsWith(`${e}/$
 const l={[a]:c}
 function isManaged(e={}){return e.labels?.[a]===c}function checkManaged(e,t,n){if(isManaged(n))return
 const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} does not belong to django-rollout (it lacks the label ${a}=${c}), but has the name of its object for this application`,hint:["nothing was written. Rename the application: app: my-shop (in django-rollout.yml), or --app my-shop",`or, if that object is not needed: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
-return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},2602:(e,t,n)=>{n.d(t,{Gq:()=>invalid,dJ:()=>titled,xt:()=>readManifestFiles})
-var s=n(3645)
-var r=n(307)
-var o=n(210)
-var i=n(6593)
+return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},8281:(e,t,n)=>{n.d(t,{Gq:()=>invalid,dJ:()=>titled,xt:()=>readManifestFiles})
+var s=n(8815)
+var r=n(4592)
+var o=n(811)
+var i=n(9340)
 async function readManifestFiles(e,t,n){const s=(await Promise.all(n.map(n=>sourcesOf(e,t,n)))).flat()
 if(s.length===0)return[]
 const r=await e.files.privateFolder()
@@ -6442,13 +6443,13 @@ return e}function isObject(e){return typeof e==="object"&&e!==null&&!Array.isArr
 const s=`${t}: ${titled(e)}`
 for(const e of["containers","initContainers"]){const t=n?.[e]??[]
 if(!Array.isArray(t)||!t.every(isObject))invalid(`${s}: ${e} is not a list of containers`)
-for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a string`)}}function firstLine(e){return e.split("\n")[0]??""}function titled(e){return`${e.kind} "${(0,i.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},4319:(e,t,n)=>{n.d(t,{K2:()=>l,PX:()=>readManifests,QB:()=>ownImage,sb:()=>prepared})
-var s=n(8041)
-var r=n(2088)
-var o=n(6593)
-var i=n(8311)
-var a=n(6625)
-var c=n(2602)
+for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a string`)}}function firstLine(e){return e.split("\n")[0]??""}function titled(e){return`${e.kind} "${(0,i.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},6874:(e,t,n)=>{n.d(t,{K2:()=>l,PX:()=>readManifests,QB:()=>ownImage,sb:()=>prepared})
+var s=n(240)
+var r=n(3165)
+var o=n(9340)
+var i=n(8661)
+var a=n(1856)
+var c=n(8281)
 const l={targets:[],others:[],jobs:[],files:new Map}
 const u=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
 async function readManifests(e,t,n,r){const i=await(0,c.xt)(e,t,n)
@@ -6468,8 +6469,8 @@ return n==="batch/v1"&&s==="Job"&&!(0,o.pi)(e)&&e.spec?.suspend!==true&&(0,o.Mz)
 if((0,i.t8)(e))(0,c.Gq)(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
 if(u.includes(e.kind??"")&&!(0,a.GW)(e,n))(0,a.qY)(e)
 const r=e.metadata?.namespace
-if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},6593:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,Hr:()=>withoutManagedFields,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,SE:()=>isSidecar,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nO:()=>alike,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
-var s=n(2088)
+if(r!==void 0&&r!==n)(0,c.Gq)(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,Hr:()=>withoutManagedFields,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,SE:()=>isSidecar,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nO:()=>alike,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
+var s=n(3165)
 const r=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const o=["apps/v1","batch/v1"]
 function isWorkload(e){return r.includes(e.kind??"")&&o.includes(e.apiVersion??"")&&typeof e.spec==="object"&&e.spec!==null}function nameOf(e){return e.metadata?.name??""}function workloadId(e){return{kind:e.kind,name:nameOf(e)}}function templateOf(e){return(e.kind==="CronJob"?e.spec.jobTemplate?.spec?.template:e.spec.template)??{}}function containersOf(e){const t=e.spec
@@ -6506,11 +6507,11 @@ const[n,s]=[e,t]
 return Object.entries(n).every(([e,t])=>alike(t,Object.hasOwn(s,e)?s[e]:void 0))&&Object.keys(s).every(e=>Object.hasOwn(n,e)||isEmpty(s[e]))}function isEmpty(e){if(e===void 0||e===null)return true
 if(Array.isArray(e))return e.length===0
 return typeof e==="object"&&Object.values(e).every(isEmpty)}function withoutManagedFields(e){const{managedFields:t,...n}=e.metadata??{}
-return{...e,metadata:n}}},6384:(e,t,n)=>{n.d(t,{F:()=>OwnNames,P:()=>learnNames})
-var s=n(5138)
-var r=n(2088)
-var o=n(6593)
-var i=n(6625)
+return{...e,metadata:n}}},6461:(e,t,n)=>{n.d(t,{F:()=>OwnNames,P:()=>learnNames})
+var s=n(1407)
+var r=n(3165)
+var o=n(9340)
+var i=n(1856)
 class OwnNames{repository
 #de=new Set
 #fe
@@ -6535,9 +6536,9 @@ const p=`${t.kind.toLowerCase()}s`
 const h=`${(0,i.rJ)(t.apiVersion??"",a,p)}/${(0,o.Vb)(t)}`
 try{return n.learn(f,await e.dryRun(h,f))}catch(e){if(e instanceof s.h)return false
 throw e}}))
-return l.includes(true)}},6625:(e,t,n)=>{n.d(t,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>o,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
-var s=n(307)
-var r=n(6593)
+return l.includes(true)}},1856:(e,t,n)=>{n.d(t,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>o,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
+var s=n(4592)
+var r=n(9340)
 const o={deployments:{apiVersion:"apps/v1",kind:"Deployment"},statefulsets:{apiVersion:"apps/v1",kind:"StatefulSet"},daemonsets:{apiVersion:"apps/v1",kind:"DaemonSet"},cronjobs:{apiVersion:"batch/v1",kind:"CronJob"},replicasets:{apiVersion:"apps/v1",kind:"ReplicaSet"},jobs:{apiVersion:"batch/v1",kind:"Job"},pods:{apiVersion:"v1",kind:"Pod"},events:{apiVersion:"v1",kind:"Event"}}
 function collection(e,t,n){const s=e.includes("/")?`/apis/${e}`:`/api/${e}`
 return`${s}/namespaces/${t}/${n}`}function namespacePath(e){return`/api/v1/namespaces/${e}`}function isNamespace(e,t){const{apiVersion:n,kind:s}=e
@@ -6555,8 +6556,8 @@ const r=await e.find(n)
 for(const{name:e,kind:n,namespaced:o,verbs:i=[]}of r?.resources??[]){if(e.includes("/"))continue
 const r=t.includes("/")?t.slice(0,t.indexOf("/")):""
 s.set(`${t} ${n}`,{group:r,plural:e,namespaced:o,verbs:i})}}))
-return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},2111:(e,t,n)=>{n.d(t,{Ty:()=>policiesThatLose,VY:()=>aspectsOfPolicy,cK:()=>matches,ed:()=>isIsolated,or:()=>askedBefore})
-var s=n(6593)
+return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},7516:(e,t,n)=>{n.d(t,{Ty:()=>policiesThatLose,VY:()=>aspectsOfPolicy,cK:()=>matches,ed:()=>isIsolated,or:()=>askedBefore})
+var s=n(9340)
 const r={words:"",labels:()=>true,open:true}
 function aspectsOfPolicy(e){const t=subjectOf(e)
 const n=[...sidesOf(e)].flatMap(([e,{passing:n,rules:s}])=>[...n.is==="pods"?[[e,n.all],...n.rules]:[],...portsOf(e,s,t)])
@@ -6604,8 +6605,8 @@ return[[`${e} port ${t}`,{...s,port:{port:0,targetPort:t}}]]})})}function matche
 switch(t){case"In":return r!==void 0&&s.includes(r)
 case"NotIn":return r===void 0||!s.includes(r)
 case"Exists":return r!==void 0
-default:return r===void 0}})}},8085:(e,t,n)=>{n.d(t,{HB:()=>unreachable,nL:()=>startProxy,yl:()=>r})
-var s=n(307)
+default:return r===void 0}})}},2744:(e,t,n)=>{n.d(t,{HB:()=>unreachable,nL:()=>startProxy,yl:()=>r})
+var s=n(4592)
 const r={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5",KUBERC:"off"}
 const o=250
 const i=20
@@ -6627,8 +6628,8 @@ await d
 await e.files.remove(s)}
 try{await f
 u.served=true}catch(e){await stop()
-throw e}return{socket:a,stop:stop}}function unreachable(e){return new s.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}},8088:(e,t,n)=>{n.d(t,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
-var s=n(6593)
+throw e}return{socket:a,stop:stop}}function unreachable(e){return new s.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}},2683:(e,t,n)=>{n.d(t,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
+var s=n(9340)
 function leftAlone(e,t){if(!t)return e
 return replicasForgotten(t)?withLiveReplicas(e,t):withoutReplicas(e)}function withLiveReplicas(e,t){const n=t?.spec?.replicas
 if(n===void 0||!(0,s.gv)(e))return e
@@ -6639,9 +6640,9 @@ if(t===void 0)return
 try{const{spec:n,...r}=JSON.parse(t)
 if(n?.replicas===void 0)return
 const{replicas:o,...i}=n
-return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},8071:(e,t,n)=>{n.d(t,{E_:()=>o,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>l,jh:()=>retryTransient,sr:()=>LeaseUncertain})
-var s=n(8093)
-var r=n(5138)
+return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},3006:(e,t,n)=>{n.d(t,{E_:()=>o,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>l,jh:()=>retryTransient,sr:()=>LeaseUncertain})
+var s=n(3242)
+var r=n(1407)
 const o=9e4
 const i=250
 const a=2e3
@@ -6657,9 +6658,9 @@ return n.is==="error"&&r(n.error)&&!l?o:void 0}
 return(0,s.ux)({clock:e,signal:t,pauseAfter:pauseAfter},n)}function noServer(e){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${e}`,hint:"check that this machine reaches the cluster: kubectl version"}}const l={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
 function causeOfOutage(e){if(e instanceof r.h){if(e.status===401)return l
 return isUnreached(e)?noServer(e.message):void 0}return e instanceof Error&&isOfNetwork(e)?noServer(e.message):void 0}function isOfNetwork({code:e="",syscall:t}){return t==="connect"||/^E(CONN[A-Z]+|PIPE|TIMEDOUT|NOTFOUND|(HOST|NET)UNREACH)$/.test(e)}class LeaseUncertain extends Error{name="LeaseUncertain"
-constructor(){super("the lock could not be renewed in time")}}},4079:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
-var s=n(6593)
-var r=n(2111)
+constructor(){super("the lock could not be renewed in time")}}},8414:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
+var s=n(9340)
+var r=n(7516)
 function backendsOf(e,t){if(e==="networking.k8s.io/Ingress")return ofIngress(t)
 if(e.startsWith("gateway.networking.k8s.io/"))return ofGateway(t)
 if(e.startsWith("traefik."))return ofTraefik(t)
@@ -6761,24 +6762,24 @@ return`no container of ${o.id} has a port ${n?.targetPort??n?.port??""}${e}`}fun
 const r=s?` of ${s.id}`:""
 return`add what is missing to the pod template${r}, or correct ${t}. To move it to other labels or ports, release the pods with both first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
 const r=s?.torn.map(({id:e})=>e).join(", ")??n.map(({id:e})=>e).join(", ")
-return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},8887:(e,t,n)=>{n.d(t,{O:()=>clientVersion,j:()=>minorsApart})
+return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},9452:(e,t,n)=>{n.d(t,{O:()=>clientVersion,j:()=>minorsApart})
 function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function minorsApart(e,t){if(e.endsWith("-dispatcher"))return 0
 const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
-return n>1?n:0}},6388:(e,t,n)=>{n.d(t,{T:()=>idOf})
-function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},9310:(e,t,n)=>{n.d(t,{J:()=>hintFor,h:()=>closestMatch})
+return n>1?n:0}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
+function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{J:()=>hintFor,h:()=>closestMatch})
 function closestMatch(e,t){const[n]=t.map(t=>({name:t,distance:distance(e,t)})).sort((e,t)=>e.distance-t.distance)
 return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}function hintFor(e,t){const n=closestMatch(e,t)
 return n===void 0?"":`; did you mean "${n}"?`}function distance(e,t){let n=Array.from({length:t.length+1},(e,t)=>t)
 for(let s=0;s<e.length;s++){const r=e[s]
 const o=[s+1]
 for(let e=0;e<t.length;e++)o.push(Math.min((o[e]??0)+1,(n[e+1]??0)+1,(n[e]??0)+(r===t[e]?0:1)))
-n=o}return n[t.length]??0}},8539:(e,t,n)=>{n.d(t,{a:()=>commandLine})
-var s=n(8279)
+n=o}return n[t.length]??0}},8850:(e,t,n)=>{n.d(t,{a:()=>commandLine})
+var s=n(7244)
 function commandLine(e,{image:t,namespace:n,app:r,kubeconfig:o,"kube-context":i},a={}){const c={image:t,namespace:n,...r!==void 0&&{app:r},...isPath(o)&&{kubeconfig:o},...i!==void 0&&{"kube-context":i},...a}
 const l=Object.entries(c).flatMap(([e,t])=>[`--${e}`,t])
-return["django-rollout",e,...l].map(s.Z).join(" ")}function isPath(e){return e!==void 0&&!/[\n{]/.test(e)}},5835:(e,t,n)=>{n.d(t,{Cm:()=>l,Gc:()=>h,Ig:()=>c,Ix:()=>f,K_:()=>o,Nm:()=>p,PH:()=>g,Pi:()=>s,ST:()=>i,Vt:()=>w,YU:()=>m,bh:()=>u,o1:()=>r,rV:()=>d,u5:()=>a})
+return["django-rollout",e,...l].map(s.Z).join(" ")}function isPath(e){return e!==void 0&&!/[\n{]/.test(e)}},8566:(e,t,n)=>{n.d(t,{Cm:()=>l,Gc:()=>h,Ig:()=>c,Ix:()=>f,K_:()=>o,Nm:()=>p,PH:()=>g,Pi:()=>s,ST:()=>i,Vt:()=>w,YU:()=>m,bh:()=>u,o1:()=>r,rV:()=>d,u5:()=>a})
 const s=["release","build","test","plan","migrate","deploy","rollback","history","recover","doctor"]
 const r=["release","build","test","plan","migrate","deploy","rollback"]
 const o=["release","plan","migrate","deploy","rollback","history","recover","doctor"]
@@ -6793,10 +6794,10 @@ const p=["release","build","test","plan","migrate","deploy","doctor"]
 const h=["test","plan","migrate","deploy"]
 const m=["release","build","test","doctor"]
 const g=["release","build"]
-const w=["release","test"]},4803:(e,t,n)=>{n.d(t,{LG:()=>readFileOptions,NE:()=>a,rk:()=>i,w1:()=>c})
-var s=n(3645)
-var r=n(9310)
-var o=n(4779)
+const w=["release","test"]},8614:(e,t,n)=>{n.d(t,{LG:()=>readFileOptions,NE:()=>a,rk:()=>i,w1:()=>c})
+var s=n(8815)
+var r=n(345)
+var o=n(3672)
 const i="django-rollout.yml"
 const a="django-rollout.yaml"
 const c={name:"",values:new Map,problems:[]}
@@ -6830,12 +6831,12 @@ return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{
 const n=e.items.map(({key:e,value:t})=>(0,s.jn)(e)&&(0,s.jn)(t)?`${String(e.value)}=${plain(t)}`:void 0)
 return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{is:"wrong",why:"has an entry that is not a single line of text"}}return{is:"wrong",why:"has the wrong type"}}function formOf({is:e}){if(e==="list")return"a list"
 return e==="mapping"?"a mapping, one NAME: value per line":"one value"}function plain(e){const{value:t,source:n}=e
-return typeof t==="string"?t:n??String(t)}},2561:(e,t,n)=>{n.d(t,{F:()=>example,T:()=>readOptions})
-var s=n(4803)
-var r=n(9310)
-var o=n(1533)
-var i=n(8279)
-var a=n(4779)
+return typeof t==="string"?t:n??String(t)}},4800:(e,t,n)=>{n.d(t,{F:()=>example,T:()=>readOptions})
+var s=n(8614)
+var r=n(345)
+var o=n(8090)
+var i=n(7244)
+var a=n(3672)
 function readOptions(e,t,{surface:n="action",file:r=s.w1}={}){const i=(0,a.cz)(e,n)
 const c=i.map(([e])=>e)
 const l=[...Object.keys(t).filter(e=>!c.includes(e)).map(t=>unknown(e,t,c)),...r.problems]
@@ -6856,8 +6857,8 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},1533:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>L,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
-var s=n(853)
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>L,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const o=reader({is:"text",word:"image",pattern:r},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -6932,16 +6933,16 @@ case"yes or no":return"true|false"
 case"choice":return choiceWord(e.of)
 case"list":return"list"
 case"mapping":return e.to==="duration"?"symptom=duration":"NAME=value"}}function choiceWord(e){const t=e.join("|")
-return t.length>21?"choice":t}},853:(e,t,n)=>{n.d(t,{Yi:()=>isServiceKind,eU:()=>usualService,uU:()=>isDatabase,z3:()=>s})
+return t.length>21?"choice":t}},9592:(e,t,n)=>{n.d(t,{Yi:()=>isServiceKind,eU:()=>usualService,uU:()=>isDatabase,z3:()=>s})
 const s={postgres:"17",mysql:"8.4",mariadb:"11.8",redis:"8"}
-function usualService(e){return{name:e,image:`${e}:${s[e]}`,kind:e}}function isServiceKind(e){return Object.hasOwn(s,e)}function isDatabase({kind:e}){return e!==void 0&&e!=="redis"}},8279:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
-function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},4779:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
-var s=n(5835)
-var r=n(1533)
+function usualService(e){return{name:e,image:`${e}:${s[e]}`,kind:e}}function isServiceKind(e){return Object.hasOwn(s,e)}function isDatabase({kind:e}){return e!==void 0&&e!=="redis"}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
+function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},3672:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
+var s=n(8566)
+var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
 function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-contexts":table_option({read:r.TT,help:"More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address",example:"shared=../shared",default:"",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),platforms:table_option({read:r.Bn,help:"Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use",example:"linux/amd64, linux/arm64",default:"",group:"image",on:[...s.PH,"doctor"]}),provenance:table_option({read:(0,r.yL)("none","min","max"),help:"Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do",example:"min",default:"none",group:"image",on:s.PH}),sbom:table_option({read:r.GX,help:"Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do",example:"true",default:"false",flag:true,group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"skip-unchanged":table_option({read:r.GX,help:"A build that holds the same files and settings as the image that runs is neither tested nor rolled out",example:"true",default:"false",flag:true,group:"image",on:["release"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"missing-migrations":table_option({read:(0,r.yL)("warn","block","allow"),help:"Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look",example:"block",default:"warn",group:"tests",on:s.Vt}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
-function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},514:(e,t,n)=>{n.d(t,{U:()=>isWithin})
+function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
 const n=new s.BlockList
@@ -6949,15 +6950,15 @@ for(const e of t){const[t="",r,...o]=e.split("/")
 const i=(0,s.isIP)(t)===6?128:32
 if((0,s.isIP)(t)===0||o.length>0)continue
 if(r===void 0)n.addAddress(t,family(t))
-else if(/^\d+$/.test(r)&&Number(r)<=i)n.addSubnet(t,Number(r),family(t))}return(0,s.isIP)(e)!==0&&n.check(e,family(e))}},7946:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
+else if(/^\d+$/.test(r)&&Number(r)<=i)n.addSubnet(t,Number(r),family(t))}return(0,s.isIP)(e)!==0&&n.check(e,family(e))}},4737:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
 t.abort(new DOMException(n,"AbortError"))}
 for(const e of["SIGINT","SIGTERM","SIGHUP"])process.on(e,()=>{end(`ended by ${e}`)})
 for(const e of["uncaughtException","unhandledRejection"])process.on(e,e=>{process.exitCode||=1
 end(`ended by an error: ${e instanceof Error?e.stack??"":String(e)}`)})
-return t.signal}function outliveReaders(){for(const e of[process.stdout,process.stderr])e.on("error",()=>{})}},210:(e,t,n)=>{n.d(t,{b:()=>messageOf})
-function messageOf(e){return e instanceof Error?e.message:String(e)}},9593:(e,t,n)=>{n.d(t,{a:()=>realFiles})
+return t.signal}function outliveReaders(){for(const e of[process.stdout,process.stderr])e.on("error",()=>{})}},811:(e,t,n)=>{n.d(t,{b:()=>messageOf})
+function messageOf(e){return e instanceof Error?e.message:String(e)}},4924:(e,t,n)=>{n.d(t,{a:()=>realFiles})
 var s=n(3024)
 var r=n(1455)
 var o=n(8161)
@@ -6968,7 +6969,7 @@ await(0,r.chmod)(e,384)
 await(0,r.writeFile)(e,t)},linkTo:(e,t)=>(0,r.symlink)((0,i.resolve)(e),t),writeProgram:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t,{mode:448})},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t)},makeFolder:async e=>{await(0,r.mkdir)(e,{recursive:true})},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
-return t==="ENOENT"||t==="ENOTDIR"}},53:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()=>shownOfSecrets,cT:()=>withoutSecrets,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
+return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()=>shownOfSecrets,cT:()=>withoutSecrets,g3:()=>LineSplitter,jd:()=>Last,xS:()=>r})
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
@@ -7009,10 +7010,10 @@ this.#Oe=0}#Te(){const e=this.#ke.length-this.#Oe
 return e>this.most.count||e>1&&this.#Ee>this.most.letters}#Se(){const[e]=this.#ke.splice(this.#Oe,1,void 0)
 if(e!==void 0)this.#Ee-=this.lettersOf(e)
 this.#Oe+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
-return e.slice(0,t?r-1:r)}},2760:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
+return e.slice(0,t?r-1:r)}},7070:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
 var r=s(7030)
 const o=e(import.meta.url)("node:url")
-var i=s(514)
+var i=s(4067)
 class UnusableProxy extends Error{}function proxyFor(e,t){const valueOf=e=>t[e]||t[e.toLowerCase()]||""
 const n=e.protocol==="https:"?"HTTPS_PROXY":"HTTP_PROXY"
 const s=valueOf(n).trim()
@@ -7033,7 +7034,7 @@ const c=bareHost(s)
 if((0,r.isIP)(c)!==0)return(0,i.U)(t,[c])
 const[,l,u=""]=/^((?:\*?\.)?)(.*)$/.exec(s)??[]
 const d=(0,o.domainToASCII)(u)||u
-return d!==""&&(t.endsWith(`.${d}`)||l===""&&t===d)}},8063:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
+return d!==""&&(t.endsWith(`.${d}`)||l===""&&t===d)}},5802:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
 const r={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(e,t)=>new Promise((n,s)=>{const end=()=>{clearTimeout(r)
 s(t?.reason)}
 const r=setTimeout(()=>{t?.removeEventListener("abort",end)
@@ -7041,11 +7042,11 @@ n()},e)
 if(t?.aborted)end()
 else t?.addEventListener("abort",end,{once:true})}),every:(e,t)=>{const n=setInterval(t,e)
 return()=>clearInterval(n)},handled:()=>new Promise(e=>setImmediate(e))}
-var o=s(9593)
+var o=s(4924)
 var i=s(7067)
 var a=s(6193)
 var c=s(8500)
-var l=s(53)
+var l=s(9120)
 function realNetwork(){const e=new i.Agent({keepAlive:true})
 return{request:async t=>{const n=await send(t,e)
 return answer(n,t.signal)}}}function send(e,t){return new Promise((n,s)=>{const{signal:r}=e
@@ -7073,7 +7074,7 @@ for await(const t of e){const e=t.split("\n")
 const s=e.pop()??""
 for(const t of e){yield*n.push(t)
 yield n.end()}yield*n.push(s)}const s=n.end()
-if(s!=="")yield s}var u=s(1087)
+if(s!=="")yield s}var u=s(5781)
 var d=s(1421)
 var f=s(3024)
 var p=s(8161)
@@ -7097,7 +7098,7 @@ e.on("error",()=>{})
 e.stdin.on("error",()=>{})
 e.unref()
 e.stdin.unref()
-return e}var g=s(210)
+return e}var g=s(811)
 const w=5e3
 const v=1e3
 function realProcesses(e){const variables=(t={})=>{const n=Object.entries({...e,...t})
@@ -7172,16 +7173,16 @@ clearTimeout(this.#je)
 for(const e of this.#Pe)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
-return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(1572)
-var k=s(6823)
+return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
+var k=s(8701)
 var O=s(6982)
 var E=s(9896)
-var T=s(6626)
+var T=s(9707)
 var S=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
-var $=s(8316)
+var $=s(4942)
 const P=e(import.meta.url)("stream")
 var j=s(9023)
 var R=s(2613)
@@ -7295,9 +7296,9 @@ if(u!==o)throw new Error(`${c} is not kubectl ${s}: its SHA-256 is ${u}`)
 await(0,F.chmod)(l,493)
 const d=await cacheFile(l,"kubectl","kubectl",s)
 return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(4169)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},4979:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
-var s=n(53)
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
+var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
 class LateLog{#b
@@ -7309,7 +7310,7 @@ this.#De=keptLines()
 e.waiting(this.#Fe)}hold(){this.#b=void 0
 this.#Fe=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#Fe=e
 this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
-else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},8093:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7341,14 +7342,14 @@ else throw o.error}}async function attempted(e){try{return{is:"result",result:aw
 const i=s*3**(t-1)
 o?.(e.result,i)
 return i}
-return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},4169:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>realWeb})
+return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},5771:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>realWeb})
 var r=s(7067)
 const o=e(import.meta.url)("node:https")
 const i=e(import.meta.url)("node:dns/promises")
 var a=s(7030)
 const c=e(import.meta.url)("node:tls")
 var l=s(8500)
-var u=s(2760)
+var u=s(7070)
 const realWeb=e=>({fetch:async(t,{method:n,headers:s={},body:r,tls:o,signal:i})=>{i.throwIfAborted()
 const a=new URL(t)
 const c=r===void 0?void 0:Buffer.from(r)
@@ -7391,30 +7392,30 @@ const[o,i]=await n
 return responseOf(o,i)}function responseOf({statusCode:e=0,rawHeaders:t},n){const s=new Headers
 for(let e=0;e<t.length;e+=2)s.append(t[e]??"",t[e+1]??"")
 const r=[204,205,304].includes(e)
-return new Response(r?null:new Uint8Array(n),{status:e,headers:s})}},9212:(e,t,n)=>{n.d(t,{H:()=>colorOf,O:()=>windowOf})
+return new Response(r?null:new Uint8Array(n),{status:e,headers:s})}},8295:(e,t,n)=>{n.d(t,{H:()=>colorOf,O:()=>windowOf})
 function colorOf({isTTY:e},t){if(t["NO_COLOR"])return false
 const n=t["FORCE_COLOR"]
 if(n)return n!=="0"&&n!=="false"
 return e===true&&t["TERM"]!=="dumb"}function windowOf(e,t){const isOn=e=>!["","0","false",void 0].includes(t[e])
 if(!e.isTTY||t["TERM"]==="dumb"||isOn("CI"))return
-return{write:t=>void e.write(t),size:()=>({columns:e.columns||80,rows:e.rows||24})}}},5576:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
-var r=n(1572)
-var o=n(758)
-var i=n(8571)
-var a=n(6250)
-var c=n(5380)
-var l=n(4803)
-var u=n(2567)
-var d=n(9150)
-var f=n(8970)
-var p=n(4593)
-var h=n(9384)
-var m=n(3982)
-var g=n(8159)
-var w=n(2251)
-var v=n(7946)
-var b=n(9593)
-var y=n(8063)
+return{write:t=>void e.write(t),size:()=>({columns:e.columns||80,rows:e.rows||24})}}},6661:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+var r=n(6058)
+var o=n(4083)
+var i=n(9808)
+var a=n(6887)
+var c=n(5623)
+var l=n(8614)
+var u=n(2638)
+var d=n(8076)
+var f=n(6833)
+var p=n(6469)
+var h=n(8061)
+var m=n(4969)
+var g=n(9642)
+var w=n(6072)
+var v=n(4737)
+var b=n(4924)
+var y=n(5802)
 const k=r.Gu("folder")
 const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
@@ -7440,13 +7441,13 @@ const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,O):(0,i.Cy)(v)
 const y=await Promise.all([f?f.end(await said()):[],b?[]:(0,g.h)(e,t,{report:v,holder:s})])
 const k=(0,p.k)(v,y.flat())
 if(b)(0,c.Vm)(k)
-else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5426:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
 case"narrows":return`${s} shortens or converts ${n}`
-case"unread":return`what ${s} drops is not known: ${n}`}}},9942:(e,t,n)=>{n.d(t,{B_:()=>notAppliedWarning,QW:()=>stillHeldWarning,Tj:()=>nullWarnings,_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
-var s=n(3740)
+case"unread":return`what ${s} drops is not known: ${n}`}}},7853:(e,t,n)=>{n.d(t,{B_:()=>notAppliedWarning,QW:()=>stillHeldWarning,Tj:()=>nullWarnings,_y:()=>madeBridgeSentence,sD:()=>unheldWarnings,xh:()=>heldSentence,zn:()=>bridgeSentence})
+var s=n(4565)
 function heldSentence({name:e,rule:t,object:n,versions:o,after:i,operations:a},c,l){const u=o.flatMap(e=>c[e]??[]).map(e=>(0,s.sh)(e))
 const d=i!==void 0?`it depends on ${i}`:n===void 0?"an earlier release held it back":`${u.join(" and ")} ${stillDoes(t,n)}`
 const f=o.flatMap(e=>c[e]?.leftOut??[])
@@ -7460,12 +7461,12 @@ const n=t==="manual"?'only the command "migrate"':"the next release of another i
 return`${e.join(", ")}: still held back; ${n} applies ${e.length===1?"it":"them"}`}function notAppliedWarning(e,t){return e.length===0?`what was held back was not applied, and the next release of another image does it: ${t}`:`what was held back was not all applied, and the next release of another image does the rest: ${t}`}const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
 function bridgeSentence({kind:e,table:t,column:n}){return`${t}.${n}: ${o[e]}`}function nullWarnings(e){return e.flatMap(({bridges:e})=>e.filter(({kind:e})=>e==="null-allowed").map(({table:e,column:t})=>`rows that the new version writes have NULL in ${e}.${t}: code of the running version that reads them may not expect it`))}function madeBridgeSentence(e){const{table:t,column:n,isEnded:s,failed:r}=e
 if(r!==void 0)return`${t}.${n}: its default stays in the database until the next release (${r})`
-return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},6089:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
-var s=n(307)
-var r=n(5496)
-var o=n(9384)
-var i=n(6541)
-var a=n(6388)
+return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
+var s=n(4592)
+var r=n(8121)
+var o=n(8061)
+var i=n(7020)
+var a=n(4339)
 function finalLines(e){const{cause:t,result:n}=e
 const c=(0,o.x)(n)
 const l=[]
@@ -7486,17 +7487,17 @@ for(const t of(0,i.nZ)(e))plain(`warning: ${t}`)
 if(t?.hint!==void 0)plain(`hint: ${t.hint}`)
 if(t)plain(`more: ${(0,s.ZZ)(t)}`)
 l.push({text:`${(0,i.WJ)(e)} (${(0,i.YA)(e.seconds)})`,kind:c?"good":"error"})
-return l}},5496:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
-var s=n(8202)
+return l}},8121:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
+var s=n(1404)
 const r={ok:"✓",warning:"!",error:"✗"}
 const o={ok:"good",warning:"warning",error:"error"}
 function byTopic(e){return s.vp.map(t=>[t,e.filter(({about:e})=>e===t)]).filter(([,e])=>e.length>0)}function findingLines(e){return byTopic(e).flatMap(([e,t])=>[{text:e,kind:"plain"},...t.flatMap(({severity:e,message:t,fix:n})=>{const[s="",...r]=t.split("\n")
 const i=[...r,...n?.split("\n")??[]]
-return[{text:s,kind:o[e]},...i.map(e=>({text:`    ${e}`,kind:"plain"}))]})])}},8202:(e,t,n)=>{n.d(t,{$e:()=>warning,gz:()=>failed,ok:()=>ok,vp:()=>r,z3:()=>error})
-var s=n(307)
+return[{text:s,kind:o[e]},...i.map(e=>({text:`    ${e}`,kind:"plain"}))]})])}},1404:(e,t,n)=>{n.d(t,{$e:()=>warning,gz:()=>failed,ok:()=>ok,vp:()=>r,z3:()=>error})
+var s=n(4592)
 const r=["tools","commit","registry","cluster","rights","workloads","probes","release"]
 function ok(e,t){return{about:e,severity:"ok",message:t}}function warning(e,t,n){return{about:e,severity:"warning",message:t,...n!==void 0&&{fix:n}}}function error(e,t,n){return{about:e,severity:"error",message:t,...n!==void 0&&{fix:n}}}function failed(e,t){if(!(t instanceof s.HR))throw t
-return error(e,t.cause.sentence,t.cause.hint)}},8920:(e,t,n)=>{n.d(t,{V:()=>withSections})
+return error(e,t.cause.sentence,t.cause.hint)}},6243:(e,t,n)=>{n.d(t,{V:()=>withSections})
 function withSections(e,t,n){let s={name:"",at:0}
 const mark=(e,n,s,r="")=>{t(`[0Ksection_${e}:${n}:${s}${r}\r[0K`)}
 return{...e,open:t=>{const r=n.now()
@@ -7504,10 +7505,10 @@ const o=`${t.replace(/[^a-zA-Z0-9_.-]/g,"-")}-${r}`
 s={name:o,at:Math.floor(r/1e3)}
 mark("start",s.at,o,"[collapsed=false]")
 e.open(t)},close:(t,n,r)=>{mark("end",s.at+Math.round(r),s.name)
-e.close(t,n,r)}}}},6086:(e,t,n)=>{n.d(t,{f:()=>historyTable})
-var s=n(2088)
-var r=n(3740)
-var o=n(6541)
+e.close(t,n,r)}}}},6595:(e,t,n)=>{n.d(t,{f:()=>historyTable})
+var s=n(3165)
+var r=n(4565)
+var o=n(7020)
 const i=["","#","when","version","result","took","by","schema, last known",""]
 function historyTable(e){if(e.length===0)return["the history is empty"]
 const t=e.findLast(({result:e})=>e==="deployed"||e==="found")
@@ -7515,9 +7516,9 @@ const n=e.toReversed().map(e=>rowOf(e,e===t))
 const s=i.map((e,t)=>Math.max(e.length,...n.map(e=>e[t]?.length??0)))
 return[i,...n].map(e=>e.map((e,t)=>e.padEnd(s[t]??0)).join("  ").trimEnd())}function rowOf(e,t){const{number:n,at:i,tag:a,result:c,seconds:l,who:u,url:d}=e
 return[t?"*":"",String(n),`${i.slice(0,10)} ${i.slice(11,16)} UTC`,(0,s.j)(a),c,(0,o.YA)(l),u,(0,r.z5)(e),[remarks(e),d].filter(e=>e).join("  ")].map(o.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r,reversed:i=[],held:a=[]}){const c=[...n==="found"?["was already running"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`],...i.length===0?[]:[`reversed: ${i.join(", ")}`],...a.length===0?[]:[`${(0,o.LS)(a.length,"migration")} held back`]]
-return c.join("; ")}},9223:(e,t,n)=>{n.d(t,{b:()=>junit})
-var s=n(307)
-var r=n(6541)
+return c.join("; ")}},2998:(e,t,n)=>{n.d(t,{b:()=>junit})
+var s=n(4592)
+var r=n(7020)
 function junit(e){const t=[stagesOf(e),...e.tests?[testsOf(e.tests)]:[]]
 return`<?xml version="1.0" encoding="UTF-8"?>\n${write(element("testsuites",{},t))}`}function stagesOf(e){const{command:t,cause:n,startedAt:s,seconds:r}=e
 const o=`django-rollout ${t}`
@@ -7534,8 +7535,8 @@ const o=`${s}<${e}${r.join("")}`
 if(n.length===0)return`${o}/>\n`
 const i=n.filter(e=>typeof e==="string").map(escaped)
 const a=n.filter(e=>typeof e!=="string").map(e=>write(e,`${s}  `))
-return a.length>0?`${o}>\n${a.join("")}${s}</${e}>\n`:`${o}>${i.join("")}</${e}>\n`}function escaped(e){return e.split("\n").map(r.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},1547:(e,t,n)=>{n.d(t,{Y:()=>liveLines,q:()=>widthOf})
-var s=n(6541)
+return a.length>0?`${o}>\n${a.join("")}${s}</${e}>\n`:`${o}>${i.join("")}</${e}>\n`}function escaped(e){return e.split("\n").map(r.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},1668:(e,t,n)=>{n.d(t,{Y:()=>liveLines,q:()=>widthOf})
+var s=n(7020)
 const r={failed:["✗",31],degraded:["!",33],waiting:["·",2],ready:["✓",32]}
 const o={columns:20,rows:4}
 function liveLines(e,{columns:t,rows:n},i){if(t<o.columns||n<o.rows)return[]
@@ -7563,8 +7564,8 @@ if(n>=t)break
 s+=r}return`${s}…`}function widthOf(e){let t=0
 for(const n of e)t+=i.test(n)?0:a.test(n)?2:1
 return t}const i=/\p{Mn}|\p{Me}|\p{Cf}/u
-const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},7419:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,bJ:()=>queuedWarnings,fb:()=>witnessWarnings,jU:()=>lockWords,lf:()=>heldWarnings,qy:()=>lockLine})
-var s=n(6541)
+const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},1812:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,bJ:()=>queuedWarnings,fb:()=>witnessWarnings,jU:()=>lockWords,lf:()=>heldWarnings,qy:()=>lockLine})
+var s=n(7020)
 function lockLine(e){const{migration:t}=e
 switch(e.is){case"note":return`${t}: ${e.text}`
 case"waits":return`${t} waits for ${tablesOf(e)}, in use by ${whoHolds(e)}`
@@ -7595,8 +7596,8 @@ const f=n.map(({table:e})=>e).join(", ")
 return[`${e}.${t} locks ${f} for about ${(0,s.YA)(a)}${u}${d}`]}))}function queuedWarnings(e){return e.flatMap(({pending:e})=>e.flatMap(({app:e,name:t,held:n})=>!n||n.queued.length===0?[]:[`${e}.${t} changes ${n.queued.join(", ")} after a step that may add or remove rows there: PostgreSQL refuses that while their foreign keys are unchecked (pending trigger events). Put that step into a migration before it`]))}function waitingOn({mode:e,reads:t=0,writes:n=0}){return e==="ACCESS EXCLUSIVE"?t+n:n}function witnessWarnings(e){return e.flatMap(({database:e,witnesses:t=[]})=>t==="hidden"?[`whether other roles use what the migrations drop in the database "${e}" is not known: GRANT pg_read_all_stats to the role of the migration`]:t.map(({object:e,role:t,query:n,calls:s})=>`${e} is dropped, and the role ${t} has named it in ${thousands(s)} queries since the statistics were reset: ${n}`))}function sizeOf(e){const t=e/1024/1024
 if(t<1)return[]
 return[t<1024?`${t.toFixed(0)} MB`:`${(t/1024).toFixed(1)} GB`]}function thousands(e){const t=Number(e.toPrecision(2))
-return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},998:(e,t,n)=>{n.d(t,{$h:()=>closed,Mk:()=>escaped,OF:()=>fenced,ho:()=>open,tp:()=>table})
-var s=n(6541)
+return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},4285:(e,t,n)=>{n.d(t,{$h:()=>closed,Mk:()=>escaped,OF:()=>fenced,ho:()=>open,tp:()=>table})
+var s=n(7020)
 const r=1e3
 const o=1e4
 function table(e,t,n=escaped){const line=e=>`| ${e.map(e=>n(e)).join(" | ")} |`
@@ -7606,15 +7607,15 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},3740:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>m,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
-var s=n(3816)
-var r=n(3905)
-var o=n(2088)
-var i=n(533)
-var a=n(3006)
-var c=n(5426)
-var l=n(9942)
-var u=n(6541)
+return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>m,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+var s=n(7465)
+var r=n(730)
+var o=n(3165)
+var i=n(702)
+var a=n(9025)
+var c=n(5313)
+var l=n(7853)
+var u=n(7020)
 function migrationSentence(e,t){const{rule:n,direction:r,migration:o,until:i,lately:a,where:c}=e
 const[l="",u="",d=""]=s.a[n][r].map(t=>filled(t,e))
 const f=`${o===void 0?"":`${o}: `}${l}`
@@ -7685,11 +7686,11 @@ const r=s.filter(({allowed:e})=>!e)
 if(r.some(({severity:e})=>e==="breaks"))return"unsafe"
 if(r.some(({severity:e})=>e==="may"))return"may break"
 if(r.length>0)return"not known"
-return s.length>0?"accepted":"safe"}function untoldWarnings(e){return e.flatMap(({database:e,untold:t=[]})=>t.map(({part:t,why:n})=>`${t} of the database "${e}" could not be read (${n}): django-rollout does not know this version of Django or of the database, and continues without it`))}},8159:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
-var s=n(8093)
-var r=n(4169)
-var o=n(9384)
-var i=n(6541)
+return s.length>0?"accepted":"safe"}function untoldWarnings(e){return e.flatMap(({database:e,untold:t=[]})=>t.map(({part:t,why:n})=>`${t} of the database "${e}" could not be read (${n}): django-rollout does not know this version of Django or of the database, and continues without it`))}},9642:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
+var s=n(3242)
+var r=n(5771)
+var o=n(8061)
+var i=n(7020)
 const a=1e3
 function messageOf(e,{who:t,url:n}){const{app:s,namespace:r,tag:c,result:l,cause:u}=e
 const d=[`${(0,o.x)(l)?"✓":"✗"} *${escaped((0,i.WJ)(e))}*`,...u?[escaped(u.sentence.slice(0,a))]:[],escaped([`${s} in namespace ${r}`,...c===""?[]:[`version ${c}`],`by ${t}`,(0,i.YA)(e.seconds)].join(", ")),...n===void 0?[]:[asText((0,i.TN)(n))]]
@@ -7701,14 +7702,14 @@ const{error:p}=await(0,s.L5)({clock:e,signal:u,tries:3,pause:1e3,isTransient:e=>
 if(r>=200&&r<300)return{isTransient:false}
 return{error:`the request was refused (${r})`,isTransient:r===429||r>=500}}catch(e){const t=!(e instanceof s.Ms)
 return{error:`there was no answer (${(0,r.V)(e)})`,isTransient:t}}}).catch(e=>({error:`there was no answer (${(0,r.V)(e)})`,isTransient:false}))
-return p===void 0?[]:[`the webhook was not notified: ${p}`]}},4746:(e,t,n)=>{n.d(t,{P:()=>planText,m:()=>u})
-var s=n(307)
-var r=n(9384)
-var o=n(2088)
-var i=n(5496)
-var a=n(7419)
-var c=n(998)
-var l=n(6541)
+return p===void 0?[]:[`the webhook was not notified: ${p}`]}},8495:(e,t,n)=>{n.d(t,{P:()=>planText,m:()=>u})
+var s=n(4592)
+var r=n(8061)
+var o=n(3165)
+var i=n(8121)
+var a=n(1812)
+var c=n(4285)
+var l=n(7020)
 const u=9e5
 const d=[{sql:true,most:200,lines:100,longest:1e4},{sql:false,most:200,lines:100,longest:1e4},{sql:false,most:40,lines:20,longest:1e3},{sql:false,most:8,lines:5,longest:300}]
 function planText(e,{longest:t,url:n,hasLogs:s=true}){const o=`## ${(0,r.x)(e.result)?"✅":"❌"} ${quiet((0,l.WJ)(e))}`
@@ -7739,9 +7740,9 @@ const r=n.length-s.length
 return[`Compared with ${quiet(s.join("; "))}${r>0?` and ${(0,l.LS)(r,"other version")}`:""}, and with the live database.`]}const f=8
 const p=6
 function footer({image:e,tag:t,digest:n,seconds:s},r){const o=[...n===void 0?[]:[`Image \`${e}:${t}@${n}\``],(0,l.YA)(s),...r===void 0?[]:[`[run](${r})`]]
-return o.join(" · ")}function some(e,{most:t},n,s){return[...e.slice(0,t).flatMap(s),...left(e.length-t,n)]}function left(e,t){return e>0?[`… and ${e} more: ${t}.`]:[]}function quiet(e,t){return(0,c.Mk)(e,t).replaceAll(/@(?=\w)|\\#(?=\d)|\bGH-(?=\d)|:\/\/|\bwww\./gi,e=>`${e}​`)}},4593:(e,t,n)=>{n.d(t,{k:()=>warned})
-function warned(e,t){return{...e,warnings:[...e.warnings,...t]}}},3982:(e,t,n)=>{n.d(t,{a:()=>Reporter})
-var s=n(6541)
+return o.join(" · ")}function some(e,{most:t},n,s){return[...e.slice(0,t).flatMap(s),...left(e.length-t,n)]}function left(e,t){return e>0?[`… and ${e} more: ${t}.`]:[]}function quiet(e,t){return(0,c.Mk)(e,t).replaceAll(/@(?=\w)|\\#(?=\d)|\bGH-(?=\d)|:\/\/|\bwww\./gi,e=>`${e}​`)}},6469:(e,t,n)=>{n.d(t,{k:()=>warned})
+function warned(e,t){return{...e,warnings:[...e.warnings,...t]}}},4969:(e,t,n)=>{n.d(t,{a:()=>Reporter})
+var s=n(7020)
 const r=1e4
 const o=250
 class Reporter{sink
@@ -7798,8 +7799,8 @@ if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#We=e
 const t=typeof this.#Ge==="function"?this.#We:this.#qe
 if(e-t<r)return
 this.#We=e
-this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},7842:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
-var s=n(6541)
+this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
 const n=e.flatMap(e=>e.code)
@@ -7808,9 +7809,9 @@ return s.length===0?void 0:s.join(", and ")}function lossWords(e,t,n,o){const wo
 if(t>r)return`${e} (more than ${r} rows ${o})`
 return`${e} (${(0,s.LS)(t,"row")} ${t===1?n:o})`}
 return t.length===0?[]:[`${e} ${t.map(words).join(", ")}`]}function reversedNames({databases:e}){return e.flatMap(({migrations:e})=>e)}function reversalWords(e){return`reversing ${reversedNames(e).join(", ")} ${lossOf(e)??"drops no stored value"}`}function isBetween({databases:e}){return e.every(({newFits:e})=>e)}function impossibleWords({databases:e}){return e.flatMap(impossible).join("; ")}function impossible({irreversible:e,why:t}){const n=e.map(({migration:e,operations:t})=>`${e} cannot be reversed (${[...new Set(t)].join(", ")} without a reverse)`)
-return n.length>0?n:t===void 0?[]:[t]}},8831:(e,t,n)=>{n.d(t,{n:()=>screen})
+return n.length>0?n:t===void 0?[]:[t]}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
 var s=n(7975)
-var r=n(1547)
+var r=n(1668)
 const o=100
 const i=1e3
 const up=e=>`[${e}A`
@@ -7845,11 +7846,11 @@ u=-1/0
 if(e){d??=t.every(o,tick)
 return}d?.()
 d=void 0
-show([])}}}},6541:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,D7:()=>placedWarnings,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
+show([])}}}},7020:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,D7:()=>placedWarnings,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
 var s=n(7975)
-var r=n(2088)
-var o=n(6388)
-var i=n(9384)
+var r=n(3165)
+var o=n(4339)
+var i=n(8061)
 function seconds(e){if(e<59.95)return`${e.toFixed(1)} s`
 if(e<60)return"1 min 00 s"
 const t=Math.floor(e/60)
@@ -7916,10 +7917,10 @@ const n=t.slice(0,c).map(({of:e,words:t})=>e?`${e}: ${t}`:t)
 const s=t.length-n.length
 return[...n,...s>0?[`… and ${s} more`]:[]].join("; ")}const c=3
 function byInterest(e){const t=["failed","degraded","waiting","ready"]
-return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},9707:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
-var s=n(6089)
-var r=n(1547)
-var o=n(6541)
+return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},7496:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
+var s=n(5164)
+var r=n(1668)
+var o=n(7020)
 function terminalSink(e,t,n){const s=painter(t)
 return{open:t=>{e(s(1,`▸ ${t}`))},say:(t,n)=>{t.split("\n").forEach(t=>{e(`  ${(0,o.g$)(t)}  ${s(2,`${n.toFixed(1)}s`)}`)})},quote:t=>{e(s(2,`  │ ${(0,o.g$)(t)}`))},close:(t,n,r)=>{const i={done:s(32,"✓"),failed:s(31,"✗"),stopped:"·"}[n]
 e(`${i} ${t}${n==="done"?"":` ${n}`} ${s(2,(0,o.YA)(r))}`)},...n&&{draw:e=>{n.draw(e&&(t=>(0,r.Y)(e(),t,s)))}}}}function painter(e){return(t,n)=>e?`[${t}m${n}[0m`:n}function writeClosing(e,t,n){const r=painter(n)
@@ -7933,11 +7934,11 @@ case"error":t(r(31,`✗ ${e}`))
 break
 case"warning":t(r(33,`! ${e}`))
 break
-case"good":t(r(32,`✓ ${e}`))}}}},7828:(e,t,n)=>{n.d(t,{m:()=>collectEvidence})
-var s=n(6020)
-var r=n(1062)
-var o=n(9875)
-var i=n(6019)
+case"good":t(r(32,`✓ ${e}`))}}}},6611:(e,t,n)=>{n.d(t,{m:()=>collectEvidence})
+var s=n(7101)
+var r=n(8559)
+var o=n(8702)
+var i=n(6738)
 const a=1e3
 const c=10
 async function collectEvidence(e,{cluster:t,clock:n,live:l,startedAt:u,toRepo:d}){const f=await Promise.all((0,o.HI)(l.clusterState(),e).map(async({pod:l,container:u,previous:f})=>{const p=await(0,i.$)(t,n,{pod:l,container:u,previous:f},a)
@@ -7948,11 +7949,11 @@ const[p]=f.flatMap(e=>e.error??[])
 const{logs:h=[],...m}=e
 const g=[...h,...f.map(({log:e})=>e)].filter(({lines:e})=>e.length>0)
 const w=(0,o.nZ)(l.clusterState(),e,u)
-return{...m,...p&&{sentence:`${e.sentence}; its log says: ${p.message}`},...p?.at&&{annotations:[{...p.at,title:e.code,message:p.message}]},...g.length>0&&{logs:g},...w.length>0&&{events:w}}}},5081:(e,t,n)=>{n.d(t,{f:()=>fetchFact,g:()=>readNodes})
-var s=n(5138)
-var r=n(6625)
-var o=n(210)
-var i=n(8093)
+return{...m,...p&&{sentence:`${e.sentence}; its log says: ${p.message}`},...p?.at&&{annotations:[{...p.at,title:e.code,message:p.message}]},...g.length>0&&{logs:g},...w.length>0&&{events:w}}}},7222:(e,t,n)=>{n.d(t,{f:()=>fetchFact,g:()=>readNodes})
+var s=n(1407)
+var r=n(1856)
+var o=n(811)
+var i=n(3242)
 const a=5e3
 const c=50
 async function fetchFact(e,t,n){const s=reader(e,t)
@@ -7968,20 +7969,20 @@ return t.map(nameOf)}function nameOf({name:e}){return e}function writersOf(e){co
 const{ownerReferences:n=[],managedFields:s=[],annotations:r={}}=t
 return{exists:e!==void 0,owners:n.map(({kind:e})=>e),managers:s.map(({manager:e=""})=>e),annotations:Object.keys(r)}}const u=500
 async function readNodes(e,t){const n=await reader(e,t)(`/api/v1/nodes?limit=${u}`,nodeList)
-return n.is==="unreadable"||n.value.metadata?.continue?void 0:n.value.items}function nodeList(e){return{items:[],...e}}function nodesOf(e){return nodeList(e).items.map(({metadata:e,spec:t})=>({provider:t?.providerID??"",keys:[...Object.keys(e?.labels??{}),...Object.keys(e?.annotations??{}),...(t?.taints??[]).map(({key:e})=>e)]}))}function issuerOf(e){return e?.issuer??""}},6019:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
-var s=n(8093)
+return n.is==="unreadable"||n.value.metadata?.continue?void 0:n.value.items}function nodeList(e){return{items:[],...e}}function nodesOf(e){return nodeList(e).items.map(({metadata:e,spec:t})=>({provider:t?.providerID??"",keys:[...Object.keys(e?.labels??{}),...Object.keys(e?.annotations??{}),...(t?.taints??[]).map(({key:e})=>e)]}))}function issuerOf(e){return e?.issuer??""}},6738:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
+var s=n(3242)
 const r=200
 const o=256*1024
 const i=5e3
 async function fetchLog(e,t,{pod:n,container:a,previous:c},l=i){const u=`${logPath(e,n,a)}&tailLines=${r}&limitBytes=${o}`+(c?"&previous=true":"")
 const d=[]
 await(0,s.wj)(t,l,e.life,async t=>{try{for await(const n of e.lines(u,t,{}))d.push(n)}catch{}})
-return d}function logPath(e,t,n){return`/api/v1/namespaces/${e.namespace}/pods/${t}/log?container=${n}`}},4387:(e,t,n)=>{n.d(t,{f:()=>watchNamespace})
-var s=n(6384)
-var r=n(6593)
-var o=n(6625)
-var i=n(9602)
-var a=n(7006)
+return d}function logPath(e,t,n){return`/api/v1/namespaces/${e.namespace}/pods/${t}/log?container=${n}`}},3892:(e,t,n)=>{n.d(t,{f:()=>watchNamespace})
+var s=n(6461)
+var r=n(9340)
+var o=n(1856)
+var i=n(6119)
+var a=n(4129)
 const c=25
 const l=(c+10)*1e3
 const u=[250,500,1e3,2e3]
@@ -8063,11 +8064,11 @@ else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
 this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
 this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
-return r?{...e,spec:t.spec}:e}},970:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
-var s=n(5399)
-var r=n(5101)
-var o=n(5081)
-var i=n(6019)
+return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+var s=n(3876)
+var r=n(6e3)
+var o=n(7222)
+var i=n(6738)
 const a=2
 const c=300
 const l=9
@@ -8129,16 +8130,16 @@ this.#et="over"
 this.#rt.abort()
 this.#it()
 this.context.signal.removeEventListener("abort",this.#ct)
-return true}}},5919:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
-var s=n(6388)
-var r=n(1062)
-var o=n(7828)
-var i=n(6259)
-var a=n(5399)
-var c=n(5101)
-var l=n(970)
-var u=n(404)
-var d=n(3905)
+return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
+var s=n(4339)
+var r=n(8559)
+var o=n(6611)
+var i=n(3872)
+var a=n(3876)
+var c=n(6e3)
+var l=n(8109)
+var u=n(1493)
+var d=n(730)
 const f={workloads:{},allThere:false}
 function progressLines(e,t,n){const s=Object.entries(e.verdicts)
 const r=Object.values(e.progress).reduce((e,{wanted:t=0})=>e+t,0)
@@ -8231,14 +8232,14 @@ s()}},wake:()=>{t.forEach(e=>{e()})}}}function outcomeOf({verdicts:e},t){const n
 const s=n.flatMap(([e,t])=>t.is==="superseded"?[[e,t.by]]:[])
 if(s.length>0)return{is:"superseded",by:Object.fromEntries(s)}
 for(const[,e]of n)if(e.is==="failed")return{is:"failed",cause:e.cause,at:t}
-return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},8946:(e,t,n)=>{n.d(t,{_z:()=>newVersionOf,wD:()=>withCause})
-var s=n(2088)
-var r=n(3560)
-var o=n(6593)
-var i=n(7436)
+return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2297:(e,t,n)=>{n.d(t,{_z:()=>newVersionOf,wD:()=>withCause})
+var s=n(3165)
+var r=n(8911)
+var o=n(9340)
+var i=n(3905)
 function causeOfChange({command:e,holder:t},n){const o=e==="rollback"?"rollback to":"release of"
-return`${o} ${(0,s.j)(n.tag)} by ${(0,r.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,i.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,o.sF)(e,o.uo,t)}},7437:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
-var s=n(6020)
+return`${o} ${(0,s.j)(n.tag)} by ${(0,r.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,i.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,o.sF)(e,o.uo,t)}},2088:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
+var s=n(7101)
 class ReleaseContext{platform
 settings
 source
@@ -8255,17 +8256,17 @@ this.command=e.command
 this.holder=e.holder
 this.signal=e.signal
 this.warn=e.warn}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function logWarning({log:e,warn:t},n){e.say(`warning: ${n}`)
-t(n)}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},8879:(e,t,n)=>{n.d(t,{Bm:()=>writeEdits,r_:()=>planEdits})
-var s=n(5138)
-var r=n(8071)
-var o=n(4359)
-var i=n(6593)
-var a=n(6388)
-var c=n(307)
-var l=n(1822)
-var u=n(404)
-var d=n(8946)
-var f=n(3892)
+t(n)}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},8306:(e,t,n)=>{n.d(t,{Bm:()=>writeEdits,r_:()=>planEdits})
+var s=n(1407)
+var r=n(3006)
+var o=n(5998)
+var i=n(9340)
+var a=n(4339)
+var c=n(4592)
+var l=n(4495)
+var u=n(1493)
+var d=n(2297)
+var f=n(1635)
 function edited({live:e,back:t,uses:n,restart:s},r){if(t)return(0,i.t3)(e,t)
 const a=Object.fromEntries(n.map(({name:e})=>[e,r]))
 const c=(0,i.nS)((0,i.kW)(e),a)
@@ -8295,12 +8296,12 @@ const e=(0,d.wD)(edited({...s,live:b},o),p)
 if(y&&(0,i.FB)((0,i.rc)(b),(0,i.rc)(e)))return
 const r=(0,f.J)(m,w,b)
 if(r!==void 0){if(v&&(0,l.p)(b,v))return;(0,c.fJ)((0,f.g)({[(0,a.T)(m)]:r}))}try{h([await n.put(g,e)])}catch(e){y=isConflict(e)
-throw e}},e=>(0,r.dg)(e)||isConflict(e))}function isConflict(e){return e instanceof s.h&&[404,409].includes(e.status)}},4534:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
-var s=n(2088)
-var r=n(6593)
-var o=n(6388)
-var i=n(5843)
-var a=n(9956)
+throw e}},e=>(0,r.dg)(e)||isConflict(e))}function isConflict(e){return e instanceof s.h&&[404,409].includes(e.status)}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
+var s=n(3165)
+var r=n(9340)
+var o=n(4339)
+var i=n(496)
+var a=n(2459)
 function otherVersions({cluster:e},{live:t,targets:n},s){const r={image:s,targets:n.map(({id:e})=>(0,o.T)(e)),before:n.flatMap(({running:e})=>e)}
 return onAnotherVersion(t.clusterState(),r,t=>e.commandLine(t))}function onAnotherVersion(e,t,n){const{image:c,targets:l}=t
 const isOld=(e,t)=>(0,s.iI)(e,c.repository)&&!isReleased(e,t,c)
@@ -8385,11 +8386,11 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},1219:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
-var s=n(4823)
-var r=n(6593)
-var o=n(8202)
-var i=n(711)
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},3776:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+var s=n(7414)
+var r=n(9340)
+var o=n(1404)
+var i=n(9150)
 function probeFindings(e,t,n,s){const r=e.filter(({isServed:e})=>e)
 const i=[...r.flatMap(e=>unready(e,n,s)),...e.flatMap(e=>killed(e,t[e.id],s))]
 if(i.length>0||r.length===0)return i
@@ -8425,22 +8426,22 @@ const p=`${e}, container ${c} took ${seconds(s)} to become Ready, and its livene
 const h=2
 const m=Math.max(60,Math.ceil(10*s/1e3/h))
 const g=(0,i.Bc)(t,c,{startupProbe:{...handlerOf(l),periodSeconds:h,failureThreshold:m}})
-return[(0,o.$e)("probes",p,(0,i.BW)(t,g,a))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var a=n(2432)
-var c=n(976)
-var l=n(4575)
-var u=n(307)
-var d=n(338)
-var f=n(3447)
-var p=n(8041)
-var h=n(6625)
-var m=n(6388)
-var g=n(1873)
-var w=n(6780)
-var v=n(4897)
-var b=n(6107)
-var y=n(9723)
-var k=n(3905)
-var O=n(2111)
+return[(0,o.$e)("probes",p,(0,i.BW)(t,g,a))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var a=n(157)
+var c=n(5374)
+var l=n(4317)
+var u=n(4592)
+var d=n(2109)
+var f=n(7340)
+var p=n(240)
+var h=n(1856)
+var m=n(4339)
+var g=n(4431)
+var w=n(6005)
+var v=n(9548)
+var b=n(2564)
+var y=n(4853)
+var k=n(730)
+var O=n(7516)
 function misplaced(e,t,n){return e.flatMap(({id:e,object:s})=>{const o=(0,r.kW)(s).spec
 const i=n.filter(e=>isChosen(e,o))
 const a=i.filter(e=>!runs(e,t))
@@ -8460,9 +8461,9 @@ return!e.spec?.unschedulable&&(0,O.cK)({matchLabels:t},e.metadata?.labels??{})&&
 return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every(e=>holds(e,s))}function holds({key:e,operator:t,values:n=[]},s){const[r,o]=[Number(s[e]??NaN),Number(n[0])]
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
-return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(4016)
-var P=n(1039)
-var j=n(5081)
+return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
+var P=n(4e3)
+var j=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
 const a=await(0,j.g)(o,r.clock)
 if(a===void 0)return[]
@@ -8480,11 +8481,11 @@ if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
 return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(7412)
-var N=n(5163)
-var I=n(4182)
-var L=n(9624)
-var M=n(942)
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
+var N=n(981)
+var I=n(6633)
+var L=n(9501)
+var M=n(607)
 const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
@@ -8539,22 +8540,22 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},1873:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
-var s=n(5138)
-var r=n(8071)
-var o=n(5629)
-var i=n(6593)
-var a=n(6625)
-var c=n(307)
-var l=n(1062)
-var u=n(7828)
-var d=n(9956)
-var f=n(2203)
-var p=n(4017)
-var h=n(5668)
-var m=n(9602)
-var g=n(9617)
-var w=n(3905)
+return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+var s=n(1407)
+var r=n(3006)
+var o=n(5950)
+var i=n(9340)
+var a=n(1856)
+var c=n(4592)
+var l=n(8559)
+var u=n(6611)
+var d=n(2459)
+var f=n(3552)
+var p=n(2134)
+var h=n(8997)
+var m=n(6119)
+var g=n(732)
+var w=n(730)
 function judgeRun(e,t,n){return(0,f.o)(t,t=>verdictOf(e,t,n))}function verdictOf(e,t,n){const{clusterState:s,now:r,stale:o,requeue:i}=t
 const a=s.jobs.get(e)
 if(conditionOf(a,"Complete"))return{is:"done",runsOn:[]}
@@ -8590,14 +8591,14 @@ const s=t.filter(({status:e})=>{const t=e?.containerStatuses??[]
 const s=t.filter(({name:e})=>n.has(e))
 return s.length===n.size&&s.length<t.length&&e?.phase==="Running"&&s.every(({state:e})=>e?.terminated?.exitCode===0)})
 const r=e.spec?.completions??e.spec?.parallelism??1
-return s.length>0&&s.length+(e.status?.succeeded??0)>=r?s.flatMap(({status:e})=>(e?.containerStatuses??[]).filter(({name:e,state:t})=>!n.has(e)&&!t?.terminated).map(({name:e})=>e)):[]}function hasStarted(e){return(0,h.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var v=n(5399)
-var b=n(5101)
-var y=n(970)
-var k=n(3020)
-var O=n(6941)
-var E=n(7437)
-var T=n(2770)
-var S=n(210)
+return s.length>0&&s.length+(e.status?.succeeded??0)>=r?s.flatMap(({status:e})=>(e?.containerStatuses??[]).filter(({name:e,state:t})=>!n.has(e)&&!t?.terminated).map(({name:e})=>e)):[]}function hasStarted(e){return(0,h.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var v=n(3876)
+var b=n(6e3)
+var y=n(8109)
+var k=n(2468)
+var O=n(2580)
+var E=n(2088)
+var T=n(6187)
+var S=n(811)
 function jobsOf({settings:e,app:t,holder:n},s,r){const i={repository:e.image,image:r,app:t,run:n.id}
 const a=Math.ceil(e["migrate-timeout"]/1e3)
 return s.map(e=>(0,o.ZO)(e,{...i,timeoutSeconds:a}))}async function runJobs(e,{live:t},n){const{log:s,warn:r}=e
@@ -8640,11 +8641,11 @@ const g={cluster:a,clock:c,live:t,startedAt:d,toRepo:(0,E.YT)(e)}
 return{is:"failed",cause:await(0,u.m)(m.cause,g).catch(()=>m.cause)}}async function endThem(e,t,n){const s=n.map(i.Vb)
 const r=(await(0,T.kB)(e.cluster)).map(i.Vb)
 const o=r.filter(e=>s.includes(e))
-await Promise.all(o.map(n=>(0,O.ee)(e,t,n)))}},2251:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
-var s=n(3560)
-var r=n(8311)
-var o=n(307)
-var i=n(189)
+await Promise.all(o.map(n=>(0,O.ee)(e,t,n)))}},6072:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
+var s=n(8911)
+var r=n(8661)
+var o=n(4592)
+var i=n(9554)
 const a=3e4
 const c=100
 async function holderOf(e,t=crypto.randomUUID()){const{env:n}=e
@@ -8662,16 +8663,16 @@ d.waiting(`waiting for the release of ${e}`)})
 if(p.is==="taken")return p.lease
 if(p.is==="foreign"){const e=`the release by ${p.by}, which is in progress,`
 const t={image:p.image,what:e,so:"or wait until that release has ended"}
-return(0,r.ht)(u,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${u.namespace}: ${p.by}`,hint:'wait for it, or raise "lock-wait"'})}},6780:(e,t,n)=>{n.d(t,{L5:()=>applyBeside,ND:()=>priorOfChanges,ZJ:()=>applyManifests,q:()=>planManifests})
-var s=n(8041)
-var r=n(6593)
-var o=n(307)
-var i=n(6541)
-var a=n(5919)
-var c=n(6410)
-var l=n(3020)
-var u=n(942)
-var d=n(7437)
+return(0,r.ht)(u,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${u.namespace}: ${p.by}`,hint:'wait for it, or raise "lock-wait"'})}},6005:(e,t,n)=>{n.d(t,{L5:()=>applyBeside,ND:()=>priorOfChanges,ZJ:()=>applyManifests,q:()=>planManifests})
+var s=n(240)
+var r=n(9340)
+var o=n(4592)
+var i=n(7020)
+var a=n(3873)
+var c=n(8075)
+var l=n(2468)
+var u=n(607)
+var d=n(2088)
 async function planManifests(e,t){return(0,s._$)(e.cluster,t,await(0,u.V)(e,t))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
 const n=t.pathOf(e.object)
 const s={path:n,written:(0,l.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
@@ -8703,23 +8704,23 @@ const h=await Promise.all(p.map(async({is:e,object:n})=>{const s=await u.get(t.r
 return{workload:(0,r.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
 const m=await(0,a.T)({cluster:u,clock:c.clock,live:t.live,desiredWorkloads:h,timeouts:{timeout:i.timeout,bake:0,grace:i.grace},startedAt:s,toRepo:(0,d.YT)(e),stageLog:f,signal:l})
 if(m.is==="failed")(0,o.fJ)(m.cause)
-if(m.is==="superseded"){const e=Object.entries(m.by).map(([e,t])=>`${e} by ${t}`);(0,o.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}},2110:(e,t,n)=>{n.d(t,{MT:()=>isKnownToFit,SU:()=>hasBegun,b1:()=>schemaBack})
-var s=n(307)
-var r=n(2088)
-var o=n(6593)
-var i=n(6388)
-var a=n(9956)
-var c=n(8539)
-var l=n(210)
-var u=n(9942)
-var d=n(3740)
-var f=n(7842)
-var p=n(7302)
-var h=n(7437)
-var m=n(1219)
-var g=n(651)
-var w=n(4883)
-var v=n(6941)
+if(m.is==="superseded"){const e=Object.entries(m.by).map(([e,t])=>`${e} by ${t}`);(0,o.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}},2725:(e,t,n)=>{n.d(t,{MT:()=>isKnownToFit,SU:()=>hasBegun,b1:()=>schemaBack})
+var s=n(4592)
+var r=n(3165)
+var o=n(9340)
+var i=n(4339)
+var a=n(2459)
+var c=n(8850)
+var l=n(811)
+var u=n(7853)
+var d=n(4565)
+var f=n(5057)
+var p=n(3825)
+var h=n(2088)
+var m=n(3776)
+var g=n(1120)
+var w=n(8118)
+var v=n(2580)
 const b={auto:"lossless",stop:"tell",reverse:"any",undo:"tell"}
 async function schemaBack(e,t,n){const{schema:s}=t
 if(!s||isKnownToFit(s))return{}
@@ -8790,19 +8791,19 @@ const g={workload:f,template:h,container:c,containers:p.map(({name:e})=>e)}
 const w=(0,a.QA)(n.clusterState(),f)?.object
 const v={id:f,path:u.path,uses:p,running:[],...w&&{live:w}}
 const b=await(0,m.qp)(e).catch(()=>[])
-return{web:g,checked:{live:n,targets:[v],services:b}}}},651:(e,t,n)=>{n.d(t,{B2:()=>makeBackup,GH:()=>backupOf,f_:()=>backupWhen,pU:()=>backupFlag,xq:()=>checkBackup})
-var s=n(7436)
-var r=n(307)
-var o=n(5629)
-var i=n(8311)
-var a=n(6593)
-var c=n(6625)
-var l=n(8071)
-var u=n(8093)
-var d=n(3905)
-var f=n(970)
-var p=n(1873)
-var h=n(2770)
+return{web:g,checked:{live:n,targets:[v],services:b}}}},1120:(e,t,n)=>{n.d(t,{B2:()=>makeBackup,GH:()=>backupOf,f_:()=>backupWhen,pU:()=>backupFlag,xq:()=>checkBackup})
+var s=n(3905)
+var r=n(4592)
+var o=n(5950)
+var i=n(8661)
+var a=n(9340)
+var c=n(1856)
+var l=n(3006)
+var u=n(3242)
+var d=n(730)
+var f=n(8109)
+var p=n(4431)
+var h=n(6187)
 const m=3600
 async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},o){const i=`${(0,c.rJ)("batch/v1",n.namespace,"cronjobs")}/${o}`
 const a=await(0,l.jh)(e.clock,t,()=>n.find(i))
@@ -8829,15 +8830,15 @@ const{suspend:l,...u}=c??{template:{}}
 return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...a?.labels,...i.Yq,"django-rollout/job":"backup"},annotations:{...a?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[o.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...u,activeDeadlineSeconds:Math.min(u.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(u.ttlSecondsAfterFinished??m,m)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,f.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,h.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
 if(e.length===0)return{logsWanted:[],ended:true}
 s.waiting(`waiting for the end of job/${(0,a.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},5710:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>E})
-var s=n(1062)
-var r=n(9875)
-var o=n(9956)
-var i=n(2203)
-var a=n(9602)
-var c=n(9617)
-var l=n(9454)
-var u=n(3905)
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>E})
+var s=n(8559)
+var r=n(8702)
+var o=n(2459)
+var i=n(3552)
+var a=n(6119)
+var c=n(732)
+var l=n(5505)
+var u=n(730)
 function judgeJob(e,t){return(0,i.o)(t,t=>verdictOf(e,t))}function verdictOf(e,{clusterState:t,timeouts:n,now:s,stale:r,recorder:i,requeue:a,evaluate:d}){const f=t.jobs.get(e.job)
 const p=f?.metadata?.uid??e.uid
 const h=(0,o.EB)(t,p).at(-1)
@@ -8866,15 +8867,15 @@ if(!(0,o.cw)(e))return
 const s=(0,u.TN)(e.status?.message??e.status?.reason??"its node was drained")
 const r=`${t.job}: its pod was deleted: ${s}`
 return failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,a.g)(e,(0,o.XL)(t,e.metadata?.uid)):"the creation of its pod"}function failure(e,{job:t,container:n},s){const r=s?.metadata?.name
-return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var d=n(5399)
-var f=n(5101)
-var p=n(8071)
-var h=n(8093)
-var m=n(7828)
-var g=n(6019)
-var w=n(970)
-var v=n(7437)
-var b=n(210)
+return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var d=n(3876)
+var f=n(6e3)
+var p=n(3006)
+var h=n(3242)
+var m=n(6611)
+var g=n(6738)
+var w=n(8109)
+var v=n(2088)
+var b=n(811)
 const y=500
 const k=3e4
 const O=1e3
@@ -8945,12 +8946,12 @@ a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
 c=(0,b.b)(e)
 if(!(0,p.dg)(e))break
-await s.clock.sleep(y,o).catch(()=>{})}return c}}},6550:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
-var s=n(6370)
-var r=n(4937)
-var o=n(4095)
-n(6411)
-var i=n(4575)
+await s.clock.sleep(y,o).catch(()=>{})}return c}}},7607:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
+var s=n(4989)
+var r=n(6304)
+var o=n(9902)
+n(9084)
+var i=n(4317)
 function claimUses(e){const t=e.flatMap(e=>{const t=useOf(e)
 return t?[[e.name,t]]:[]})
 const n=t.flatMap(([,e])=>e.is==="on-node"?[e.node]:[])
@@ -8963,27 +8964,27 @@ const[s]=n
 const r=e.every(e=>e==="ReadWriteOnce")
 if(!r||n.size!==1||s===void 0)return
 return t.every(e=>e.isLost||e.node===void 0)?outOfReach(`is mounted on the node ${s}, which does not answer`):{is:"on-node",node:s}}const outOfReach=e=>({is:"out-of-reach",why:e})
-var a=n(282)
-var c=n(3423)
-var l=n(4016)
-var u=n(9956)
-var d=n(5533)
-var f=n(5138)
-var p=n(8071)
-var h=n(6625)
-var m=n(2111)
-var g=n(6388)
-var w=n(307)
-var v=n(2088)
-var b=n(6593)
-var y=n(1765)
-var k=n(3006)
-var O=n(7302)
-var E=n(4891)
-var T=n(3020)
-var S=n(8093)
-var A=n(6544)
-var $=n(7436)
+var a=n(3565)
+var c=n(4016)
+var l=n(2350)
+var u=n(2459)
+var d=n(202)
+var f=n(1407)
+var p=n(3006)
+var h=n(1856)
+var m=n(7516)
+var g=n(4339)
+var w=n(4592)
+var v=n(3165)
+var b=n(9340)
+var y=n(355)
+var k=n(9025)
+var O=n(3825)
+var E=n(2628)
+var T=n(2468)
+var S=n(3242)
+var A=n(3975)
+var $=n(3905)
 const P=15
 const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
@@ -9079,10 +9080,10 @@ try{return await(0,p.jh)(e.clock,s,async()=>{const e=m?await r.find(`${l}/${d}`)
 if(e)return e
 m=true
 return r.post(l,h)})}catch(e){if(!(e instanceof f.h&&e.status===409))throw e
-c(void 0)}}}},5260:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
-var s=n(3263)
-var r=n(1390)
-n(6411)
+c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
+var s=n(8422)
+var r=n(4578)
+n(9084)
 const o=/^\s*(?:\[[^\]]*\]\s+)?(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
@@ -9095,13 +9096,13 @@ return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationP
 if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
 else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
-return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(6020)
-var c=n(307)
-var l=n(9942)
-var u=n(7419)
-var d=n(3740)
-var f=n(53)
-var p=n(4979)
+return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
+var c=n(4592)
+var l=n(7853)
+var u=n(1812)
+var d=n(4565)
+var f=n(9120)
+var p=n(6090)
 const h={count:2e3,letters:2*1024*1024}
 class Output{marker
 refusal
@@ -9207,10 +9208,10 @@ if(o.length>0)e.say(`${h}it locks ${o.map(u.jU).join(", ")}`)
 if(r)(i??d.HU).split("\n").forEach(t=>{e.quote(t)})}if(f.length>0)e.say(`${h}applied already, and by no run here: ${f.join(", ")}. Another cluster, namespace or person migrates this database, too`)
 const m=l.filter(e=>e.newer)
 if(m.length>0){const t=m.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
-e.say(`${h}the database is newer than this version: it has ${t}`)}}},6544:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
-var s=n(307)
-var r=n(2602)
-var o=n(4319)
+e.say(`${h}the database is newer than this version: it has ${t}`)}}},3975:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
+var s=n(4592)
+var r=n(8281)
+var o=n(6874)
 async function ownTemplate({platform:e,settings:t,cluster:n}){const s=t["migrate-manifest"]
 if(s===void 0)return
 if(!e.files.exists(s))return invalid(`${s}: there is no such file`)
@@ -9224,11 +9225,11 @@ const isOwn=({image:e})=>e===void 0||c(e)
 const[l,...u]=i.filter(isOwn)
 if(!r||!l||u.length>0){const e=l?"several containers":"no container"
 return invalid(`${t}: ${e} with the image ${n}, or without an image: the migration runs in one`)}const{command:d,args:f,image:p,...h}=l
-return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?h:e)}},container:l.name,containers:[l.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},4883:(e,t,n)=>{n.d(t,{B:()=>reverse})
-var s=n(307)
-var r=n(3740)
-var o=n(7842)
-var i=n(6941)
+return{template:{...r,spec:{...r.spec,containers:i.map(e=>e===l?h:e)}},container:l.name,containers:[l.name,...a.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},8118:(e,t,n)=>{n.d(t,{B:()=>reverse})
+var s=n(4592)
+var r=n(4565)
+var o=n(5057)
+var i=n(2580)
 async function reverse(e,t,n=()=>{}){const{log:a}=e
 const{name:c,back:l,command:u,timeoutMs:d,task:f,...p}=t
 const h=(0,i.Be)(e,{...p,reverses:{name:c,command:u,timeoutMs:d,task:f}})
@@ -9240,17 +9241,17 @@ await h.migrate(a)
 const[t]=h.misfits()??[]
 if(t)(0,s.fJ)({code:"migration-failed",sentence:`the migrations were reversed, but the schema is not as expected: ${(0,r.Sr)(l,t)}`})
 a.say(`the schema now fits ${l}`)
-return e}finally{try{await h.close()}finally{n(h.applied())}}}},6941:(e,t,n)=>{n.d(t,{Rw:()=>endsByItself,ee:()=>removeJob,jq:()=>runningIn,Be:()=>startMigration})
-var s=n(3263)
-var r=n(6411)
-var o=n(6020)
-var i=n(3791)
-var a=n(6593)
-var c=n(8071)
-var l=n(6625)
-var u=n(6388)
-var d=n(307)
-var f=n(2133)
+return e}finally{try{await h.close()}finally{n(h.applied())}}}},2580:(e,t,n)=>{n.d(t,{Rw:()=>endsByItself,ee:()=>removeJob,jq:()=>runningIn,Be:()=>startMigration})
+var s=n(8422)
+var r=n(9084)
+var o=n(7101)
+var i=n(7398)
+var a=n(9340)
+var c=n(3006)
+var l=n(1856)
+var u=n(4339)
+var d=n(4592)
+var f=n(7746)
 function withLeft(e,t){for(const{half:n,database:s}of t){const t=n&&(0,f.G)(n)
 if(!t||!hasLeft(n,t))continue
 const r=halfHint(n,t,s)
@@ -9273,18 +9274,18 @@ return t.length===0?"":`, and run by hand what it does not show (${t.join(", ")}
 const n=t.length===0?[]:[`${t.join(", ")} may run again`]
 const s=e.some(e=>e.earlier)?["an earlier failure has left what was there before this release"]:[]
 const r=[...s,...n]
-return r.length===0?"":`if ${r.join(", and ")}, `}function reversalOf(e){return e.toReversed().flatMap(({sql:e})=>e)}var p=n(3740)
-var h=n(1765)
-var m=n(5533)
-var g=n(6541)
-var w=n(7302)
-var v=n(970)
-var b=n(3020)
-var y=n(8093)
-var k=n(7437)
-var O=n(5710)
-var E=n(6550)
-var T=n(5260)
+return r.length===0?"":`if ${r.join(", and ")}, `}function reversalOf(e){return e.toReversed().flatMap(({sql:e})=>e)}var p=n(4565)
+var h=n(355)
+var m=n(202)
+var g=n(7020)
+var w=n(3825)
+var v=n(8109)
+var b=n(2468)
+var y=n(3242)
+var k=n(2088)
+var O=n(8858)
+var E=n(7607)
+var T=n(7823)
 const S=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
@@ -9386,14 +9387,14 @@ return t.length===0?e:{...e,leftOut:t}})
 return{...t,judged:{...e,versions:r}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,l.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,c.jh)(e.clock,t.life,()=>t.remove(r))
 await(0,y.wj)(e.clock,S,t.life,r=>(0,v.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},4897:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
-var s=n(3447)
-var r=n(5138)
-var o=n(8071)
-var i=n(8023)
-var a=n(6593)
-var c=n(6625)
-var l=n(307)
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function endsByItself(e,t,n){return runningIn(e,t).every(e=>e===n)}function runningIn(e,t){return podsOfJob(e.clusterState(),t).flatMap(({status:e})=>e?.containerStatuses??[]).filter(({state:e})=>e?.running).map(e=>e.name)}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
+var s=n(7340)
+var r=n(1407)
+var o=n(3006)
+var i=n(6402)
+var a=n(9340)
+var c=n(1856)
+var l=n(4592)
 async function presenceOf(e){try{const t=await e.find((0,c.B3)(e.namespace))
 if(t&&(0,a.vx)(t))return leaving(e)
 return t===void 0?{is:"missing"}:{is:"there",uid:t.metadata?.uid}}catch(e){if(e instanceof r.h&&e.status===403)return{is:"hidden"}
@@ -9417,10 +9418,10 @@ const r=Object.entries(e.metadata?.[n]??{})
 return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n={group:"",resource:"namespaces",verbs:t}
 return(await(0,s.o7)(e,[n])).length===0}function leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
 return(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof r.h&&e.status===401))return e
-return(0,l.fJ)(o.gT)}function namespaceMissing(e,t){(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},4182:(e,t,n)=>{n.d(t,{O:()=>isReleased,W:()=>withoutOthers})
-var s=n(2088)
-var r=n(6593)
-var o=n(6388)
+return(0,l.fJ)(o.gT)}function namespaceMissing(e,t){(0,l.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},6633:(e,t,n)=>{n.d(t,{O:()=>isReleased,W:()=>withoutOthers})
+var s=n(3165)
+var r=n(9340)
+var o=n(4339)
 function withoutOthers(e,t){const n=new Map(t.map(e=>[(0,o.T)((0,r.hY)(e)),e]))
 const s=t.filter(isReleased).flatMap(pinnedImages)
 const ofOthers=e=>{if(!(0,r.gv)(e)||(0,r.pi)(e))return
@@ -9434,24 +9435,24 @@ const a=i.flatMap(({of:e})=>e??[])
 const c=i.flatMap(({object:e,of:t})=>t?[]:[e])
 return{manifests:{...e,others:c},left:a}}function isReleased({metadata:e}){return/^(release of|rollback to) \S+ by /.test(e?.annotations?.[r.uo]??"")}function pinnedImages(e){return(0,r.Mz)(e).flatMap(({image:e})=>{const{repository:t,digest:n}=(0,s.zZ)(e??"")
 return n===void 0?[]:[t]})}function isPlaceholder(e,t){const{repository:n,digest:r}=(0,s.zZ)(e)
-return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},2770:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
-var s=n(4575)
-var r=n(5629)
-var o=n(5036)
-var i=n(3560)
-var a=n(6593)
-var c=n(6625)
-var l=n(307)
-var u=n(7302)
-var d=n(6292)
-var f=n(6410)
-var p=n(970)
-var h=n(8093)
-var m=n(6941)
-var g=n(2110)
-var w=n(7437)
-var v=n(3110)
-var b=n(210)
+return r===void 0&&((0,s.iI)(n,t)||n===(0,s.EU)(t))}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover,nt:()=>endOfOwnJobs})
+var s=n(4317)
+var r=n(5950)
+var o=n(9869)
+var i=n(8911)
+var a=n(9340)
+var c=n(1856)
+var l=n(4592)
+var u=n(3825)
+var d=n(6099)
+var f=n(8075)
+var p=n(8109)
+var h=n(3242)
+var m=n(2580)
+var g=n(2725)
+var w=n(2088)
+var v=n(7763)
+var b=n(811)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
 const{platform:c,app:l,holder:p,signal:m,cluster:b,log:y}=e
 y.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
@@ -9481,9 +9482,9 @@ async function endOfOwnJobs({platform:e,cluster:t,holder:n,signal:r},o){await(0,
 return{logsWanted:[],...e.every(hasEnded)&&{ended:true}}},()=>{})).catch(()=>{})}async function unfinishedMigrations(e,t){const n=await unfinishedJobs(e)
 return n.filter(({metadata:e})=>e?.labels?.[r._$]===t)}async function unfinishedJobs(e){const t=(0,c.rJ)("batch/v1",e.namespace,"jobs")
 const{items:n}=await e.get(t)
-return n.filter(e=>!hasEnded(e))}function hasEnded({status:e}){return e?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True")??false}},6107:(e,t,n)=>{n.d(t,{$9:()=>forStatefulSets,Df:()=>alwaysNeeded,Tn:()=>a,hg:()=>rightsForWorkloads,n6:()=>forPlan,xQ:()=>rightsFor})
-var s=n(6593)
-var r=n(6625)
+return n.filter(e=>!hasEnded(e))}function hasEnded({status:e}){return e?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True")??false}},2564:(e,t,n)=>{n.d(t,{$9:()=>forStatefulSets,Df:()=>alwaysNeeded,Tn:()=>a,hg:()=>rightsForWorkloads,n6:()=>forPlan,xQ:()=>rightsFor})
+var s=n(9340)
+var r=n(1856)
 const o=[...Object.entries(r.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]}]
 const alwaysNeeded=e=>[...o,{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
 const forPlan=e=>[...o,{group:"",resource:"configmaps",verbs:["get"],names:namesOf(e)},{group:"batch",resource:"jobs",verbs:["get","create","delete"]}]
@@ -9493,36 +9494,36 @@ function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
 return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const a=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(e,t,n,r){const o=[...t.targets,...t.others]
 return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...r===void 0?[]:[{group:"batch",resource:"cronjobs",verbs:["get"],names:[r]}],...t.jobs.length>0||r!==void 0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...o.map(e=>{const{group:t,plural:r}=n.of(e)
-return{group:t,resource:r,verbs:["get","create","patch","update","delete"],names:[(0,s.Vb)(e)]}})]}function rightsForWorkloads(e){return i.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}},9723:(e,t,n)=>{n.d(t,{Ej:()=>planAsLive,iS:()=>planTargets,GC:()=>priorOfTargets,yT:()=>rollout,$M:()=>runsWell})
-var s=n(8041)
-var r=n(8071)
-var o=n(4359)
-var i=n(4319)
-var a=n(6593)
-var c=n(6388)
-var l=n(307)
-var u=n(7246)
-var d=n(8093)
-var f=n(338)
-var p=n(5919)
-var h=n(6259)
-var m=n(5101)
-var g=n(9956)
-var w=n(3020)
-var v=n(8946)
-var b=n(8879)
-var y=n(6780)
-var k=n(7437)
-var O=n(7436)
-var E=n(4016)
-var T=n(1039)
+return{group:t,resource:r,verbs:["get","create","patch","update","delete"],names:[(0,s.Vb)(e)]}})]}function rightsForWorkloads(e){return i.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}},4853:(e,t,n)=>{n.d(t,{Ej:()=>planAsLive,iS:()=>planTargets,GC:()=>priorOfTargets,yT:()=>rollout,$M:()=>runsWell})
+var s=n(240)
+var r=n(3006)
+var o=n(5998)
+var i=n(6874)
+var a=n(9340)
+var c=n(4339)
+var l=n(4592)
+var u=n(1965)
+var d=n(3242)
+var f=n(2109)
+var p=n(3873)
+var h=n(3872)
+var m=n(6e3)
+var g=n(2459)
+var w=n(2468)
+var v=n(2297)
+var b=n(8306)
+var y=n(6005)
+var k=n(2088)
+var O=n(3905)
+var E=n(2350)
+var T=n(4e3)
 async function checkRunningImage({platform:e,signal:t},{clusterState:n,desiredWorkloads:s,image:r}){const o=(0,T.U4)(n,s,r)
 const i=[...new Set(o.map(({digest:e})=>e))]
 const[a]=await(0,E.ZT)(e,r,i,t)
 const c=o.find(({digest:e})=>e===a)
 if(!c)return
-const{workload:u,pod:d,container:f,digest:p}=c;(0,l.fJ)({code:"wrong-image",sentence:`${u} runs ${p.slice(0,19)} and not what was tested (${r.digest.slice(0,19)})`,hint:"a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations",workload:u,pod:d,container:f})}var S=n(5163)
-var A=n(3892)
+const{workload:u,pod:d,container:f,digest:p}=c;(0,l.fJ)({code:"wrong-image",sentence:`${u} runs ${p.slice(0,19)} and not what was tested (${r.digest.slice(0,19)})`,hint:"a webhook may set the images of pods; to list them: kubectl get mutatingwebhookconfigurations",workload:u,pod:d,container:f})}var S=n(981)
+var A=n(1635)
 function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,w.lM)(o??r??{}),of:"workload"}
 if(!s)return{...i,object:r??{},change:"create"}
 const l=t.get((0,c.T)(e))
@@ -9617,11 +9618,11 @@ const l=c?.hash??(0,o.U)(r)
 const u=(0,o.Vd)((0,i.sb)(e,t,n),l)
 return[(0,v.wD)(u,s??r?.metadata?.annotations?.[a.uo])]})}async function applyTargets({platform:e,signal:t,cluster:n,log:r},o,i){const a=manifestsWith(o,i)
 for(const e of a)r.say(`kubectl apply: ${(0,w.Gg)(e)} with ${i.image}`)
-return(0,s.Bb)(n,e.clock,a,t)}},7412:(e,t,n)=>{n.d(t,{X:()=>planOf})
-var s=n(6593)
-var r=n(4079)
-var o=n(6388)
-var i=n(307)
+return(0,s.Bb)(n,e.clock,a,t)}},5473:(e,t,n)=>{n.d(t,{X:()=>planOf})
+var s=n(9340)
+var r=n(8414)
+var o=n(4339)
+var i=n(4592)
 function planOf(e){const{others:t,services:n}=e
 const o=podsOf(e)
 const i=new Set(t.map(({object:e})=>(0,s.TN)(e)))
@@ -9652,8 +9653,8 @@ return e.kind==="CronJob"?apart(t):t}function isOver({status:e}){return["Succeed
 if(n?.kind!=="ReplicaSet")return["StatefulSet","DaemonSet"].includes(n?.kind??"")
 const s=t.replicasets.get(n.name)
 return s===void 0||ownerOf(s)?.kind==="Deployment"}function hasPods({spec:{replicas:e}}){return e!==0}function stays({spec:e}){const{updateStrategy:t}=e
-return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}},5163:(e,t,n)=>{n.d(t,{Qe:()=>smoke,LW:()=>smokeTarget})
-var s=n(4823)
+return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}},981:(e,t,n)=>{n.d(t,{Qe:()=>smoke,LW:()=>smokeTarget})
+var s=n(7414)
 async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
 const{promise:i,resolve:a,reject:c}=Promise.withResolvers()
 let l=""
@@ -9661,13 +9662,13 @@ const u=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{si
 if(t===void 0)l=e
 else a(Number(t))}}).then(()=>{c(new Error(l||"kubectl port-forward ended"))},c)
 try{return await r(await i)}finally{o.abort()
-await u}}var r=n(6625)
-var o=n(6388)
-var i=n(307)
-var a=n(9956)
-var c=n(6019)
-var l=n(404)
-var u=n(8093)
+await u}}var r=n(1856)
+var o=n(4339)
+var i=n(4592)
+var a=n(2459)
+var c=n(6738)
+var l=n(1493)
+var u=n(3242)
 const d=[301,302,303,307,308]
 const f=10
 async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
@@ -9688,7 +9689,7 @@ return o&&/^https?:$/.test(o.protocol)?o:void 0}function isLogin(e,t){const{path
 const r=new URL(t,"http://a")
 if(n===r.pathname)return false
 return/(^|\/)(log|sign)[-_]?in(\/|$)/i.test(n)||[...s.values()].some(e=>{const t=URL.parse(e,"http://a")
-return t!==null&&t.pathname+t.search===r.pathname+r.search})}var p=n(210)
+return t!==null&&t.pathname+t.search===r.pathname+r.search})}var p=n(811)
 function smokeTarget(e,t,n){const[r]=t.filter(t=>(0,s.ko)(t,e)).flatMap(e=>(e.spec?.ports??[]).map(t=>({service:e,port:t}))).filter(({port:{protocol:e="TCP"}})=>e==="TCP").sort((t,n)=>rankOf(t.port,e)-rankOf(n.port,e))
 if(!r)return(0,i.fJ)({code:"usage",sentence:`"smoke-path" needs a Service, and none selects ${e.workload.name}`,hint:'remove "smoke-path", or create a Service that selects its pods'})
 return{web:e,service:r.service.metadata?.name??"",port:r.port.name??"",host:n??hostOfProbe(e)??"localhost"}}function rankOf({name:e,port:t,targetPort:n=t},s){if(e==="http")return 0
@@ -9746,10 +9747,10 @@ return n!==void 0&&(0,l.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){cons
 const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
 return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
 if(s===void 0)return[]
-return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},3892:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
-var s=n(6593)
-var r=n(1822)
-var o=n(404)
+return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},1635:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
+var s=n(9340)
+var r=n(4495)
+var o=n(1493)
 function changeSince(e,t,n){if(!n)return t&&o.jo
 if((0,s.vx)(n))return o.jo
 if(t&&(0,r.p)(t,n))return
@@ -9758,17 +9759,17 @@ const a=Object.fromEntries(i.map(({name:e,image:t})=>[e,t]))
 const c={workload:e,images:a,generation:0,first:!t}
 const l=t?"another template":"an object of another client"
 return(0,o.GH)({kind:e.kind,object:n},c)??l}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===o.jo?`${e} was deleted`:`${e} runs ${t}`)
-return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}},9624:(e,t,n)=>{n.d(t,{B6:()=>checkImages,Nn:()=>noWorkload,_j:()=>checkFit,o$:()=>imagesIn,ow:()=>workloadsIn,q0:()=>describe,q8:()=>findTargets,s3:()=>webOf})
-var s=n(4823)
-var r=n(8041)
-var o=n(2088)
-var i=n(2602)
-var a=n(4319)
-var c=n(6593)
-var l=n(6625)
-var u=n(6388)
-var d=n(9310)
-var f=n(307)
+return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}},9501:(e,t,n)=>{n.d(t,{B6:()=>checkImages,Nn:()=>noWorkload,_j:()=>checkFit,o$:()=>imagesIn,ow:()=>workloadsIn,q0:()=>describe,q8:()=>findTargets,s3:()=>webOf})
+var s=n(7414)
+var r=n(240)
+var o=n(3165)
+var i=n(8281)
+var a=n(6874)
+var c=n(9340)
+var l=n(1856)
+var u=n(4339)
+var d=n(345)
+var f=n(4592)
 function describe({id:e,live:t,running:n}){if(!t)return`${(0,u.T)(e)}: will be created`
 const{replicas:s}=t.spec
 const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
@@ -9821,19 +9822,19 @@ const i=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
 const a=(0,d.h)(t,s.flatMap(({images:e})=>e))
 const l=a===void 0?"":`did you mean image: ${a}? Else `;(0,f.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${i}`,hint:`${l}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,o.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
 if(t)(0,f.fJ)({code:"workload-unfit",sentence:`${(0,u.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,u.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0||e["before-rollout"].length+e["after-rollout"].length>0
-return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}},3110:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
-var s=n(6593)
-var r=n(6388)
-var o=n(307)
-var i=n(338)
-var a=n(7246)
-var c=n(4534)
-var l=n(5919)
-var u=n(9956)
-var d=n(1822)
-var f=n(6410)
-var p=n(3020)
-var h=n(6625)
+return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
+var s=n(9340)
+var r=n(4339)
+var o=n(4592)
+var i=n(2109)
+var a=n(1965)
+var c=n(2789)
+var l=n(3873)
+var u=n(2459)
+var d=n(4495)
+var f=n(8075)
+var p=n(2468)
+var h=n(1856)
 function blockingPods(e,{name:t,before:n,written:s,isPut:r}){const o=e.statefulsets.get(t)
 const{observedGeneration:i=0,updateRevision:a}=o?.status??{}
 if(!o||i<(o.metadata?.generation??0))return[]
@@ -9852,7 +9853,7 @@ r.add(t)
 const i=`${(0,h.rJ)("v1",e.namespace,"pods")}/${n}`
 e.remove(i,{uid:t}).then(()=>{s.say(`pod/${n} of the broken version blocks the restore: deleted`)},()=>{r.delete(t)})}}
 deleteBlocking()
-return t.onChange(deleteBlocking)}var m=n(7437)
+return t.onChange(deleteBlocking)}var m=n(2088)
 const g=10*6e4
 const w=3e4
 function undoBudget({live:e,snapshot:t,timeouts:n}){return timeoutOf(n)+(0,a.c)(workloadsNow(e,t))}function timeoutOf({timeout:e}){return Math.max(e,g)}function workloadsNow(e,t){const n=e.clusterState()
@@ -9887,12 +9888,12 @@ return r<o?{...n,available:r}:n})
 const y=g.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
 const k=keepUnblocked(p,n,w,h)
 return(0,l.T)({cluster:p,clock:d.clock,live:n,desiredWorkloads:b,timeouts:o,startedAt:a,onProgress:e=>{u(asWritten(e,y))},toRepo:(0,m.YT)(e),stageLog:h,signal:f}).finally(k)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
-return[e,t.includes(e)?n:r]}))}},942:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
-var s=n(8041)
-var r=n(6593)
-var o=n(307)
-var i=n(3020)
-var a=n(9624)
+return[e,t.includes(e)?n:r]}))}},607:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
+var s=n(240)
+var r=n(9340)
+var o=n(4592)
+var i=n(2468)
+var a=n(9501)
 const c=6e4
 const l=1e3
 async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:o},a){const u=e.now()+c
@@ -9914,10 +9915,10 @@ const l=c.filter(r.gv).find(e=>(0,s.TN)(e)===i)
 return{...n,running:(0,a.o$)(l,e.uses),...l&&{live:l}}})}function refuseBeingDeleted(e,t){const n=(0,i.Gg)(t)
 const s=t.metadata?.finalizers??[]
 const a=s.length===0?"":`, and waits for ${s.join(", ")}`
-const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},1765:(e,t,n)=>{n.d(t,{Q:()=>contractOf,R:()=>openContract})
-var s=n(282)
-var r=n(6411)
-var o=n(3006)
+const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},355:(e,t,n)=>{n.d(t,{Q:()=>contractOf,R:()=>openContract})
+var s=n(3565)
+var r=n(9084)
+var o=n(9025)
 const i={held:[],bridges:[]}
 const a={isDone:false,applied:[],made:[]}
 function openContract(e){return{held:(0,o.Ei)(e),bridges:(0,o.n3)(e)}}function contractOf(e,t=i,{isDone:n,applied:o,made:c}=a){if(!e||e.judged?.blocked===true)return{}
@@ -9931,11 +9932,11 @@ const h=l.flatMap(e=>[...e.earlierBridges,...e.endedBridges,...e.bridges])
 const m=t.bridges.filter(e=>!h.some(t=>(0,s.yf)(e,t)))
 const isEnded=({isEnded:e,failed:t})=>e&&t===void 0
 const g=c.filter(isEnded)
-return{held:[...new Set([...l.flatMap(({held:e})=>e.map(({name:e})=>e)),...f,...u?[]:t.held.filter(isLeft)])],bridges:[...u?[]:m,...h].filter(e=>!g.some(t=>(0,s.yf)(e,t)))}}},9447:(e,t,n)=>{n.d(t,{O:()=>fenced})
-function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},533:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
-var s=n(3791)
-var r=n(3006)
-var o=n(7863)
+return{held:[...new Set([...l.flatMap(({held:e})=>e.map(({name:e})=>e)),...f,...u?[]:t.held.filter(isLeft)])],bridges:[...u?[]:m,...h].filter(e=>!g.some(t=>(0,s.yf)(e,t)))}}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
+function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},702:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
+var s=n(7398)
+var r=n(9025)
+var o=n(6858)
 const i=30
 function fitOf(e){if(!(0,o.$i)(e)||!Array.isArray(e["misfits"]))return
 const t=e["misfits"].map(e=>{const t=(0,s.U8)(e)
@@ -9968,9 +9969,9 @@ if(e&&!n&&e.needs===void 0&&t.length===0)return{is:"unchanged"}
 if(!n)return{is:"to prove"}
 const s=breaking(n.misfits)
 if(s.length>0)return{is:"unfit",breaks:s}
-return n.changed===true||t.length>0?{is:"to prove"}:{is:"unchanged"}}},5036:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
-var s=n(5138)
-var r=n(8071)
+return n.changed===true||t.length>0?{is:"to prove"}:{is:"unchanged"}}},9869:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
+var s=n(1407)
+var r=n(3006)
 const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
@@ -10036,20 +10037,20 @@ name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
 this.why=e
 this.words=t}}function isDenied(e){return e instanceof s.h&&[401,403].includes(e.status)}function lostBy(e){if(isDenied(e))return new LeaseLost("denied",`${e.status} ${e.reason}`)
-return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},7302:(e,t,n)=>{n.d(t,{$:()=>saveSchemaChange,DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
+return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},3825:(e,t,n)=>{n.d(t,{$:()=>saveSchemaChange,DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
 var s=n(8522)
-var r=n(5138)
-var o=n(8071)
-var i=n(2088)
-var a=n(8311)
-var c=n(6625)
-var l=n(3006)
-n(1039)
-var u=n(189)
-var d=n(4891)
-var f=n(282)
-var p=n(533)
-var h=n(2652)
+var r=n(1407)
+var o=n(3006)
+var i=n(3165)
+var a=n(8661)
+var c=n(1856)
+var l=n(9025)
+n(4e3)
+var u=n(9554)
+var d=n(2628)
+var f=n(3565)
+var p=n(702)
+var h=n(1777)
 async function readArchive(e,t,n){const s=await readLive(e,t)
 const r=historyOf(s).filter(({image:e})=>(0,i.iI)(e,n))
 const o=r.flatMap(({number:e})=>{const t=unpacked(s?.binaryData?.[templatesKeyOf(e)])
@@ -10106,9 +10107,9 @@ if((0,u.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
 const i=(0,p.Zo)(s)
 const a={...o,...i&&{fit:i},...r&&{bridges:(0,f.sJ)(r)}}
-return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},3006:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,hH:()=>lastEnded,jo:()=>chosenFrom,n2:()=>startsIn,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
-var s=n(2088)
-var r=n(338)
+return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,hH:()=>lastEnded,jo:()=>chosenFrom,n2:()=>startsIn,n3:()=>openBridges,qZ:()=>aloneSince,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
+var s=n(3165)
+var r=n(2109)
 const o=20
 const i=5
 const a=500
@@ -10177,13 +10178,13 @@ const o=n.findLast(e=>isOther(e,r,t))
 if(o)return{is:"found",entry:o}
 const i=e.findLast(e=>wentLive(e)&&isOther(e,r,t))
 const a=`no release before ${(0,s.j)(r.tag)} is in the history`
-return{is:"none",why:i?`${a} that was not rolled back from. To restore that one, name it: --to ${i.number}`:a}}},3560:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,ZZ:()=>acquireLease})
-var s=n(5138)
-var r=n(8071)
-var o=n(2088)
-var i=n(8311)
-var a=n(6625)
-var c=n(5036)
+return{is:"none",why:i?`${a} that was not rolled back from. To restore that one, name it: --to ${i.number}`:a}}},8911:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,ZZ:()=>acquireLease})
+var s=n(1407)
+var r=n(3006)
+var o=n(3165)
+var i=n(8661)
+var a=n(1856)
+var c=n(9869)
 function titleOf({who:e,url:t}){return t===void 0?e:`${e}, ${t}`}const l="django-rollout/image"
 const u=1e3
 function isFree(e,t,n,s){const r=e.spec?.holderIdentity
@@ -10214,13 +10215,13 @@ for(;;){const e=await(0,r.jh)(t,s,tryOnce)
 if(e)return e}}function holderIn(e,t){return e?.annotations?.[c.yN]??t?.holderIdentity??""}async function writeLease(e,{name:t,holder:n,lastsMs:r},o,a){const u=leasesOf(e)
 const d={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:t,labels:i.Yq,annotations:{[c.yN]:titleOf(n),...n.image!==void 0&&{[l]:n.image}},...o?.metadata?.resourceVersion!==void 0&&{resourceVersion:o.metadata.resourceVersion}},spec:{holderIdentity:n.id,leaseDurationSeconds:Math.ceil(r/1e3),renewTime:(0,c.Sx)(a)}}
 try{return o?await e.put(`${u}/${t}`,d):await e.post(u,d)}catch(e){if(e instanceof s.h&&e.status===409)return
-throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},4891:(e,t,n)=>{n.d(t,{DR:()=>keptBodies,JC:()=>l,qQ:()=>hashOf,wP:()=>isWhole})
+throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},2628:(e,t,n)=>{n.d(t,{DR:()=>keptBodies,JC:()=>l,qQ:()=>hashOf,wP:()=>isWhole})
 var s=n(7598)
 var r=n(8522)
-var o=n(5732)
-var i=n(3791)
-var a=n(3006)
-var c=n(7863)
+var o=n(2385)
+var i=n(7398)
+var a=n(9025)
+var c=n(6858)
 const l=200*1024
 const u=4*1024*1024
 function hashOf(e){return(0,s.createHash)("sha256").update(e).digest("hex").slice(0,32)}function keptBodies(e){const t=e.toReversed()
@@ -10232,9 +10233,9 @@ return p(n,"needs")===void 0||(0,o.Lx)(n)}catch{return false}}const flag=(e,t)=>
 const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is not a reference`
 const d=(0,c.OA)({t:c.Ae,n:(0,c.no)(flag),d:(0,c.no)(flag),p:(0,c.no)(flag),g:(0,c.no)(flag),r:(0,c.no)(reference)},"left")
 const f=(0,c.OA)({m:c.Ae,u:(0,c.no)(flag),o:(0,c.no)(flag),c:(0,c.A7)(d)},"left")
-const p=(0,c.A7)((0,c.A7)(f))},189:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>f,xL:()=>wrongInEntry})
-var s=n(3791)
-var r=n(7863)
+const p=(0,c.A7)((0,c.A7)(f))},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>f,xL:()=>wrongInEntry})
+var s=n(7398)
+var r=n(6858)
 const o=(0,r.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
 const i=(0,r.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
 const a=(0,r.Qq)(/^[a-z0-9]+:[0-9A-Za-z]+$/,"a digest")
@@ -10270,19 +10271,19 @@ const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"
 const s=e?.is==="back"
 return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(P)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
 const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
-function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6292:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
-var o=n(5138)
-var i=n(8071)
-var a=n(2088)
-var c=n(8311)
-var l=n(6625)
-var u=n(307)
-var d=n(3791)
-var f=n(8041)
-var p=n(6593)
-var h=n(3020)
+var o=n(1407)
+var i=n(3006)
+var a=n(3165)
+var c=n(8661)
+var l=n(1856)
+var u=n(4592)
+var d=n(7398)
+var f=n(240)
+var p=n(9340)
+var h=n(2468)
 const m={"v1 ConfigMap":"configmaps","v1 Secret":"secrets","v1 Service":"services","v1 ServiceAccount":"serviceaccounts","v1 PersistentVolumeClaim":"persistentvolumeclaims","apps/v1 Deployment":"deployments","apps/v1 StatefulSet":"statefulsets","apps/v1 DaemonSet":"daemonsets","batch/v1 CronJob":"cronjobs","batch/v1 Job":"jobs","networking.k8s.io/v1 Ingress":"ingresses","networking.k8s.io/v1 NetworkPolicy":"networkpolicies","autoscaling/v1 HorizontalPodAutoscaler":"horizontalpodautoscalers","autoscaling/v2 HorizontalPodAutoscaler":"horizontalpodautoscalers","policy/v1 PodDisruptionBudget":"poddisruptionbudgets"}
 const g=["","apps","autoscaling","batch","extensions","policy",...["admissionregistration","apiextensions","apiregistration","authentication","authorization","certificates","coordination","discovery","events","flowcontrol.apiserver","internal.apiserver","metrics","networking","node","rbac.authorization","resource","scheduling","storage","storagemigration"].map(e=>`${e}.k8s.io`)]
 const w="release again with the manifests of that release (option manifests)"
@@ -10308,8 +10309,8 @@ if(r===void 0)return refused(`${(0,h.Gg)(t)}: the cluster has no such kind`)
 if(s&&!s.namespaced)return refused(`${(0,h.Gg)(t)} is outside of any namespace`)
 if(s&&!v.every(e=>s.verbs.includes(e)))return refused(`${(0,h.Gg)(t)} has a kind that cannot be restored`)
 const o=`${(0,l.rJ)(versionOf(t),e.namespace,r)}/${(0,p.Vb)(t)}`
-a.push({...n,path:o})}return{is:"found",snapshot:a}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var b=n(189)
-var y=n(7863)
+a.push({...n,path:o})}return{is:"found",snapshot:a}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var b=n(9554)
+var y=n(6858)
 const k=900*1024
 const O=16*1024*1024
 const E=200
@@ -10365,7 +10366,7 @@ const r=JSON.stringify({...n,snapshot:s})
 const o=(await packed(r)).toString("base64")
 if(o.length>k||r.length>O)(0,u.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(o.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,c.Fe)(e),labels:c.Yq},data:{record:o}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,c.Fe)(n)}`
-await(0,i.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,l.rJ)("v1",e.namespace,"secrets")}},7863:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
+await(0,i.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,l.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
 function text(e=/^/,t="a text"){return(n,r)=>typeof n==="string"&&n.length<=s&&e.test(n)?void 0:`${r} is not ${t}`}const anyText=(e,t)=>typeof e==="string"?void 0:`${t} is not a string`
 function oneOf(...e){return(t,n)=>typeof t==="string"&&e.includes(t)?void 0:`${n} is not one of ${e.join(", ")}`}const count=(e,t)=>typeof e==="number"&&Number.isFinite(e)&&e>=0?void 0:`${t} is not a number`
@@ -10380,9 +10381,9 @@ for(let r=0;r<e.length;r++){const o=e[r]
 if(s){if(o==="\\")r++
 else if(o==='"')s=false}else if(o==='"')s=true
 else if(o==="["||o==="{")n=Math.max(n,++t)
-else if(o==="]"||o==="}")t--}return n}},1822:(e,t,n)=>{n.d(t,{$O:()=>externalFields,$S:()=>describeExternal,$s:()=>withAnswer,CG:()=>templateOwnership,DC:()=>restoreTemplate,F$:()=>isAsCreated,f5:()=>notesBack,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
-var s=n(2088)
-var r=n(6593)
+else if(o==="]"||o==="}")t--}return n}},4495:(e,t,n)=>{n.d(t,{$O:()=>externalFields,$S:()=>describeExternal,$s:()=>withAnswer,CG:()=>templateOwnership,DC:()=>restoreTemplate,F$:()=>isAsCreated,f5:()=>notesBack,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
+var s=n(3165)
+var r=n(9340)
 function templateOwnership(e,t){const{object:n,written:s,change:o}=e
 if(!(0,r.gv)(t)||!(0,r.gv)(s))return"untouched"
 const i=decidedTemplate(t)
@@ -10495,15 +10496,15 @@ const c=withAt(i,r,o)
 const l=c===void 0||o===void 0&&isRecord(c)&&isEmpty(c)
 return l?a:{...a,[s]:c}}function holds(e,t){if(!isRecord(t))return(0,r.FB)(e,t)
 const n=isRecord(e)?e:{}
-return Object.entries(t).every(([e,t])=>["data","binaryData"].includes(e)?(0,r.FB)(n[e],t):holds(n[e],t))}function without(e={},t){return Object.fromEntries(Object.entries(e).filter(([e])=>!t.includes(e)))}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},6410:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
-var s=n(5138)
-var r=n(8071)
-var o=n(2088)
-var i=n(6593)
-var a=n(6625)
-var c=n(1822)
-var l=n(3020)
-var u=n(9956)
+return Object.entries(t).every(([e,t])=>["data","binaryData"].includes(e)?(0,r.FB)(n[e],t):holds(n[e],t))}function without(e={},t){return Object.fromEntries(Object.entries(e).filter(([e])=>!t.includes(e)))}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},8075:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
+var s=n(1407)
+var r=n(3006)
+var o=n(3165)
+var i=n(9340)
+var a=n(1856)
+var c=n(4495)
+var l=n(2468)
+var u=n(2459)
 function hasTakenOver({metadata:e,status:t},n){const{observedGeneration:s=0,currentRevision:r,updateRevision:o}=t??{}
 if(o===void 0||s<(e?.generation??0))return false
 if(r===o)return true
@@ -10573,9 +10574,9 @@ case"nothing":return}}function withDigests(e,t={}){const n=(0,i.gv)(e)?(0,i.MZ)(
 const s=n.filter(({name:e,image:n})=>t[e]===n)
 const r=s.map(({image:e})=>{const{tag:t,digest:n}=(0,o.zZ)(e)
 return`${t} as ${n?.slice(0,19)}`})
-return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},3020:(e,t,n)=>{n.d(t,{uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
-var s=n(6593)
-var r=n(4079)
+return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},2468:(e,t,n)=>{n.d(t,{uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
+var s=n(9340)
+var r=n(8414)
 function needsOf(e,t){const n=new Map
 const add=(e,t)=>{if(!n.has(e))n.set(e,t)}
 for(const n of e){const e=(0,s.gv)(n)?namedByWorkload(n):namedAnywhere(n,t)
@@ -10597,7 +10598,7 @@ return Object.values(e).flatMap(textsIn)}function boundFor(e,t){if(e.kind!=="Rol
 const{subjects:n=[]}=e
 const s=n.filter(({kind:e})=>e==="ServiceAccount")
 return s.map(({name:e=""})=>t.get(`serviceaccount/${e}`)).find(e=>e!==void 0)}function roleOf(e){const{roleRef:t}=e
-return`${(t?.kind??"").toLowerCase()}/${t?.name??""}`}function titled(e,t){return t.flatMap(t=>t===void 0?[]:[`${e}/${t}`])}var o=n(1822)
+return`${(t?.kind??"").toLowerCase()}/${t?.name??""}`}function titled(e,t){return t.flatMap(t=>t===void 0?[]:[`${e}/${t}`])}var o=n(4495)
 function planned(e){const{uid:t,...n}=kept(e).metadata??{}
 return{...kept(e),metadata:n}}function kept(e){const{status:t,metadata:n={},...s}=e
 const{name:r,uid:o,labels:i,annotations:a,ownerReferences:c}=n
@@ -10640,10 +10641,10 @@ if(o===void 0||r.do==="delete"||r.do==="ask")return[]
 if((0,s.gv)(o))return isTemplateBack(e)?[]:[o]
 const i=r.do==="keep"||r.do==="external"
 return i&&whyKept(t)!==void 0?[o]:[]})
-return needsOf(t,e.map(({prior:e})=>e.written))}},2652:(e,t,n)=>{n.d(t,{PD:()=>broughtBack,W8:()=>isTemplates,Xl:()=>neededBy,Z5:()=>templatesBefore,bU:()=>templatesIn,ig:()=>templatesDiffer,r3:()=>templatesOf,tX:()=>differences})
-var s=n(4359)
-var r=n(6593)
-var o=n(6388)
+return needsOf(t,e.map(({prior:e})=>e.written))}},1777:(e,t,n)=>{n.d(t,{PD:()=>broughtBack,W8:()=>isTemplates,Xl:()=>neededBy,Z5:()=>templatesBefore,bU:()=>templatesIn,ig:()=>templatesDiffer,r3:()=>templatesOf,tX:()=>differences})
+var s=n(5998)
+var r=n(9340)
+var o=n(4339)
 function isTemplates(e){const isContainers=e=>Array.isArray(e)&&e.every(e=>isObject(e)&&typeof e["name"]==="string")
 return isObject(e)&&Object.values(e).every(e=>{if(!isObject(e)||!isObject(e["spec"]))return false
 const{containers:t,initContainers:n=[]}=e["spec"]
@@ -10720,13 +10721,13 @@ const[{kind:n,name:s}={kind:"Secret",name:""}]=t
 return{kind:n,name:s,keys:[...new Set(t.flatMap(e=>e.keys))]}})}function need(e,t,n){return t?.name===void 0||t.optional?[]:[{kind:e,name:t.name,keys:n}]}},6062:(e,n,s)=>{var x=e=>{var t={}
 s.d(t,e)
 return t}
-e.exports=x({["ProxyAgent"]:()=>t.ProxyAgent,["fetch"]:()=>t.fetch})},2613:t=>{t.exports=e(import.meta.url)("assert")},181:t=>{t.exports=e(import.meta.url)("buffer")},5317:t=>{t.exports=e(import.meta.url)("child_process")},6982:t=>{t.exports=e(import.meta.url)("crypto")},4434:t=>{t.exports=e(import.meta.url)("events")},9896:t=>{t.exports=e(import.meta.url)("fs")},8611:t=>{t.exports=e(import.meta.url)("http")},5692:t=>{t.exports=e(import.meta.url)("https")},9278:t=>{t.exports=e(import.meta.url)("net")},1421:t=>{t.exports=e(import.meta.url)("node:child_process")},7598:t=>{t.exports=e(import.meta.url)("node:crypto")},3024:t=>{t.exports=e(import.meta.url)("node:fs")},1455:t=>{t.exports=e(import.meta.url)("node:fs/promises")},7067:t=>{t.exports=e(import.meta.url)("node:http")},7030:t=>{t.exports=e(import.meta.url)("node:net")},8161:t=>{t.exports=e(import.meta.url)("node:os")},6760:t=>{t.exports=e(import.meta.url)("node:path")},3916:t=>{t.exports=e(import.meta.url)("node:path/posix")},6193:t=>{t.exports=e(import.meta.url)("node:string_decoder")},8500:t=>{t.exports=e(import.meta.url)("node:timers/promises")},7975:t=>{t.exports=e(import.meta.url)("node:util")},8522:t=>{t.exports=e(import.meta.url)("node:zlib")},857:t=>{t.exports=e(import.meta.url)("os")},6928:t=>{t.exports=e(import.meta.url)("path")},932:t=>{t.exports=e(import.meta.url)("process")},4756:t=>{t.exports=e(import.meta.url)("tls")},9023:t=>{t.exports=e(import.meta.url)("util")},2387:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
-var o=n(2448)
-var i=n(5125)
-var a=n(1653)
-var c=n(2624)
-var l=n(692)
+e.exports=x({["ProxyAgent"]:()=>t.ProxyAgent,["fetch"]:()=>t.fetch})},2613:t=>{t.exports=e(import.meta.url)("assert")},181:t=>{t.exports=e(import.meta.url)("buffer")},5317:t=>{t.exports=e(import.meta.url)("child_process")},6982:t=>{t.exports=e(import.meta.url)("crypto")},4434:t=>{t.exports=e(import.meta.url)("events")},9896:t=>{t.exports=e(import.meta.url)("fs")},8611:t=>{t.exports=e(import.meta.url)("http")},5692:t=>{t.exports=e(import.meta.url)("https")},9278:t=>{t.exports=e(import.meta.url)("net")},1421:t=>{t.exports=e(import.meta.url)("node:child_process")},7598:t=>{t.exports=e(import.meta.url)("node:crypto")},3024:t=>{t.exports=e(import.meta.url)("node:fs")},1455:t=>{t.exports=e(import.meta.url)("node:fs/promises")},7067:t=>{t.exports=e(import.meta.url)("node:http")},7030:t=>{t.exports=e(import.meta.url)("node:net")},8161:t=>{t.exports=e(import.meta.url)("node:os")},6760:t=>{t.exports=e(import.meta.url)("node:path")},3916:t=>{t.exports=e(import.meta.url)("node:path/posix")},6193:t=>{t.exports=e(import.meta.url)("node:string_decoder")},8500:t=>{t.exports=e(import.meta.url)("node:timers/promises")},7975:t=>{t.exports=e(import.meta.url)("node:util")},8522:t=>{t.exports=e(import.meta.url)("node:zlib")},857:t=>{t.exports=e(import.meta.url)("os")},6928:t=>{t.exports=e(import.meta.url)("path")},932:t=>{t.exports=e(import.meta.url)("process")},4756:t=>{t.exports=e(import.meta.url)("tls")},9023:t=>{t.exports=e(import.meta.url)("util")},7349:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
+var o=n(4454)
+var i=n(2223)
+var a=n(7103)
+var c=n(334)
+var l=n(3142)
 function resolveCollection(e,t,n,s,r,o){const i=n.type==="block-map"?a.resolveBlockMap(e,t,n,s,o):n.type==="block-seq"?c.resolveBlockSeq(e,t,n,s,o):l.resolveFlowCollection(e,t,n,s,o)
 const u=i.constructor
 if(r==="!"||r===u.tagName){i.tag=u.tagName
@@ -10749,10 +10750,10 @@ const m=s.isNode(h)?h:new r.Scalar(h)
 m.range=p.range
 m.tag=u
 if(f?.format)m.format=f.format
-return m}t.composeCollection=composeCollection},2873:(e,t,n)=>{var s=n(5755)
-var r=n(3755)
-var o=n(1462)
-var i=n(8017)
+return m}t.composeCollection=composeCollection},3683:(e,t,n)=>{var s=n(3021)
+var r=n(5937)
+var o=n(7788)
+var i=n(4631)
 function composeDoc(e,t,{offset:n,start:a,value:c,end:l},u){const d=Object.assign({_directives:t},e)
 const f=new s.Document(void 0,d)
 const p={atKey:false,atRoot:true,directives:f.directives,options:f.options,schema:f.schema}
@@ -10763,12 +10764,12 @@ const m=f.contents.range[2]
 const g=o.resolveEnd(l,m,false,u)
 if(g.comment)f.comment=g.comment
 f.range=[n,m,g.offset]
-return f}t.composeDoc=composeDoc},3755:(e,t,n)=>{var s=n(9671)
-var r=n(2617)
-var o=n(2387)
-var i=n(4995)
-var a=n(1462)
-var c=n(9933)
+return f}t.composeDoc=composeDoc},5937:(e,t,n)=>{var s=n(4065)
+var r=n(1127)
+var o=n(7349)
+var i=n(5413)
+var a=n(7788)
+var c=n(2599)
 const l={composeNode:composeNode,composeEmptyNode:composeEmptyNode}
 function composeNode(e,t,n,s){const a=e.atKey
 const{spaceBefore:c,comment:u,anchor:d,tag:f}=n
@@ -10805,10 +10806,10 @@ const l=a.resolveEnd(r,c,e.strict,o)
 i.range=[t,c,l.offset]
 if(l.comment)i.comment=l.comment
 return i}t.composeEmptyNode=composeEmptyNode
-t.composeNode=composeNode},4995:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
-var o=n(599)
-var i=n(7120)
+t.composeNode=composeNode},5413:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
+var o=n(8913)
+var i=n(6842)
 function composeScalar(e,t,n,a){const{value:c,type:l,comment:u,range:d}=t.type==="block-scalar"?o.resolveBlockScalar(e,t,a):i.resolveFlowScalar(t,e.options.strict,a)
 const f=n?e.directives.tagName(n.source,e=>a(n,"TAG_RESOLVE_FAILED",e)):null
 let p
@@ -10839,13 +10840,13 @@ if(n.compat){const e=n.compat.find(e=>e.default&&e.test?.test(r))??n[s.SCALAR]
 if(a.tag!==e.tag){const n=t.tagString(a.tag)
 const s=t.tagString(e.tag)
 const r=`Value may be parsed as either ${n} or ${s}`
-i(o,"TAG_RESOLVE_FAILED",r,true)}}return a}t.composeScalar=composeScalar},2750:(e,t,n)=>{var s=n(932)
-var r=n(8144)
-var o=n(5755)
-var i=n(2130)
-var a=n(2617)
-var c=n(2873)
-var l=n(1462)
+i(o,"TAG_RESOLVE_FAILED",r,true)}}return a}t.composeScalar=composeScalar},9984:(e,t,n)=>{var s=n(932)
+var r=n(1342)
+var o=n(3021)
+var i=n(1464)
+var a=n(1127)
+var c=n(3683)
+var l=n(7788)
 function getErrorPos(e){if(typeof e==="number")return[e,e+1]
 if(Array.isArray(e))return e.length===2?e:[e[0],e[1]]
 const{offset:t,source:n}=e
@@ -10917,12 +10918,12 @@ const n=new o.Document(void 0,e)
 if(this.atDirectives)this.onError(t,"MISSING_CHAR","Missing directives-end indicator line")
 n.range=[0,t,t]
 this.decorate(n,false)
-yield n}}}t.Composer=Composer},1653:(e,t,n)=>{var s=n(2815)
-var r=n(2448)
-var o=n(8017)
-var i=n(6761)
-var a=n(4437)
-var c=n(3485)
+yield n}}}t.Composer=Composer},7103:(e,t,n)=>{var s=n(7165)
+var r=n(4454)
+var o=n(4631)
+var i=n(9499)
+var a=n(4051)
+var c=n(1187)
 const l="All mapping items must start at the same column"
 function resolveBlockMap({composeNode:e,composeEmptyNode:t},n,u,d,f){const p=f?.nodeClass??r.YAMLMap
 const h=new p(n.schema)
@@ -10959,7 +10960,7 @@ const e=new s.Pair(O)
 if(n.options.keepSourceTokens)e.srcToken=r
 h.items.push(e)}}if(g&&g<m)d(g,"IMPOSSIBLE","Map comment with trailing content")
 h.range=[u.offset,m,g??m]
-return h}t.resolveBlockMap=resolveBlockMap},599:(e,t,n)=>{var s=n(9271)
+return h}t.resolveBlockMap=resolveBlockMap},8913:(e,t,n)=>{var s=n(3301)
 function resolveBlockScalar(e,t,n){const r=t.offset
 const o=parseBlockScalarHeader(t,e.options.strict,n)
 if(!o)return{value:"",type:null,comment:"",range:[r,r,r]}
@@ -11039,9 +11040,9 @@ const s=n.match(/^( *)/)
 const r=s?.[1]?[s[1],n.slice(s[1].length)]:["",n]
 const o=[r]
 for(let e=1;e<t.length;e+=2)o.push([t[e],t[e+1]])
-return o}t.resolveBlockScalar=resolveBlockScalar},2624:(e,t,n)=>{var s=n(5125)
-var r=n(8017)
-var o=n(4437)
+return o}t.resolveBlockScalar=resolveBlockScalar},334:(e,t,n)=>{var s=n(2223)
+var r=n(4631)
+var o=n(4051)
 function resolveBlockSeq({composeNode:e,composeEmptyNode:t},n,i,a,c){const l=c?.nodeClass??s.YAMLSeq
 const u=new l(n.schema)
 if(n.atRoot)n.atRoot=false
@@ -11057,7 +11058,7 @@ continue}const p=c?e(n,c,l,a):t(n,l.end,s,null,l,a)
 if(n.schema.compat)o.flowIndentCheck(i.indent,c,a)
 d=p.range[2]
 u.items.push(p)}u.range=[i.offset,d,f??d]
-return u}t.resolveBlockSeq=resolveBlockSeq},1462:(e,t)=>{function resolveEnd(e,t,n,s){let r=""
+return u}t.resolveBlockSeq=resolveBlockSeq},7788:(e,t)=>{function resolveEnd(e,t,n,s){let r=""
 if(e){let o=false
 let i=""
 for(const a of e){const{source:e,type:c}=a
@@ -11071,14 +11072,14 @@ i=""
 break}case"newline":if(r)i+=e
 o=true
 break
-default:s(a,"UNEXPECTED_TOKEN",`Unexpected ${c} at node end`)}t+=e.length}}return{comment:r,offset:t}}t.resolveEnd=resolveEnd},692:(e,t,n)=>{var s=n(2617)
-var r=n(2815)
-var o=n(2448)
-var i=n(5125)
-var a=n(1462)
-var c=n(8017)
-var l=n(6761)
-var u=n(3485)
+default:s(a,"UNEXPECTED_TOKEN",`Unexpected ${c} at node end`)}t+=e.length}}return{comment:r,offset:t}}t.resolveEnd=resolveEnd},3142:(e,t,n)=>{var s=n(1127)
+var r=n(7165)
+var o=n(4454)
+var i=n(2223)
+var a=n(7788)
+var c=n(4631)
+var l=n(9499)
+var u=n(1187)
 const d="Block collections are not allowed within flow collections"
 const isBlock=e=>e&&(e.type==="block-map"||e.type==="block-seq")
 function resolveFlowCollection({composeNode:e,composeEmptyNode:t},n,f,p,h){const m=f.start.source==="{"
@@ -11143,8 +11144,8 @@ if(O&&O.source.length!==1)E.unshift(O)}if(E.length>0){const e=a.resolveEnd(E,T,n
 if(e.comment)if(v.comment)v.comment+="\n"+e.comment
 else v.comment=e.comment
 v.range=[f.offset,T,e.offset]}else v.range=[f.offset,T,T]
-return v}t.resolveFlowCollection=resolveFlowCollection},7120:(e,t,n)=>{var s=n(9271)
-var r=n(1462)
+return v}t.resolveFlowCollection=resolveFlowCollection},6842:(e,t,n)=>{var s=n(3301)
+var r=n(7788)
 function resolveFlowScalar(e,t,n){const{offset:o,type:i,source:a,end:c}=e
 let l
 let u
@@ -11219,7 +11220,7 @@ const o=r.length===n&&/^[0-9a-fA-F]+$/.test(r)
 const i=o?parseInt(r,16):NaN
 try{return String.fromCodePoint(i)}catch{const r=e.substr(t-2,n+2)
 s(t-2,"BAD_DQ_ESCAPE",`Invalid escape sequence ${r}`)
-return r}}t.resolveFlowScalar=resolveFlowScalar},8017:(e,t)=>{function resolveProps(e,{flow:t,indicator:n,next:s,offset:r,onError:o,parentIndent:i,startOnNewline:a}){let c=false
+return r}}t.resolveFlowScalar=resolveFlowScalar},4631:(e,t)=>{function resolveProps(e,{flow:t,indicator:n,next:s,offset:r,onError:o,parentIndent:i,startOnNewline:a}){let c=false
 let l=a
 let u=a
 let d=""
@@ -11282,36 +11283,36 @@ u=false}}const O=e[e.length-1]
 const E=O?O.offset+O.source.length:r
 if(h&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(m&&(l&&m.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(m,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:b,found:y,spaceBefore:c,comment:d,hasNewline:p,anchor:g,tag:w,newlineAfterProp:v,end:E,start:k??E}}t.resolveProps=resolveProps},6761:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:b,found:y,spaceBefore:c,comment:d,hasNewline:p,anchor:g,tag:w,newlineAfterProp:v,end:E,start:k??E}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
 case"flow-collection":for(const t of e.items){for(const e of t.start)if(e.type==="newline")return true
 if(t.sep)for(const e of t.sep)if(e.type==="newline")return true
 if(containsNewline(t.key)||containsNewline(t.value))return true}return false
-default:return true}}t.containsNewline=containsNewline},9933:(e,t)=>{function emptyScalarPosition(e,t,n){if(t){n??(n=t.length)
+default:return true}}t.containsNewline=containsNewline},2599:(e,t)=>{function emptyScalarPosition(e,t,n){if(t){n??(n=t.length)
 for(let s=n-1;s>=0;--s){let n=t[s]
 switch(n.type){case"space":case"comment":case"newline":e-=n.source.length
 continue}n=t[++s]
 while(n?.type==="space"){e+=n.source.length
-n=t[++s]}break}}return e}t.emptyScalarPosition=emptyScalarPosition},4437:(e,t,n)=>{var s=n(6761)
+n=t[++s]}break}}return e}t.emptyScalarPosition=emptyScalarPosition},4051:(e,t,n)=>{var s=n(9499)
 function flowIndentCheck(e,t,n){if(t?.type==="flow-collection"){const r=t.end[0]
 if(r.indent===e&&(r.source==="]"||r.source==="}")&&s.containsNewline(t)){const e="Flow end indicator should be more indented than parent"
-n(r,"BAD_INDENT",e,true)}}}t.flowIndentCheck=flowIndentCheck},3485:(e,t,n)=>{var s=n(2617)
+n(r,"BAD_INDENT",e,true)}}}t.flowIndentCheck=flowIndentCheck},1187:(e,t,n)=>{var s=n(1127)
 function mapIncludes(e,t,n){const{uniqueKeys:r}=e.options
 if(r===false)return false
 const o=typeof r==="function"?r:(e,t)=>e===t||s.isScalar(e)&&s.isScalar(t)&&e.value===t.value
-return t.some(e=>o(e.key,n))}t.mapIncludes=mapIncludes},5755:(e,t,n)=>{var s=n(9671)
-var r=n(6039)
-var o=n(2617)
-var i=n(2815)
-var a=n(3709)
-var c=n(4902)
-var l=n(5719)
-var u=n(5702)
-var d=n(2703)
-var f=n(9462)
-var p=n(8144)
+return t.some(e=>o(e.key,n))}t.mapIncludes=mapIncludes},3021:(e,t,n)=>{var s=n(4065)
+var r=n(101)
+var o=n(1127)
+var i=n(7165)
+var a=n(4043)
+var c=n(5840)
+var l=n(6829)
+var u=n(1596)
+var d=n(3661)
+var f=n(2404)
+var p=n(1342)
 class Document{constructor(e,t,n){this.commentBefore=null
 this.comment=null
 this.errors=[]
@@ -11380,8 +11381,8 @@ if(typeof r==="function")for(const{count:e,res:t}of i.anchors.values())r(t,e)
 return typeof o==="function"?d.applyReviver(o,{"":c},"",c):c}toJSON(e,t){return this.toJS({json:true,jsonArg:e,mapAsMap:false,onAnchor:t})}toString(e={}){if(this.errors.length>0)throw new Error("Document with errors cannot be stringified")
 if("indent"in e&&(!Number.isInteger(e.indent)||Number(e.indent)<=0)){const t=JSON.stringify(e.indent)
 throw new Error(`"indent" option must be a positive integer, not ${t}`)}return l.stringifyDocument(this,e)}}function assertCollection(e){if(o.isCollection(e))return true
-throw new Error("Expected a YAML collection as document contents")}t.Document=Document},5702:(e,t,n)=>{var s=n(2617)
-var r=n(7182)
+throw new Error("Expected a YAML collection as document contents")}t.Document=Document},1596:(e,t,n)=>{var s=n(1127)
+var r=n(204)
 function anchorIsValid(e){if(/[\x00-\x19\s,[\]{}]/.test(e)){const t=JSON.stringify(e)
 const n=`Anchor must not contain whitespace or control characters: ${t}`
 throw new Error(n)}return true}function anchorNames(e){const t=new Set
@@ -11401,7 +11402,7 @@ t.source=e
 throw t}}},sourceObjects:r}}t.anchorIsValid=anchorIsValid
 t.anchorNames=anchorNames
 t.createNodeAnchors=createNodeAnchors
-t.findNewAnchor=findNewAnchor},2703:(e,t)=>{function applyReviver(e,t,n,s){if(s&&typeof s==="object")if(Array.isArray(s))for(let t=0,n=s.length;t<n;++t){const n=s[t]
+t.findNewAnchor=findNewAnchor},3661:(e,t)=>{function applyReviver(e,t,n,s){if(s&&typeof s==="object")if(Array.isArray(s))for(let t=0,n=s.length;t<n;++t){const n=s[t]
 const r=applyReviver(e,s,String(t),n)
 if(r===void 0)delete s[t]
 else if(r!==n)s[t]=r}else if(s instanceof Map)for(const t of Array.from(s.keys())){const n=s.get(t)
@@ -11412,9 +11413,9 @@ if(n===void 0)s.delete(t)
 else if(n!==t){s.delete(t)
 s.add(n)}}else for(const[t,n]of Object.entries(s)){const r=applyReviver(e,s,t,n)
 if(r===void 0)delete s[t]
-else if(r!==n)s[t]=r}return e.call(t,n,s)}t.applyReviver=applyReviver},9462:(e,t,n)=>{var s=n(9671)
-var r=n(2617)
-var o=n(9271)
+else if(r!==n)s[t]=r}return e.call(t,n,s)}t.applyReviver=applyReviver},2404:(e,t,n)=>{var s=n(4065)
+var r=n(1127)
+var o=n(3301)
 const i="tag:yaml.org,2002:"
 function findTagObject(e,t,n){if(t){const e=n.filter(e=>e.tag===t)
 const s=e.find(e=>!e.format)??e[0]
@@ -11439,8 +11440,8 @@ delete n.onTagObj}const h=p?.createNode?p.createNode(n.schema,e,n):typeof p?.nod
 if(t)h.tag=t
 else if(!p.default)h.tag=p.tag
 if(f)f.node=h
-return h}t.createNode=createNode},8144:(e,t,n)=>{var s=n(2617)
-var r=n(7182)
+return h}t.createNode=createNode},1342:(e,t,n)=>{var s=n(1127)
+var r=n(204)
 const o={"!":"%21",",":"%2C","[":"%5B","]":"%5D","{":"%7B","}":"%7D"}
 const escapeTagName=e=>e.replace(/[!,[\]{}]/g,e=>o[e])
 class Directives{constructor(e,t){this.docStart=null
@@ -11489,7 +11490,7 @@ o=Object.keys(t)}else o=[]
 for(const[s,r]of n){if(s==="!!"&&r==="tag:yaml.org,2002:")continue
 if(!e||o.some(e=>e.startsWith(r)))t.push(`%TAG ${s} ${r}`)}return t.join("\n")}}Directives.defaultYaml={explicit:false,version:"1.2"}
 Directives.defaultTags={"!!":"tag:yaml.org,2002:"}
-t.Directives=Directives},2130:(e,t)=>{class YAMLError extends Error{constructor(e,t,n,s){super()
+t.Directives=Directives},1464:(e,t)=>{class YAMLError extends Error{constructor(e,t,n,s){super()
 this.name=e
 this.code=n
 this.message=s
@@ -11512,22 +11513,22 @@ n.message+=`:\n\n${i}\n${a}\n`}}
 t.YAMLError=YAMLError
 t.YAMLParseError=YAMLParseError
 t.YAMLWarning=YAMLWarning
-t.prettifyError=prettifyError},3645:(e,t,n)=>{var s=n(2750)
-var r=n(5755)
-var o=n(4902)
-var i=n(2130)
-var a=n(9671)
-var c=n(2617)
-var l=n(2815)
-var u=n(9271)
-var d=n(2448)
-var f=n(5125)
-var p=n(3427)
-var h=n(795)
-var m=n(9706)
-var g=n(7374)
-var w=n(6205)
-var v=n(7182)
+t.prettifyError=prettifyError},8815:(e,t,n)=>{var s=n(9984)
+var r=n(3021)
+var o=n(5840)
+var i=n(1464)
+var a=n(4065)
+var c=n(1127)
+var l=n(7165)
+var u=n(3301)
+var d=n(4454)
+var f=n(2223)
+var p=n(3461)
+var h=n(361)
+var m=n(6628)
+var g=n(3456)
+var w=n(4047)
+var v=n(204)
 s.Composer
 r.Document
 o.Schema
@@ -11556,14 +11557,14 @@ t.hR=w.parseAllDocuments
 t.Tp=w.parseDocument
 t.As=w.stringify
 v.visit
-v.visitAsync},9923:(e,t,n)=>{var s=n(932)
+v.visitAsync},7249:(e,t,n)=>{var s=n(932)
 function debug(e,...t){if(e==="debug")console.log(...t)}function warn(e,t){if(e==="debug"||e==="warn")if(typeof s.emitWarning==="function")s.emitWarning(t)
 else console.warn(t)}t.debug=debug
-t.warn=warn},9671:(e,t,n)=>{var s=n(5702)
-var r=n(7182)
-var o=n(2617)
-var i=n(4615)
-var a=n(3709)
+t.warn=warn},4065:(e,t,n)=>{var s=n(1596)
+var r=n(204)
+var o=n(1127)
+var i=n(6673)
+var a=n(4043)
 class Alias extends i.NodeBase{constructor(e){super(o.ALIAS)
 this.source=e
 Object.defineProperty(this,"tag",{set(){throw new Error("Alias nodes cannot have tags")}})}resolve(e,t){if(t?.maxAliasCount===0)throw new ReferenceError("Alias resolution is disabled")
@@ -11592,9 +11593,9 @@ return r?r.count*r.aliasCount:0}else if(o.isCollection(t)){let s=0
 for(const r of t.items){const t=getAliasCount(e,r,n)
 if(t>s)s=t}return s}else if(o.isPair(t)){const s=getAliasCount(e,t.key,n)
 const r=getAliasCount(e,t.value,n)
-return Math.max(s,r)}return 1}t.Alias=Alias},6039:(e,t,n)=>{var s=n(9462)
-var r=n(2617)
-var o=n(4615)
+return Math.max(s,r)}return 1}t.Alias=Alias},101:(e,t,n)=>{var s=n(2404)
+var r=n(1127)
+var o=n(6673)
 function collectionFromPath(e,t,n){let r=n
 for(let e=t.length-1;e>=0;--e){const n=t[e]
 if(typeof n==="number"&&Number.isInteger(n)&&n>=0){const e=[]
@@ -11629,19 +11630,19 @@ if(r.isCollection(e))e.setIn(s,t)
 else if(e===void 0&&this.schema)this.set(n,collectionFromPath(this.schema,s,t))
 else throw new Error(`Expected YAML collection at ${n}. Remaining path: ${s}`)}}}t.Collection=Collection
 t.collectionFromPath=collectionFromPath
-t.isEmptyPath=isEmptyPath},4615:(e,t,n)=>{var s=n(2703)
-var r=n(2617)
-var o=n(3709)
+t.isEmptyPath=isEmptyPath},6673:(e,t,n)=>{var s=n(3661)
+var r=n(1127)
+var o=n(4043)
 class NodeBase{constructor(e){Object.defineProperty(this,r.NODE_TYPE,{value:e})}clone(){const e=Object.create(Object.getPrototypeOf(this),Object.getOwnPropertyDescriptors(this))
 if(this.range)e.range=this.range.slice()
 return e}toJS(e,{mapAsMap:t,maxAliasCount:n,onAnchor:i,reviver:a}={}){if(!r.isDocument(e))throw new TypeError("A document argument is required")
 const c={anchors:new Map,doc:e,keep:true,mapAsMap:t===true,mapKeyWarned:false,maxAliasCount:typeof n==="number"?n:100}
 const l=o.toJS(this,"",c)
 if(typeof i==="function")for(const{count:e,res:t}of c.anchors.values())i(t,e)
-return typeof a==="function"?s.applyReviver(a,{"":l},"",l):l}}t.NodeBase=NodeBase},2815:(e,t,n)=>{var s=n(9462)
-var r=n(1174)
-var o=n(614)
-var i=n(2617)
+return typeof a==="function"?s.applyReviver(a,{"":l},"",l):l}}t.NodeBase=NodeBase},7165:(e,t,n)=>{var s=n(2404)
+var r=n(9748)
+var o=n(7104)
+var i=n(1127)
 function createPair(e,t,n){const r=s.createNode(e,void 0,n)
 const o=s.createNode(t,void 0,n)
 return new Pair(r,o)}class Pair{constructor(e,t=null){Object.defineProperty(this,i.NODE_TYPE,{value:i.PAIR})
@@ -11651,9 +11652,9 @@ if(i.isNode(t))t=t.clone(e)
 if(i.isNode(n))n=n.clone(e)
 return new Pair(t,n)}toJSON(e,t){const n=t?.mapAsMap?new Map:{}
 return o.addPairToJSMap(t,n,this)}toString(e,t,n){return e?.doc?r.stringifyPair(this,e,t,n):JSON.stringify(this)}}t.Pair=Pair
-t.createPair=createPair},9271:(e,t,n)=>{var s=n(2617)
-var r=n(4615)
-var o=n(3709)
+t.createPair=createPair},3301:(e,t,n)=>{var s=n(1127)
+var r=n(6673)
+var o=n(4043)
 const isScalarValue=e=>!e||typeof e!=="function"&&typeof e!=="object"
 class Scalar extends r.NodeBase{constructor(e){super(s.SCALAR)
 this.value=e}toJSON(e,t){return t?.keep?this.value:o.toJS(this.value,e,t)}toString(){return String(this.value)}}Scalar.BLOCK_FOLDED="BLOCK_FOLDED"
@@ -11662,12 +11663,12 @@ Scalar.PLAIN="PLAIN"
 Scalar.QUOTE_DOUBLE="QUOTE_DOUBLE"
 Scalar.QUOTE_SINGLE="QUOTE_SINGLE"
 t.Scalar=Scalar
-t.isScalarValue=isScalarValue},2448:(e,t,n)=>{var s=n(8454)
-var r=n(614)
-var o=n(6039)
-var i=n(2617)
-var a=n(2815)
-var c=n(9271)
+t.isScalarValue=isScalarValue},4454:(e,t,n)=>{var s=n(1212)
+var r=n(7104)
+var o=n(101)
+var i=n(1127)
+var a=n(7165)
+var c=n(3301)
 function findPair(e,t){const n=i.isScalar(t)?t.value:t
 for(const s of e)if(i.isPair(s)){if(s.key===t||s.key===n)return s
 if(i.isScalar(s.key)&&s.key.value===n)return s}return}class YAMLMap extends o.Collection{static get tagName(){return"tag:yaml.org,2002:map"}constructor(e){super(i.MAP,e)
@@ -11701,12 +11702,12 @@ return s}toString(e,t,n){if(!e)return JSON.stringify(this)
 for(const e of this.items)if(!i.isPair(e))throw new Error(`Map items must all be pairs; found ${JSON.stringify(e)} instead`)
 if(!e.allNullValues&&this.hasAllNullValues(false))e=Object.assign({},e,{allNullValues:true})
 return s.stringifyCollection(this,e,{blockItemPrefix:"",flowChars:{start:"{",end:"}"},itemIndent:e.indent||"",onChompKeep:n,onComment:t})}}t.YAMLMap=YAMLMap
-t.findPair=findPair},5125:(e,t,n)=>{var s=n(9462)
-var r=n(8454)
-var o=n(6039)
-var i=n(2617)
-var a=n(9271)
-var c=n(3709)
+t.findPair=findPair},2223:(e,t,n)=>{var s=n(2404)
+var r=n(1212)
+var o=n(101)
+var i=n(1127)
+var a=n(3301)
+var c=n(4043)
 class YAMLSeq extends o.Collection{static get tagName(){return"tag:yaml.org,2002:seq"}constructor(e){super(i.SEQ,e)
 this.items=[]}add(e){this.items.push(e)}delete(e){const t=asItemIndex(e)
 if(typeof t!=="number")return false
@@ -11730,11 +11731,11 @@ if(t&&Symbol.iterator in Object(t)){let e=0
 for(let i of t){if(typeof r==="function"){const n=t instanceof Set?i:String(e++)
 i=r.call(t,n,i)}o.items.push(s.createNode(i,void 0,n))}}return o}}function asItemIndex(e){let t=i.isScalar(e)?e.value:e
 if(t&&typeof t==="string")t=Number(t)
-return typeof t==="number"&&Number.isInteger(t)&&t>=0?t:null}t.YAMLSeq=YAMLSeq},614:(e,t,n)=>{var s=n(9923)
-var r=n(2610)
-var o=n(9666)
-var i=n(2617)
-var a=n(3709)
+return typeof t==="number"&&Number.isInteger(t)&&t>=0?t:null}t.YAMLSeq=YAMLSeq},7104:(e,t,n)=>{var s=n(7249)
+var r=n(452)
+var o=n(2148)
+var i=n(1127)
+var a=n(4043)
 function addPairToJSMap(e,t,{key:n,value:s}){if(i.isNode(n)&&n.addToJSMap)n.addToJSMap(e,t,s)
 else if(r.isMergeKey(e,n))r.addMergeToJSMap(e,t,s)
 else{const r=a.toJS(n,"",e)
@@ -11754,7 +11755,7 @@ const r=e.toString(t)
 if(!n.mapKeyWarned){let e=JSON.stringify(r)
 if(e.length>40)e=e.substring(0,36)+'..."'
 s.warn(n.doc.options.logLevel,`Keys with collection values will be stringified due to JS Object restrictions: ${e}. Set mapAsMap: true to use object keys.`)
-n.mapKeyWarned=true}return r}return JSON.stringify(t)}t.addPairToJSMap=addPairToJSMap},2617:(e,t)=>{const n=Symbol.for("yaml.alias")
+n.mapKeyWarned=true}return r}return JSON.stringify(t)}t.addPairToJSMap=addPairToJSMap},1127:(e,t)=>{const n=Symbol.for("yaml.alias")
 const s=Symbol.for("yaml.document")
 const r=Symbol.for("yaml.map")
 const o=Symbol.for("yaml.pair")
@@ -11783,7 +11784,7 @@ t.isMap=isMap
 t.isNode=isNode
 t.isPair=isPair
 t.isScalar=isScalar
-t.isSeq=isSeq},3709:(e,t,n)=>{var s=n(2617)
+t.isSeq=isSeq},4043:(e,t,n)=>{var s=n(1127)
 function toJS(e,t,n){if(Array.isArray(e))return e.map((e,t)=>toJS(e,String(t),n))
 if(e&&typeof e.toJSON==="function"){if(!n||!s.hasAnchor(e))return e.toJSON(t,n)
 const r={aliasCount:0,count:1,res:void 0}
@@ -11793,10 +11794,10 @@ delete n.onCreate}
 const o=e.toJSON(t,n)
 if(n.onCreate)n.onCreate(o)
 return o}if(typeof e==="bigint"&&!n?.keep)return Number(e)
-return e}t.toJS=toJS},8564:(e,t,n)=>{var s=n(599)
-var r=n(7120)
-var o=n(2130)
-var i=n(6179)
+return e}t.toJS=toJS},110:(e,t,n)=>{var s=n(8913)
+var r=n(6842)
+var o=n(1464)
+var i=n(3069)
 function resolveAsScalar(e,t=true,n){if(e){const _onError=(e,t,s)=>{const r=typeof e==="number"?e:Array.isArray(e)?e[0]:e.offset
 if(n)n(r,t,s)
 else throw new o.YAMLParseError([r,r+1],t,s)}
@@ -11860,7 +11861,7 @@ const r="end"in e&&Array.isArray(e.end)?e.end.filter(e=>e.type==="space"||e.type
 for(const t of Object.keys(e))if(t!=="type"&&t!=="offset")delete e[t]
 Object.assign(e,{type:n,indent:s,source:t,end:r})}}}t.createScalarToken=createScalarToken
 t.resolveAsScalar=resolveAsScalar
-t.setScalarValue=setScalarValue},7455:(e,t)=>{const stringify=e=>"type"in e?stringifyToken(e):stringifyItem(e)
+t.setScalarValue=setScalarValue},1733:(e,t)=>{const stringify=e=>"type"in e?stringifyToken(e):stringifyItem(e)
 function stringifyToken(e){switch(e.type){case"block-scalar":{let t=""
 for(const n of e.props)t+=stringifyToken(n)
 return t+e.source}case"block-map":case"block-seq":{let t=""
@@ -11877,7 +11878,7 @@ for(const t of e)r+=t.source
 if(t)r+=stringifyToken(t)
 if(n)for(const e of n)r+=e.source
 if(s)r+=stringifyToken(s)
-return r}t.stringify=stringify},4257:(e,t)=>{const n=Symbol("break visit")
+return r}t.stringify=stringify},7715:(e,t)=>{const n=Symbol("break visit")
 const s=Symbol("skip children")
 const r=Symbol("remove item")
 function visit(e,t){if("type"in e&&e.type==="document")e={start:e.start,value:e.value}
@@ -11900,9 +11901,9 @@ if(a&&"items"in a){for(let t=0;t<a.items.length;++t){const o=_visit(Object.freez
 if(typeof o==="number")t=o-1
 else if(o===n)return n
 else if(o===r){a.items.splice(t,1)
-t-=1}}if(typeof o==="function"&&i==="key")o=o(t,e)}}return typeof o==="function"?o(t,e):o}t.visit=visit},3427:(e,t,n)=>{var s=n(8564)
-var r=n(7455)
-var o=n(4257)
+t-=1}}if(typeof o==="function"&&i==="key")o=o(t,e)}}return typeof o==="function"?o(t,e):o}t.visit=visit},3461:(e,t,n)=>{var s=n(110)
+var r=n(1733)
+var o=n(7715)
 const i="\ufeff"
 const a=""
 const c=""
@@ -11947,7 +11948,7 @@ t.SCALAR=l
 t.isCollection=isCollection
 t.isScalar=isScalar
 t.prettyToken=prettyToken
-t.tokenType=tokenType},795:(e,t,n)=>{var s=n(3427)
+t.tokenType=tokenType},361:(e,t,n)=>{var s=n(3461)
 function isEmpty(e){switch(e){case void 0:case" ":case"\n":case"\r":case"\t":return true
 default:return false}}const r=new Set("0123456789ABCDEFabcdef")
 const o=new Set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-#;/?:@&=+$_.!~*'()")
@@ -12182,7 +12183,7 @@ if(s>0){yield this.buffer.substr(this.pos,s)
 this.pos=t}return s}*pushUntil(e){let t=this.pos
 let n=this.buffer[t]
 while(!e(n))n=this.buffer[++t]
-return yield*this.pushToIndex(t,false)}}t.Lexer=Lexer},9706:(e,t)=>{class LineCounter{constructor(){this.lineStarts=[]
+return yield*this.pushToIndex(t,false)}}t.Lexer=Lexer},6628:(e,t)=>{class LineCounter{constructor(){this.lineStarts=[]
 this.addNewLine=e=>this.lineStarts.push(e)
 this.linePos=e=>{let t=0
 let n=this.lineStarts.length
@@ -12191,9 +12192,9 @@ if(this.lineStarts[s]<e)t=s+1
 else n=s}if(this.lineStarts[t]===e)return{line:t+1,col:1}
 if(t===0)return{line:0,col:e}
 const s=this.lineStarts[t-1]
-return{line:t,col:e-s+1}}}}t.LineCounter=LineCounter},7374:(e,t,n)=>{var s=n(932)
-var r=n(3427)
-var o=n(795)
+return{line:t,col:e-s+1}}}}t.LineCounter=LineCounter},3456:(e,t,n)=>{var s=n(932)
+var r=n(3461)
+var o=n(361)
 function includesToken(e,t){for(let n=0;n<e.length;++n)if(e[n].type===t)return true
 return false}function findNonEmptyIndex(e){for(let t=0;t<e.length;++t)switch(e[t].type){case"space":case"comment":case"newline":break
 default:return t}return-1}function isFlowToken(e){switch(e?.type){case"alias":case"scalar":case"single-quoted-scalar":case"double-quoted-scalar":case"flow-collection":return true
@@ -12449,13 +12450,13 @@ break
 case"newline":this.onKeyLine=false
 case"space":case"comment":default:if(e.end)e.end.push(this.sourceToken)
 else e.end=[this.sourceToken]
-if(this.type==="newline")yield*this.pop()}}}t.Parser=Parser},6205:(e,t,n)=>{var s=n(2750)
-var r=n(5755)
-var o=n(2130)
-var i=n(9923)
-var a=n(2617)
-var c=n(9706)
-var l=n(7374)
+if(this.type==="newline")yield*this.pop()}}}t.Parser=Parser},4047:(e,t,n)=>{var s=n(9984)
+var r=n(3021)
+var o=n(1464)
+var i=n(7249)
+var a=n(1127)
+var c=n(6628)
+var l=n(3456)
 function parseOptions(e){const t=e.prettyErrors!==false
 const n=e.lineCounter||t&&new c.LineCounter||null
 return{lineCounter:n,prettyErrors:t}}function parseAllDocuments(e,t={}){const{lineCounter:n,prettyErrors:r}=parseOptions(t)
@@ -12489,11 +12490,11 @@ if(!e)return}if(a.isDocument(e)&&!s)return e.toString(n)
 return new r.Document(e,s,n).toString(n)}t.parse=parse
 t.parseAllDocuments=parseAllDocuments
 t.parseDocument=parseDocument
-t.stringify=stringify},4902:(e,t,n)=>{var s=n(2617)
-var r=n(8229)
-var o=n(2400)
-var i=n(2374)
-var a=n(1656)
+t.stringify=stringify},5840:(e,t,n)=>{var s=n(1127)
+var r=n(7451)
+var o=n(1706)
+var i=n(6464)
+var a=n(18)
 const sortMapEntriesByKey=(e,t)=>e.key<t.key?-1:e.key>t.key?1:0
 class Schema{constructor({compat:e,customTags:t,merge:n,resolveKnownTags:c,schema:l,sortMapEntries:u,toStringDefaults:d}){this.compat=Array.isArray(e)?a.getTags(e,"compat"):e?a.getTags(null,e):null
 this.name=typeof l==="string"&&l||"core"
@@ -12505,24 +12506,24 @@ Object.defineProperty(this,s.SCALAR,{value:i.string})
 Object.defineProperty(this,s.SEQ,{value:o.seq})
 this.sortMapEntries=typeof u==="function"?u:u===true?sortMapEntriesByKey:null}clone(){const e=Object.create(Schema.prototype,Object.getOwnPropertyDescriptors(this))
 e.tags=this.tags.slice()
-return e}}t.Schema=Schema},8229:(e,t,n)=>{var s=n(2617)
-var r=n(2448)
+return e}}t.Schema=Schema},7451:(e,t,n)=>{var s=n(1127)
+var r=n(4454)
 const o={collection:"map",default:true,nodeClass:r.YAMLMap,tag:"tag:yaml.org,2002:map",resolve(e,t){if(!s.isMap(e))t("Expected a mapping for this tag")
 return e},createNode:(e,t,n)=>r.YAMLMap.from(e,t,n)}
-t.map=o},7890:(e,t,n)=>{var s=n(9271)
+t.map=o},3632:(e,t,n)=>{var s=n(3301)
 const r={identify:e=>e==null,createNode:()=>new s.Scalar(null),default:true,tag:"tag:yaml.org,2002:null",test:/^(?:~|[Nn]ull|NULL)?$/,resolve:()=>new s.Scalar(null),stringify:({source:e},t)=>typeof e==="string"&&r.test.test(e)?e:t.options.nullStr}
-t.nullTag=r},2400:(e,t,n)=>{var s=n(2617)
-var r=n(5125)
+t.nullTag=r},1706:(e,t,n)=>{var s=n(1127)
+var r=n(2223)
 const o={collection:"seq",default:true,nodeClass:r.YAMLSeq,tag:"tag:yaml.org,2002:seq",resolve(e,t){if(!s.isSeq(e))t("Expected a sequence for this tag")
 return e},createNode:(e,t,n)=>r.YAMLSeq.from(e,t,n)}
-t.seq=o},2374:(e,t,n)=>{var s=n(6179)
+t.seq=o},6464:(e,t,n)=>{var s=n(3069)
 const r={identify:e=>typeof e==="string",default:true,tag:"tag:yaml.org,2002:str",resolve:e=>e,stringify(e,t,n,r){t=Object.assign({actualString:true},t)
 return s.stringifyString(e,t,n,r)}}
-t.string=r},1477:(e,t,n)=>{var s=n(9271)
+t.string=r},3959:(e,t,n)=>{var s=n(3301)
 const r={identify:e=>typeof e==="boolean",default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$/,resolve:e=>new s.Scalar(e[0]==="t"||e[0]==="T"),stringify({source:e,value:t},n){if(e&&r.test.test(e)){const n=e[0]==="t"||e[0]==="T"
 if(t===n)return e}return t?n.options.trueStr:n.options.falseStr}}
-t.boolTag=r},8251:(e,t,n)=>{var s=n(9271)
-var r=n(2491)
+t.boolTag=r},8405:(e,t,n)=>{var s=n(3301)
+var r=n(8689)
 const o={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,resolve:e=>e.slice(-3).toLowerCase()==="nan"?NaN:e[0]==="-"?Number.NEGATIVE_INFINITY:Number.POSITIVE_INFINITY,stringify:r.stringifyNumber}
 const i={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",format:"EXP",test:/^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$/,resolve:e=>parseFloat(e),stringify(e){const t=Number(e.value)
 return isFinite(t)?t.toExponential():r.stringifyNumber(e)}}
@@ -12532,7 +12533,7 @@ if(n!==-1&&e[e.length-1]==="0")t.minFractionDigits=e.length-n-1
 return t},stringify:r.stringifyNumber}
 t.float=a
 t.floatExp=i
-t.floatNaN=o},7052:(e,t,n)=>{var s=n(2491)
+t.floatNaN=o},9874:(e,t,n)=>{var s=n(8689)
 const intIdentify=e=>typeof e==="bigint"||Number.isInteger(e)
 const intResolve=(e,t,n,{intAsBigInt:s})=>s?BigInt(e):parseInt(e.substring(t),n)
 function intStringify(e,t,n){const{value:r}=e
@@ -12542,38 +12543,38 @@ const o={identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",test:/^[-
 const i={identify:e=>intIdentify(e)&&e>=0,default:true,tag:"tag:yaml.org,2002:int",format:"HEX",test:/^0x[0-9a-fA-F]+$/,resolve:(e,t,n)=>intResolve(e,2,16,n),stringify:e=>intStringify(e,16,"0x")}
 t.int=o
 t.intHex=i
-t.intOct=r},4810:(e,t,n)=>{var s=n(8229)
-var r=n(7890)
-var o=n(2400)
-var i=n(2374)
-var a=n(1477)
-var c=n(8251)
-var l=n(7052)
+t.intOct=r},896:(e,t,n)=>{var s=n(7451)
+var r=n(3632)
+var o=n(1706)
+var i=n(6464)
+var a=n(3959)
+var c=n(8405)
+var l=n(9874)
 const u=[s.map,o.seq,i.string,r.nullTag,a.boolTag,l.intOct,l.int,l.intHex,c.floatNaN,c.floatExp,c.float]
-t.schema=u},7925:(e,t,n)=>{var s=n(9271)
-var r=n(8229)
-var o=n(2400)
+t.schema=u},3559:(e,t,n)=>{var s=n(3301)
+var r=n(7451)
+var o=n(1706)
 function intIdentify(e){return typeof e==="bigint"||Number.isInteger(e)}const stringifyJSON=({value:e})=>JSON.stringify(e)
 const i=[{identify:e=>typeof e==="string",default:true,tag:"tag:yaml.org,2002:str",resolve:e=>e,stringify:stringifyJSON},{identify:e=>e==null,createNode:()=>new s.Scalar(null),default:true,tag:"tag:yaml.org,2002:null",test:/^null$/,resolve:()=>null,stringify:stringifyJSON},{identify:e=>typeof e==="boolean",default:true,tag:"tag:yaml.org,2002:bool",test:/^true$|^false$/,resolve:e=>e==="true",stringify:stringifyJSON},{identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",test:/^-?(?:0|[1-9][0-9]*)$/,resolve:(e,t,{intAsBigInt:n})=>n?BigInt(e):parseInt(e,10),stringify:({value:e})=>intIdentify(e)?e.toString():JSON.stringify(e)},{identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?$/,resolve:e=>parseFloat(e),stringify:stringifyJSON}]
 const a={default:true,tag:"",test:/^/,resolve(e,t){t(`Unresolved plain scalar ${JSON.stringify(e)}`)
 return e}}
 const c=[r.map,o.seq].concat(i,a)
-t.schema=c},1656:(e,t,n)=>{var s=n(8229)
-var r=n(7890)
-var o=n(2400)
-var i=n(2374)
-var a=n(1477)
-var c=n(8251)
-var l=n(7052)
-var u=n(4810)
-var d=n(7925)
-var f=n(6817)
-var p=n(2610)
-var h=n(61)
-var m=n(7815)
-var g=n(7755)
-var w=n(9138)
-var v=n(6282)
+t.schema=c},18:(e,t,n)=>{var s=n(7451)
+var r=n(3632)
+var o=n(1706)
+var i=n(6464)
+var a=n(3959)
+var c=n(8405)
+var l=n(9874)
+var u=n(896)
+var d=n(3559)
+var f=n(6083)
+var p=n(452)
+var h=n(303)
+var m=n(8385)
+var g=n(5913)
+var w=n(1528)
+var v=n(6752)
 const b=new Map([["core",u.schema],["failsafe",[s.map,o.seq,i.string]],["json",d.schema],["yaml11",g.schema],["yaml-1.1",g.schema]])
 const y={binary:f.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:v.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:v.intTime,map:s.map,merge:p.merge,null:r.nullTag,omap:h.omap,pairs:m.pairs,seq:o.seq,set:w.set,timestamp:v.timestamp}
 const k={"tag:yaml.org,2002:binary":f.binary,"tag:yaml.org,2002:merge":p.merge,"tag:yaml.org,2002:omap":h.omap,"tag:yaml.org,2002:pairs":m.pairs,"tag:yaml.org,2002:set":w.set,"tag:yaml.org,2002:timestamp":v.timestamp}
@@ -12590,9 +12591,9 @@ if(!n){const e=JSON.stringify(t)
 const n=Object.keys(y).map(e=>JSON.stringify(e)).join(", ")
 throw new Error(`Unknown custom tag ${e}; use one of ${n}`)}if(!e.includes(n))e.push(n)
 return e},[])}t.coreKnownTags=k
-t.getTags=getTags},6817:(e,t,n)=>{var s=n(181)
-var r=n(9271)
-var o=n(6179)
+t.getTags=getTags},6083:(e,t,n)=>{var s=n(181)
+var r=n(3301)
+var o=n(3069)
 const i={identify:e=>e instanceof Uint8Array,default:false,tag:"tag:yaml.org,2002:binary",resolve(e,t){if(typeof s.Buffer==="function")return s.Buffer.from(e,"base64")
 else if(typeof atob==="function"){const t=atob(e.replace(/[\n\r]/g,""))
 const n=new Uint8Array(t.length)
@@ -12611,14 +12612,14 @@ const n=Math.ceil(u.length/e)
 const s=new Array(n)
 for(let t=0,r=0;t<n;++t,r+=e)s[t]=u.substr(r,e)
 u=s.join(t===r.Scalar.BLOCK_LITERAL?"\n":" ")}return o.stringifyString({comment:e,type:t,value:u},i,a,c)}}
-t.binary=i},3260:(e,t,n)=>{var s=n(9271)
+t.binary=i},8398:(e,t,n)=>{var s=n(3301)
 function boolStringify({value:e,source:t},n){const s=e?r:o
 if(t&&s.test.test(t))return t
 return e?n.options.trueStr:n.options.falseStr}const r={identify:e=>e===true,default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:Y|y|[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/,resolve:()=>new s.Scalar(true),stringify:boolStringify}
 const o={identify:e=>e===false,default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:N|n|[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,resolve:()=>new s.Scalar(false),stringify:boolStringify}
 t.falseTag=o
-t.trueTag=r},396:(e,t,n)=>{var s=n(9271)
-var r=n(2491)
+t.trueTag=r},5782:(e,t,n)=>{var s=n(3301)
+var r=n(8689)
 const o={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,resolve:e=>e.slice(-3).toLowerCase()==="nan"?NaN:e[0]==="-"?Number.NEGATIVE_INFINITY:Number.POSITIVE_INFINITY,stringify:r.stringifyNumber}
 const i={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",format:"EXP",test:/^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?[eE][-+]?[0-9]+$/,resolve:e=>parseFloat(e.replace(/_/g,"")),stringify(e){const t=Number(e.value)
 return isFinite(t)?t.toExponential():r.stringifyNumber(e)}}
@@ -12628,7 +12629,7 @@ if(n!==-1){const s=e.substring(n+1).replace(/_/g,"")
 if(s[s.length-1]==="0")t.minFractionDigits=s.length}return t},stringify:r.stringifyNumber}
 t.float=a
 t.floatExp=i
-t.floatNaN=o},5883:(e,t,n)=>{var s=n(2491)
+t.floatNaN=o},873:(e,t,n)=>{var s=n(8689)
 const intIdentify=e=>typeof e==="bigint"||Number.isInteger(e)
 function intResolve(e,t,n,{intAsBigInt:s}){const r=e[0]
 if(r==="-"||r==="+")t+=1
@@ -12649,8 +12650,8 @@ const a={identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",format:"H
 t.int=i
 t.intBin=r
 t.intHex=a
-t.intOct=o},2610:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
+t.intOct=o},452:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
 const o="<<"
 const i={identify:e=>e===o||typeof e==="symbol"&&e.description===o,default:"key",tag:"tag:yaml.org,2002:merge",test:/^<<$/,resolve:()=>Object.assign(new r.Scalar(Symbol(o)),{addToJSMap:addMergeToJSMap}),stringify:()=>o}
 const isMergeKey=(e,t)=>(i.identify(t)||s.isScalar(t)&&(!t.type||t.type===r.Scalar.PLAIN)&&i.identify(t.value))&&e?.doc.schema.tags.some(e=>e.tag===i.tag&&e.default)
@@ -12664,11 +12665,11 @@ for(const[e,n]of o)if(t instanceof Map){if(!t.has(e))t.set(e,n)}else if(t instan
 else if(!Object.prototype.hasOwnProperty.call(t,e))Object.defineProperty(t,e,{value:n,writable:true,enumerable:true,configurable:true})
 return t}function resolveAliasValue(e,t){return e&&s.isAlias(t)?t.resolve(e.doc,e):t}t.addMergeToJSMap=addMergeToJSMap
 t.isMergeKey=isMergeKey
-t.merge=i},61:(e,t,n)=>{var s=n(2617)
-var r=n(3709)
-var o=n(2448)
-var i=n(5125)
-var a=n(7815)
+t.merge=i},303:(e,t,n)=>{var s=n(1127)
+var r=n(4043)
+var o=n(4454)
+var i=n(2223)
+var a=n(8385)
 class YAMLOMap extends i.YAMLSeq{constructor(){super()
 this.add=o.YAMLMap.prototype.add.bind(this)
 this.delete=o.YAMLMap.prototype.delete.bind(this)
@@ -12692,10 +12693,10 @@ for(const{key:e}of n.items)if(s.isScalar(e))if(r.includes(e.value))t(`Ordered ma
 else r.push(e.value)
 return Object.assign(new YAMLOMap,n)},createNode:(e,t,n)=>YAMLOMap.from(e,t,n)}
 t.YAMLOMap=YAMLOMap
-t.omap=c},7815:(e,t,n)=>{var s=n(2617)
-var r=n(2815)
-var o=n(9271)
-var i=n(5125)
+t.omap=c},8385:(e,t,n)=>{var s=n(1127)
+var r=n(7165)
+var o=n(3301)
+var i=n(2223)
 function resolvePairs(e,t){if(s.isSeq(e))for(let n=0;n<e.items.length;++n){let i=e.items[n]
 if(s.isPair(i))continue
 else if(s.isMap(i)){if(i.items.length>1)t("Each pair must have its own sequence indicator")
@@ -12717,23 +12718,23 @@ c=e[i]}else throw new TypeError(`Expected tuple with one key, not ${t.length} ke
 o.items.push(r.createPair(i,c,n))}return o}const a={collection:"seq",default:false,tag:"tag:yaml.org,2002:pairs",resolve:resolvePairs,createNode:createPairs}
 t.createPairs=createPairs
 t.pairs=a
-t.resolvePairs=resolvePairs},7755:(e,t,n)=>{var s=n(8229)
-var r=n(7890)
-var o=n(2400)
-var i=n(2374)
-var a=n(6817)
-var c=n(3260)
-var l=n(396)
-var u=n(5883)
-var d=n(2610)
-var f=n(61)
-var p=n(7815)
-var h=n(9138)
-var m=n(6282)
+t.resolvePairs=resolvePairs},5913:(e,t,n)=>{var s=n(7451)
+var r=n(3632)
+var o=n(1706)
+var i=n(6464)
+var a=n(6083)
+var c=n(8398)
+var l=n(5782)
+var u=n(873)
+var d=n(452)
+var f=n(303)
+var p=n(8385)
+var h=n(1528)
+var m=n(6752)
 const g=[s.map,o.seq,i.string,r.nullTag,c.trueTag,c.falseTag,u.intBin,u.intOct,u.int,u.intHex,l.floatNaN,l.floatExp,l.float,a.binary,d.merge,f.omap,p.pairs,h.set,m.intTime,m.floatTime,m.timestamp]
-t.schema=g},9138:(e,t,n)=>{var s=n(2617)
-var r=n(2815)
-var o=n(2448)
+t.schema=g},1528:(e,t,n)=>{var s=n(1127)
+var r=n(7165)
+var o=n(4454)
 class YAMLSet extends o.YAMLMap{constructor(e){super(e)
 this.tag=YAMLSet.tag}add(e){let t
 if(s.isPair(e))t=e
@@ -12755,7 +12756,7 @@ else t("Set items must all have null values")
 else t("Expected a mapping for this tag")
 return e}}
 t.YAMLSet=YAMLSet
-t.set=i},6282:(e,t,n)=>{var s=n(2491)
+t.set=i},6752:(e,t,n)=>{var s=n(8689)
 function parseSexagesimal(e,t){const n=e[0]
 const s=n==="-"||n==="+"?e.substring(1):e
 const num=e=>t?BigInt(e):Number(e)
@@ -12785,7 +12786,7 @@ if(Math.abs(e)<30)e*=60
 u-=6e4*e}return new Date(u)},stringify:({value:e})=>e?.toISOString().replace(/(T00:00:00)?\.000Z$/,"")??""}
 t.floatTime=o
 t.intTime=r
-t.timestamp=i},7089:(e,t)=>{const n="flow"
+t.timestamp=i},4475:(e,t)=>{const n="flow"
 const s="block"
 const r="quoted"
 function foldFlowLines(e,t,n="flow",{indentAtStart:o,lineWidth:i=80,minContentWidth:a=20,onFold:c,onOverflow:l}={}){if(!i||i<0)return e
@@ -12841,10 +12842,10 @@ r=t+1
 o=e[r]}return s}t.FOLD_BLOCK=s
 t.FOLD_FLOW=n
 t.FOLD_QUOTED=r
-t.foldFlowLines=foldFlowLines},9666:(e,t,n)=>{var s=n(5702)
-var r=n(2617)
-var o=n(6949)
-var i=n(6179)
+t.foldFlowLines=foldFlowLines},2148:(e,t,n)=>{var s=n(1596)
+var r=n(1127)
+var o=n(9799)
+var i=n(3069)
 function createStringifyContext(e,t){const n=Object.assign({blockQuote:true,commentString:o.stringifyComment,defaultKeyType:null,defaultStringType:"PLAIN",directives:null,doubleQuotedAsJSON:false,doubleQuotedMinMultiLineLength:40,falseStr:"false",flowCollectionPadding:true,indentSeq:true,lineWidth:80,minContentWidth:20,nullStr:"null",simpleKeys:false,singleQuote:null,trailingComma:false,trueStr:"true",verifyAliasOrder:true},e.schema.toStringOptions,t)
 let s
 switch(n.collectionStyle){case"block":s=false
@@ -12878,9 +12879,9 @@ if(c.length>0)t.indentAtStart=(t.indentAtStart??0)+c.length+1
 const l=typeof o.stringify==="function"?o.stringify(a,t,n,s):r.isScalar(a)?i.stringifyString(a,t,n,s):a.toString(t,n,s)
 if(!c)return l
 return r.isScalar(a)||l[0]==="{"||l[0]==="["?`${c} ${l}`:`${c}\n${t.indent}${l}`}t.createStringifyContext=createStringifyContext
-t.stringify=stringify},8454:(e,t,n)=>{var s=n(2617)
-var r=n(9666)
-var o=n(6949)
+t.stringify=stringify},1212:(e,t,n)=>{var s=n(1127)
+var r=n(2148)
+var o=n(9799)
 function stringifyCollection(e,t,n){const s=t.inFlow??e.flow
 const r=s?stringifyFlowCollection:stringifyBlockCollection
 return r(e,t,n)}function stringifyBlockCollection({comment:e,items:t},n,{blockItemPrefix:i,flowChars:a,itemIndent:c,onChompKeep:l,onComment:u}){const{indent:d,options:{commentString:f}}=n
@@ -12932,14 +12933,14 @@ f=t.options.lineWidth>0&&e>t.options.lineWidth}if(f){let e=m
 for(const t of h)e+=t?`\n${c}${a}${t}`:"\n"
 return`${e}\n${a}${g}`}else return`${m}${l}${h.join(" ")}${l}${g}`}}function addCommentBefore({indent:e,options:{commentString:t}},n,s,r){if(s&&r)s=s.replace(/^\n+/,"")
 if(s){const r=o.indentComment(t(s),e)
-n.push(r.trimStart())}}t.stringifyCollection=stringifyCollection},6949:(e,t)=>{const stringifyComment=e=>e.replace(/^(?!$)(?: $)?/gm,"#")
+n.push(r.trimStart())}}t.stringifyCollection=stringifyCollection},9799:(e,t)=>{const stringifyComment=e=>e.replace(/^(?!$)(?: $)?/gm,"#")
 function indentComment(e,t){if(/^\n+$/.test(e))return e.substring(1)
 return t?e.replace(/^(?! *$)/gm,t):e}const lineComment=(e,t,n)=>e.endsWith("\n")?indentComment(n,t):n.includes("\n")?"\n"+indentComment(n,t):(e.endsWith(" ")?"":" ")+n
 t.indentComment=indentComment
 t.lineComment=lineComment
-t.stringifyComment=stringifyComment},5719:(e,t,n)=>{var s=n(2617)
-var r=n(9666)
-var o=n(6949)
+t.stringifyComment=stringifyComment},6829:(e,t,n)=>{var s=n(1127)
+var r=n(2148)
+var o=n(9799)
 function stringifyDocument(e,t){const n=[]
 let i=t.directives===true
 if(t.directives!==false&&e.directives){const t=e.directives.toString(e)
@@ -12965,17 +12966,17 @@ n.push(o.indentComment(t,""))}else n.push(`... ${t}`)}else n.push("...")
 else{let t=e.comment
 if(t&&l)t=t.replace(/^\n+/,"")
 if(t){if((!l||u)&&n[n.length-1]!=="")n.push("")
-n.push(o.indentComment(c(t),""))}}return n.join("\n")+"\n"}t.stringifyDocument=stringifyDocument},2491:(e,t)=>{function stringifyNumber({format:e,minFractionDigits:t,tag:n,value:s}){if(typeof s==="bigint")return String(s)
+n.push(o.indentComment(c(t),""))}}return n.join("\n")+"\n"}t.stringifyDocument=stringifyDocument},8689:(e,t)=>{function stringifyNumber({format:e,minFractionDigits:t,tag:n,value:s}){if(typeof s==="bigint")return String(s)
 const r=typeof s==="number"?s:Number(s)
 if(!isFinite(r))return isNaN(r)?".nan":r<0?"-.inf":".inf"
 let o=Object.is(s,-0)?"-0":JSON.stringify(s)
 if(!e&&t&&(!n||n==="tag:yaml.org,2002:float")&&/^-?\d/.test(o)&&!o.includes("e")){let e=o.indexOf(".")
 if(e<0){e=o.length
 o+="."}let n=t-(o.length-e-1)
-while(n-- >0)o+="0"}return o}t.stringifyNumber=stringifyNumber},1174:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
-var o=n(9666)
-var i=n(6949)
+while(n-- >0)o+="0"}return o}t.stringifyNumber=stringifyNumber},9748:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
+var o=n(2148)
+var i=n(9799)
 function stringifyPair({key:e,value:t},n,a,c){const{allNullValues:l,doc:u,indent:d,indentStep:f,options:{commentString:p,indentSeq:h,simpleKeys:m}}=n
 let g=s.isNode(e)&&e.comment||null
 if(m){if(g)throw new Error("With simple keys, key nodes cannot have comments")
@@ -13019,8 +13020,8 @@ if(n===-1||s<n)t=true}if(!t)A=`\n${n.indent}`}}else if(S===""||S[0]==="\n")A=""
 y+=A+S
 if(n.inFlow){if(T&&a)a()}else if(E&&!T)y+=i.lineComment(y,n.indent,p(E))
 else if(b&&c)c()
-return y}t.stringifyPair=stringifyPair},6179:(e,t,n)=>{var s=n(9271)
-var r=n(7089)
+return y}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
+var r=n(4475)
 const getFoldOptions=(e,t)=>({indentAtStart:t?e.indent.length:e.indentAtStart,lineWidth:e.options.lineWidth,minContentWidth:e.options.minContentWidth})
 const containsDocumentMarker=e=>/^(%|---|\.\.\.)/m.test(e)
 function lineLengthOverLimit(e,t,n){if(!t||t<0)return false
@@ -13134,7 +13135,7 @@ let l=_stringify(c)
 if(l===null){const{defaultKeyType:e,defaultStringType:n}=t.options
 const s=o&&e||n
 l=_stringify(s)
-if(l===null)throw new Error(`Unsupported default string type ${s}`)}return l}t.stringifyString=stringifyString},7182:(e,t,n)=>{var s=n(2617)
+if(l===null)throw new Error(`Unsupported default string type ${s}`)}return l}t.stringifyString=stringifyString},204:(e,t,n)=>{var s=n(1127)
 const r=Symbol("break visit")
 const o=Symbol("skip children")
 const i=Symbol("remove node")
@@ -13188,7 +13189,7 @@ else r.value=n
 else if(s.isDocument(r))r.contents=n
 else{const e=s.isAlias(r)?"alias":"scalar"
 throw new Error(`Cannot replace node with ${e} parent`)}}t.visit=visit
-t.visitAsync=visitAsync},1572:(e,t,n)=>{n.d(t,{Yz:()=>core_debug,N4:()=>endGroup,z3:()=>error,Gu:()=>getState,pq:()=>info,LZ:()=>saveState,uH:()=>setOutput,Pq:()=>core_setSecret,Oh:()=>startGroup,z:()=>p,$e:()=>warning})
+t.visitAsync=visitAsync},6058:(e,t,n)=>{n.d(t,{Yz:()=>core_debug,N4:()=>endGroup,z3:()=>error,Gu:()=>getState,pq:()=>info,LZ:()=>saveState,uH:()=>setOutput,Pq:()=>core_setSecret,Oh:()=>startGroup,z:()=>p,$e:()=>warning})
 var s=n(857)
 function utils_toCommandValue(e){if(e===null||e===void 0)return""
 else if(typeof e==="string"||e instanceof String)return e
@@ -13215,7 +13216,7 @@ const r=utils_toCommandValue(t)
 if(e.includes(n))throw new Error(`Unexpected input: name should not contain the delimiter "${n}"`)
 if(r.includes(n))throw new Error(`Unexpected input: value should not contain the delimiter "${n}"`)
 return`${e}<<${n}${s.EOL}${r}${s.EOL}${n}`}n(6928)
-n(8316)
+n(4942)
 void 0&&(void 0).__awaiter
 void 0&&(void 0).__awaiter
 var a=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
@@ -13259,7 +13260,7 @@ const s=this.wrap("blockquote",e,n)
 return this.addRaw(s).addEOL()}addLink(e,t){const n=this.wrap("a",e,{href:t})
 return this.addRaw(n).addEOL()}}const f=new Summary
 const p=f
-n(1087)
+n(5781)
 void 0&&(void 0).__awaiter
 s.platform()
 s.arch()
@@ -13271,14 +13272,14 @@ if(n)return file_command_issueFileCommand("OUTPUT",file_command_prepareKeyValueM
 process.stdout.write(s.EOL)
 command_issueCommand("set-output",{name:e},utils_toCommandValue(t))}function core_debug(e){command_issueCommand("debug",{},e)}function error(e,t={}){command_issueCommand("error",utils_toCommandProperties(t),e instanceof Error?e.toString():e)}function warning(e,t={}){command_issueCommand("warning",utils_toCommandProperties(t),e instanceof Error?e.toString():e)}function info(e){process.stdout.write(e+s.EOL)}function startGroup(e){command_issue("group",e)}function endGroup(){command_issue("endgroup")}function saveState(e,t){const n=process.env["GITHUB_STATE"]||""
 if(n)return file_command_issueFileCommand("STATE",file_command_prepareKeyValueMessage(e,t))
-command_issueCommand("save-state",{name:e},utils_toCommandValue(t))}function getState(e){return process.env[`STATE_${e}`]||""}},1087:(t,n,s)=>{s.d(n,{H:()=>getExecOutput})
+command_issueCommand("save-state",{name:e},utils_toCommandValue(t))}function getState(e){return process.env[`STATE_${e}`]||""}},5781:(t,n,s)=>{s.d(n,{H:()=>getExecOutput})
 const r=e(import.meta.url)("string_decoder")
 var o=s(857)
 var i=s(4434)
 var a=s(5317)
 var c=s(6928)
-var l=s(6823)
-var u=s(6568)
+var l=s(8701)
+var u=s(90)
 const d=e(import.meta.url)("timers")
 var f=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 const p=process.platform==="win32"
@@ -13431,7 +13432,7 @@ const f=Object.assign(Object.assign({},n===null||n===void 0?void 0:n.listeners),
 const p=yield exec(e,t,Object.assign(Object.assign({},n),{listeners:f}))
 i+=c.end()
 a+=l.end()
-return{exitCode:p,stdout:i,stderr:a}})}},8587:(e,t,n)=>{n.r(t)
+return{exitCode:p,stdout:i,stderr:a}})}},2413:(e,t,n)=>{n.r(t)
 n.d(t,{context:()=>we,getOctokit:()=>getOctokit})
 var s=n(9896)
 var r=n(857)
@@ -13454,7 +13455,7 @@ this.serverUrl=(t=process.env.GITHUB_SERVER_URL)!==null&&t!==void 0?t:`https://g
 this.graphqlUrl=(n=process.env.GITHUB_GRAPHQL_URL)!==null&&n!==void 0?n:`https://api.github.com/graphql`}get issue(){const e=this.payload
 return Object.assign(Object.assign({},this.repo),{number:(e.issue||e.pull_request||e).number})}get repo(){if(process.env.GITHUB_REPOSITORY){const[e,t]=process.env.GITHUB_REPOSITORY.split("/")
 return{owner:e,repo:t}}if(this.payload.repository)return{owner:this.payload.repository.owner.login,repo:this.payload.repository.name}
-throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'")}}var o=n(8316)
+throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'")}}var o=n(4942)
 var i=n(6062)
 var a=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 function getAuthString(e,t){if(!e&&!t.auth)throw new Error("Parameter token or opts.auth is required")
@@ -14046,7 +14047,7 @@ const r=getUserAgentWithOrchestrationId(n.userAgent)
 if(r)n.userAgent=r
 return n}const we=new Context
 function getOctokit(e,t,...n){const s=ge.plugin(...n)
-return new s(getOctokitOptions(e,t))}},8316:(e,t,n)=>{n.d(t,{Qq:()=>HttpClient})
+return new s(getOctokitOptions(e,t))}},4942:(e,t,n)=>{n.d(t,{Qq:()=>HttpClient})
 var s=n(8611)
 var r=n.t(s,2)
 var o=n(5692)
@@ -14070,7 +14071,7 @@ for(const e of n.split(",").map(e=>e.trim().toUpperCase()).filter(e=>e))if(e==="
 return false}function isLoopbackAddress(e){const t=e.toLowerCase()
 return t==="localhost"||t.startsWith("127.")||t.startsWith("[::1]")||t.startsWith("[0:0:0:0:0:0:0:1]")}class DecodedURL extends URL{constructor(e,t){super(e,t)
 this._decodedUsername=decodeURIComponent(super.username)
-this._decodedPassword=decodeURIComponent(super.password)}get username(){return this._decodedUsername}get password(){return this._decodedPassword}}var a=n(408)
+this._decodedPassword=decodeURIComponent(super.password)}get username(){return this._decodedUsername}get password(){return this._decodedPassword}}var a=n(770)
 var c=n(6062)
 var l=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 var u;(function(e){e[e["OK"]=200]="OK"
@@ -14264,7 +14265,7 @@ else if(a&&a.length>0)e=a
 else e=`Failed request: (${r})`
 const t=new HttpClientError(e,r)
 t.result=o.result
-s(t)}else n(o)}))})}}const lowercaseKeys=e=>Object.keys(e).reduce((t,n)=>(t[n.toLowerCase()]=e[n],t),{})},6568:(e,t,n)=>{n.d(t,{$1:()=>c,Ck:()=>l,Cy:()=>d,H8:()=>v,Qh:()=>isRooted,YN:()=>g,dJ:()=>m,h_:()=>readlink,k6:()=>i,m3:()=>a,rm:()=>p,t2:()=>exists,vr:()=>tryGetExecutablePath,y1:()=>w})
+s(t)}else n(o)}))})}}const lowercaseKeys=e=>Object.keys(e).reduce((t,n)=>(t[n.toLowerCase()]=e[n],t),{})},90:(e,t,n)=>{n.d(t,{$1:()=>c,Ck:()=>l,Cy:()=>d,H8:()=>v,Qh:()=>isRooted,YN:()=>g,dJ:()=>m,h_:()=>readlink,k6:()=>i,m3:()=>a,rm:()=>p,t2:()=>exists,vr:()=>tryGetExecutablePath,y1:()=>w})
 var s=n(9896)
 var r=n(6928)
 var o=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
@@ -14288,10 +14289,10 @@ const n=r.basename(e).toUpperCase()
 for(const s of yield d(t))if(n===s.toUpperCase()){e=r.join(t,s)
 break}}catch(t){console.log(`Unexpected error attempting to determine the actual case of the file '${e}': ${t}`)}return e}else if(isUnixExecutable(n))return e}return""})}function normalizeSeparators(e){e=e||""
 if(v){e=e.replace(/\//g,"\\")
-return e.replace(/\\\\+/g,"\\")}return e.replace(/\/\/+/g,"/")}function isUnixExecutable(e){return(e.mode&1)>0||(e.mode&8)>0&&process.getgid!==void 0&&e.gid===process.getgid()||(e.mode&64)>0&&process.getuid!==void 0&&e.uid===process.getuid()}},6823:(e,t,n)=>{n.d(t,{K7:()=>which,U$:()=>mkdirP,Yz:()=>rmRF,cp:()=>cp})
+return e.replace(/\\\\+/g,"\\")}return e.replace(/\/\/+/g,"/")}function isUnixExecutable(e){return(e.mode&1)>0||(e.mode&8)>0&&process.getgid!==void 0&&e.gid===process.getgid()||(e.mode&64)>0&&process.getuid!==void 0&&e.uid===process.getuid()}},8701:(e,t,n)=>{n.d(t,{K7:()=>which,U$:()=>mkdirP,Yz:()=>rmRF,cp:()=>cp})
 var s=n(2613)
 var r=n(6928)
-var o=n(6568)
+var o=n(90)
 var i=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 function cp(e,t){return i(this,arguments,void 0,function*(e,t,n={}){const{force:s,recursive:i,copySourceDirectory:a}=readCopyOptions(n)
 const c=(yield o.t2(t))?yield o.dJ(t):null
@@ -14398,9 +14399,9 @@ return r}})();(()=>{__nccwpck_require__.d=(e,t)=>{for(var n in t)if(__nccwpck_re
 Object.defineProperty(e,"__esModule",{value:true})}})()
 var r={}
 __nccwpck_require__.d(r,{XI:()=>action,bE:()=>post,xw:()=>cli})
-const action=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,6828))
-const post=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,5576))
-const cli=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,1210))
+const action=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,2929))
+const post=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,6661))
+const cli=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,5581))
 var o=r.XI
 var i=r.xw
 var a=r.bE
