@@ -2317,11 +2317,12 @@ const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
 const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
-const s=lookForCache(c.with({log:t}))
-const{image:r,source:a,inputs:l}=await findBuild(c.with({log:t}))
-const u=(0,P.V)(e,a).with({log:t})
-if(r)o.haveImage(r)
-return r?void 0:build(u,{inputs:l,cache:s})})
+const s=c.with({log:t})
+const r=lookForCache(s)
+const{image:a,source:l,inputs:u}=await findBuild(s)
+const d=(0,P.V)(e,l).with({log:t})
+if(a)o.haveImage(a)
+return a?void 0:build(d,{inputs:u,cache:r})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
 return{result:"done"}}var j=n(1404)
@@ -2834,11 +2835,10 @@ d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
 if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Le.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
-return true}finally{const{migration:e}=u
-await e.close().catch(e=>{n((0,Oe.$N)(e))})
-t.migrations=e.applied()
-t.schema=e.schema()
-t.contract={...t.contract,...e.contract()}}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
+return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,Oe.$N)(e))})
+e.migrations=[...e.migrations,...n.applied()]
+e.schema=n.schema()
+e.contract={...e.contract,...n.contract()}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
 e.plan=o
 e.contract=n.migration.contract()
 if(o.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(o.judged,(0,O.YT)(t)))
@@ -3316,11 +3316,11 @@ return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$
 return false}}class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
-const l=(0,_.BO)(a)?.held??[]
-const u=(0,_.Ei)(a).filter(e=>l.includes(e))
+const l=(0,_.BO)(a)
+const u=(0,_.Ei)(a).filter(e=>l?.held?.includes(e))
 const d=(0,It.QW)(u,i.contract)
 if(d!==void 0)e.warn(d)
-if((0,_.BO)(a)?.digest===c.digest)return
+if(l?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
@@ -3348,11 +3348,7 @@ e=await u.plan(s)}const{migration:t}=u
 if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
 const n=(0,It.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
-o((0,It.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{const{migration:n}=u
-await n.close().catch(e=>{o((0,Oe.$N)(e))})
-r.migrations=[...r.migrations,...n.applied()]
-r.schema=n.schema()
-r.contract={...r.contract,...n.contract()}
+o((0,It.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
 await keepSchemaChange(e,t)}})}var Mt=n(8075)
 var Ft=n(2725)
 var Dt=n(7763)
@@ -10120,7 +10116,8 @@ const o=n?.migrations.length?n.migrations:t.migrations
 const i=t.reversed??n?.reversed
 const c={...restored(e,t),...n,...t}
 const{needs:l,tasks:u,migrate:d}=c
-const{held:f,bridges:p}={...c,...n?.held&&n}
+const f=n?.held??c.held
+const p=n?.bridges??c.bridges
 const h=l!==void 0&&t.back===void 0
 const m=c.fit??(h?{misfits:[]}:void 0)
 const g={...t,migrations:o,...i&&{reversed:i},...r!==void 0&&{cause:r.slice(0,a)},...l!==void 0&&{needs:l},...u!==void 0&&{tasks:u},...d!==void 0&&{migrate:d},...f&&{held:f},...p&&{bridges:p},...m&&isLive(t)&&{fit:m},number:n?.number??s+1}

@@ -16,6 +16,7 @@ import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { nothing, standing } from '../support/live.js'
+import { printedPlan } from '../support/plans.js'
 import { lacks } from '../support/registry.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -55,31 +56,16 @@ const entry = (number: number, more: Partial<Entry>): Entry => ({
 })
 /** `v1` needs what the migrations remove that the release of `v2` has held back. */
 const releases = [entry(1, {}), entry(2, { held, bridges: [kept] })]
-const toApply = {
-  django: '5.2',
-  python: '3.13',
-  runs: true,
-  databases: [
-    {
-      database: 'default',
-      vendor: 'postgresql',
-      vendorName: 'PostgreSQL',
-      identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-      transactionalDdl: true,
-      pending: ['0012_a', '0013_b'].map((name) => ({
-        app: 'shop',
-        name,
-        operations: ['RemoveField'],
-        atomic: true,
-        reversible: true,
-      })),
-      squashed: [],
-      applied: {},
-      unknown: [],
-      ended: [{ ...kept, sql: 'ALTER TABLE …' }],
-    },
-  ],
-}
+const toApply = printedPlan({
+  pending: ['0012_a', '0013_b'].map((name) => ({
+    app: 'shop',
+    name,
+    operations: ['RemoveField'],
+    atomic: true,
+    reversible: true,
+  })),
+  ended: [{ ...kept, sql: 'ALTER TABLE …' }],
+})
 const { migration: _, ...place } = kept
 const busy = { bridge: { ...place, ended: true, failed: 'canceling statement: lock timeout' } }
 const dropped = { bridge: { ...place, ended: true } }

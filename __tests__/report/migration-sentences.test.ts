@@ -18,6 +18,7 @@ import {
   verifiedWarnings,
 } from '../../src/report/migration-sentences.js'
 import { columnGone } from '../support/misfits.js'
+import { databasePlan } from '../support/plans.js'
 
 const versions: Judged['versions'] = [
   { names: ['deployment/web', 'deployment/worker'], tag: 'v1', source: 'kept' },
@@ -233,20 +234,7 @@ describe('the plan in the report', () => {
     runs: true,
     databases: [
       {
-        database: 'default',
-        vendor: 'postgresql',
-        vendorName: 'PostgreSQL',
-        identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-        transactionalDdl: true,
-        squashed: [],
-        applied: {},
-        unknown: [],
-        held: [],
-        unheld: [],
-        absent: [],
-        bridges: [],
-        earlierBridges: [],
-        endedBridges: [],
+        ...databasePlan,
         pending: [
           { ...pending, name: '0002_next' },
           { ...pending, name: '0003_more' },

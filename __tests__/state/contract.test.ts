@@ -3,31 +3,15 @@ import { expect, test } from '@jest/globals'
 import type { Bridge, MadeBridge } from '../../src/django/contract.js'
 import type { DatabasePlan, Plan } from '../../src/django/plan.js'
 import { contractOf, type Progress } from '../../src/state/contract.js'
+import { databasePlan } from '../support/plans.js'
 
-const like: DatabasePlan = {
-  database: 'default',
-  identity: { vendor: 'postgresql', name: '', host: '', port: '', user: '' },
-  vendor: 'postgresql',
-  vendorName: 'PostgreSQL',
-  transactionalDdl: true,
-  pending: [],
-  squashed: [],
-  applied: {},
-  unknown: [],
-  held: [],
-  unheld: [],
-  absent: [],
-  bridges: [],
-  earlierBridges: [],
-  endedBridges: [],
-}
 const database = (held: readonly string[], absent: readonly string[]): DatabasePlan => ({
-  ...like,
+  ...databasePlan,
   held: held.map((name) => ({ database: 'default', name, operations: [], versions: [] })),
   absent,
 })
 const toApply = (...names: readonly string[]): DatabasePlan => ({
-  ...like,
+  ...databasePlan,
   pending: names.map((name) => ({
     app: 'shop',
     name,
@@ -136,7 +120,7 @@ test.each<[string, Progress, readonly Bridge[]]>([
 })
 
 test('a plan that has nothing to do leaves no bridge whose column is gone', () => {
-  const plan = { ...planOf({ ...like, earlierBridges: [stays] }), runs: false }
+  const plan = { ...planOf({ ...databasePlan, earlierBridges: [stays] }), runs: false }
   const before = { held: [], bridges: [goes, stays] }
   expect(contractOf(plan, before).bridges).toEqual([stays])
 })

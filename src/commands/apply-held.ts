@@ -6,7 +6,7 @@ import { backupWhen } from '../stages/migration/backup.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { Planning } from '../stages/migration/planning.js'
 import { sentenceOf } from './causes.js'
-import { keepSchemaChange } from './migrate.js'
+import { closeMigration, keepSchemaChange } from './migrate.js'
 import type { Run } from './run.js'
 
 /**
@@ -45,14 +45,7 @@ export async function applyHeld(
       context.signal.throwIfAborted()
       warn(notAppliedWarning(planning.migration.applied(), sentenceOf(error)))
     } finally {
-      const { migration } = planning
-      await migration.close().catch((error: unknown) => {
-        warn(sentenceOf(error))
-      })
-      // Its pod may have applied some before it was gone.
-      state.migrations = [...state.migrations, ...migration.applied()]
-      state.schema = migration.schema()
-      state.contract = { ...state.contract, ...migration.contract() }
+      await closeMigration(run, planning.migration)
       await keepSchemaChange(run, context)
     }
   })

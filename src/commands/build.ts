@@ -27,8 +27,9 @@ async function ofCommit(run: Run): Promise<Outcome> {
   const requested = contextOf(run, await findSourceToBuild(platform, settings, settings.context))
   const built = await reporter.stage('build', async (log) => {
     await resources.login(settings)
-    const cache = lookForCache(requested.with({ log }))
-    const { image, source, inputs } = await findBuild(requested.with({ log }))
+    const logged = requested.with({ log })
+    const cache = lookForCache(logged)
+    const { image, source, inputs } = await findBuild(logged)
     const context = contextOf(run, source).with({ log })
     if (image) state.haveImage(image)
     return image ? undefined : build(context, { inputs, cache })

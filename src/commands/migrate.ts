@@ -7,6 +7,7 @@ import { imageToDeploy, type DeployableImage } from '../stages/image.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { Planning } from '../stages/migration/planning.js'
+import type { Migration } from '../stages/migration/run.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { leftBehind, planWarnings } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
@@ -80,7 +81,7 @@ async function toImage(run: Run): Promise<Outcome> {
   }
 }
 
-/** No release of the history is about to apply these migrations: the last one has them, so that they are not those of others. */
+/** Keeps what is applied outside of a release: the last one of the history has it, so that it is not of others. */
 export async function keepSchemaChange(
   { state, warn }: Pick<Run, 'state' | 'warn'>,
   { cluster, platform, app }: OpenContext,
@@ -151,15 +152,22 @@ export async function migrateTo(
     leftBehind(plan, settings['migrate-command'], planning.migration.applied()).forEach(warn)
     return true
   } finally {
-    const { migration } = planning
-    await migration.close().catch((error: unknown) => {
-      warn(sentenceOf(error))
-    })
-    // Its pod may have applied some before it was gone.
-    state.migrations = migration.applied()
-    state.schema = migration.schema()
-    state.contract = { ...state.contract, ...migration.contract() }
+    await closeMigration({ state, warn }, planning.migration)
   }
+}
+
+/** Ends a migration in whatever state it is, and keeps what it has done for the history. Never throws. */
+export async function closeMigration(
+  { state, warn }: Pick<Run, 'state' | 'warn'>,
+  migration: Migration,
+): Promise<void> {
+  await migration.close().catch((error: unknown) => {
+    warn(sentenceOf(error))
+  })
+  // Its pod may have applied some before it was gone.
+  state.migrations = [...state.migrations, ...migration.applied()]
+  state.schema = migration.schema()
+  state.contract = { ...state.contract, ...migration.contract() }
 }
 
 /** Throws a Failure `unsafe-migration` where the plan is blocked: the pod has not migrated then. */

@@ -19,8 +19,8 @@ import { releaseStartOf, type ReleaseInput } from './open-release.js'
 class NoLongerRunning extends Failure {}
 
 /**
- * Makes a later rollback to this version possible, and names what is held back still. A failure needs no undo, so it is a warning. Throws a Failure
- * `stale-commit` when another version went live while this run waited for the lock, and one that leaves another
+ * Makes a later rollback to this version possible, and names what is held back still. A failure needs no undo, so it is
+ * a warning. Throws a Failure `stale-commit` when another version went live while this run waited for the lock, and one that leaves another
  * run's release unfinished.
  */
 export async function recordRunningVersion(
@@ -34,11 +34,11 @@ export async function recordRunningVersion(
   try {
     const history = await readHistory(context.cluster, app, settings.image)
     // What another version has held back since waits for that one.
-    const own = liveNow(history)?.held ?? []
-    const held = openHeld(history).filter((name) => own.includes(name))
+    const last = liveNow(history)
+    const held = openHeld(history).filter((name) => last?.held?.includes(name))
     const waits = stillHeldWarning(held, settings.contract)
     if (waits !== undefined) run.warn(waits)
-    if (liveNow(history)?.digest === image.digest) return
+    if (last?.digest === image.digest) return
     await run.reporter.stage('history', async (log) => {
       const { cluster } = await lockAndRecover(run, context.with({ log }), checked)
       // Another run may have had the lock since.

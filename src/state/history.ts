@@ -90,7 +90,8 @@ export function added(history: History, ended: ReleaseEnd): History {
   const reversed = ended.reversed ?? before?.reversed
   const known = { ...restored(history, ended), ...before, ...ended }
   const { needs, tasks, migrate } = known
-  const { held, bridges } = { ...known, ...(before?.held && before) }
+  const held = before?.held ?? known.held
+  const bridges = before?.bridges ?? known.bridges
   const isNew = needs !== undefined && ended.back === undefined
   // A version fits the schema that it was released on.
   const fit = known.fit ?? (isNew ? { misfits: [] } : undefined)

@@ -16,6 +16,7 @@ import {
   planWarnings,
 } from '../../../src/stages/migration/log.js'
 import { notebook } from '../../support/journal.js'
+import { databasePlan } from '../../support/plans.js'
 
 const shop: Identity = {
   vendor: 'postgresql',
@@ -91,20 +92,9 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
 })
 
 const database = (name: string, pending: readonly string[]): DatabasePlan => ({
+  ...databasePlan,
   database: name,
   identity: shop,
-  vendor: 'postgresql',
-  vendorName: 'PostgreSQL',
-  transactionalDdl: true,
-  squashed: [],
-  applied: {},
-  unknown: [],
-  held: [],
-  unheld: [],
-  absent: [],
-  bridges: [],
-  earlierBridges: [],
-  endedBridges: [],
   pending: pending.map((one) => ({
     app: 'shop',
     name: one,

@@ -13,6 +13,7 @@ import { handClock, type HandClock } from '../../support/clock.js'
 import { clusterOf } from '../../support/cluster.js'
 import { notebook } from '../../support/journal.js'
 import { nothing, standing, type StatusRow } from '../../support/live.js'
+import { printedPlan } from '../../support/plans.js'
 import { lacks } from '../../support/registry.js'
 import { scripted } from '../../support/scripted.js'
 import { contextOf } from '../../support/settings.js'
@@ -25,24 +26,7 @@ const web: Web = {
   container: 'web',
   containers: ['web'],
 }
-const plan = {
-  django: '5.2',
-  python: '3.13',
-  runs: true,
-  databases: [
-    {
-      database: 'default',
-      vendor: 'postgresql',
-      vendorName: 'PostgreSQL',
-      identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-      transactionalDdl: true,
-      pending: [],
-      squashed: [],
-      applied: {},
-      unknown: [],
-    },
-  ],
-}
+const plan = printedPlan()
 
 interface Play {
   readonly migration: Migration
