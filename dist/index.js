@@ -449,24 +449,24 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const P=n(8646)
-const j=n(5385)
+const j=n(8646)
+const P=n(5385)
 const R=n(6114)
-const N=n(9379)
-const I=n(6782)
-const L=n(8011)
+const I=n(9379)
+const L=n(6782)
+const N=n(8011)
 const M=n(4750)
 const F=n(3193)
 const D=n(8595)
-const U=n(1866)
-const G=n(7118)
+const G=n(1866)
+const U=n(7118)
 const _=n(280)
 const q=n(2276)
-const W=n(5213)
-const B=n(3465)
+const B=n(5213)
+const W=n(3465)
 const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:I,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:U,validRange:G,outside:_,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:j,coerce:P,truncate:R,Comparator:I,Range:L,satisfies:N,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:P}=$
-const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
+const{settings:j}=$
+const P=(0,a.l)(s,j,O,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,f.d)(e,{platform:s,settings:j,reporter:v,signal:p,holder:O,...P&&{onBegin:P.begin}})
 process.exitCode=m.h[R.result]||process.exitCode
-const N=P.report??`${t}/report.json`
-const write=e=>s.files.write(N,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+const I=j.report??`${t}/report.json`
+const write=e=>s.files.write(I,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(R)
-await(0,c.Qz)(R,N)
-const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+await(0,c.Qz)(R,I)
+const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([P?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,j,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,j,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
 if(R.result!=="stuck")r.LZ("ended",R.result)
-if(I.flat().length>0){I.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(R,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1085,18 +1085,18 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const P=l?(0,c.V)($,raw,n.clock):$
-const j=new p.a(P,n.clock)
+const j=l?(0,c.V)($,raw,n.clock):$
+const P=new p.a(j,n.clock)
 const R=await(0,v.K)(n)
-const N=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
-process.exitCode=d.h[N.result]||process.exitCode
-const I=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
-if(I.history&&!r.json)(0,f.f)(I.history).forEach(write)
-else if(!I.history)(0,m.b)(I,write,E)
-if(r.json){const t=e==="history"?I.history:I
+const I=await(0,i.d)(e,{platform:n,settings:r,reporter:P,signal:A,holder:R})
+process.exitCode=d.h[I.result]||process.exitCode
+const L=(0,u.k)(I,await(0,g.h)(n,r,{report:I,holder:R}))
+if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
+else if(!L.history)(0,m.b)(L,write,E)
+if(r.json){const t=e==="history"?L.history:L
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(I)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(L)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -2311,83 +2311,83 @@ if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var P=n(813)
-function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var j=n(813)
+function buildOnly(e){return(0,j.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,j.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
 const s=c.with({log:t})
 const r=lookForCache(s)
 const{image:a,source:l,inputs:u}=await findBuild(s)
-const d=(0,P.V)(e,l).with({log:t})
+const d=(0,j.V)(e,l).with({log:t})
 if(a)o.haveImage(a)
 return a?void 0:build(d,{inputs:u,cache:r})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var j=n(1404)
+return{result:"done"}}var P=n(1404)
 var R=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?j.z3:j.$e
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,P.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,P.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,P.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,P.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,P.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,P.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?P.z3:P.$e
 const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+return[has(n)&&i?(0,P.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,P.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
 if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const N=3e4
+return[(0,P.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const I=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,P.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=I)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var I=n(5998)
-var L=n(9340)
+return[(0,P.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
+var N=n(9340)
 var M=n(4339)
 var F=n(2468)
 const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,I.JP)((0,L.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,I.wj)(t,e))
+const o=(0,L.JP)((0,N.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
 return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+return[(0,P.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var U=n(8911)
-var G=n(8850)
+return o===void 0?void 0:Date.parse(o)}var G=n(8911)
+var U=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,P.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,G.Gg)(r)} is live`):(0,P.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
-var W=n(8815)
-var B=n(7340)
+return[(0,P.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,P.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,P.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,G.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,U.a)("recover",e))}var q=n(7598)
+var B=n(8815)
+var W=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,B.SN)(t)
+if(t.length===0)return[(0,P.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,W.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,B.Eb)(t)}`:commandFor(t,n,r)
-return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
+return[(0,P.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,W.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,B.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
@@ -2401,22 +2401,22 @@ var K=n(6874)
 var z=n(8661)
 var Y=n(1856)
 var Q=n(3825)
-var X=n(2459)
-var Z=n(6099)
+var Z=n(2459)
+var X=n(6099)
 var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,X.aE)(r,n,s.image),(0,G.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,L.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,L.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,N.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,N.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,M.T)((0,L.hY)(r))
+const o=(0,M.T)((0,N.hY)(r))
 const i=`the history in configmap/${(0,z.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(L.gv)}var te=n(2109)
+return t.flatMap(e=>[...e.values()]).filter(N.gv)}var te=n(2109)
 var ne=n(8559)
 var se=n(3872)
 var re=n(6e3)
@@ -2461,7 +2461,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,G.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,U.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
 const ue=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
@@ -2480,7 +2480,7 @@ a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is runnin
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,L.MZ)((0,L.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,N.MZ)((0,N.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
 const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
@@ -2490,7 +2490,7 @@ return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){co
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,L.ys)(o,e.settings.image):[]
+const i=o?(0,N.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
@@ -2513,16 +2513,16 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
-const d=await(0,B.o7)(r,u)
+return[...c,(0,P.$e)("cluster",e),l]}}catch(e){return[...c,(0,P.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+const d=await(0,W.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const p=may("get",["leases","secrets","configmaps"])
 const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?examineWorkloads(e,a,{missing:d,image:t}):unseenWorkloads(r),p?examineReleases(e):[]])
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
-return[...c,...rightsFindings({all:(0,B.Zu)([...u,...m.needs]),missing:(0,B.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,P.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,P.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2536,65 +2536,65 @@ const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
-return{findings:t,needs:n,missing:await(0,B.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,P.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,P.gz)("release",e)]:[]),lostImages(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,I.JP)((0,L.kW)(e)):[])
+return{findings:[...l.map(e=>(0,P.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,P.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,P.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,N.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,X.NO)(t,s)
+const r=(0,Z.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
+const[o,i,a]=await Promise.allSettled([(0,G.Cz)(r,(0,z.Fe)(s)),(0,X.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,P.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,P.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...d,...u]}function cluster_closed(e){return[(0,P.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,P.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return(0,P.$e)("commit",e,"git status --short")}return(0,P.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,P.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+return[(0,P.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,P.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
 const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,P.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,P.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,P.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,P.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,P.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,P.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,P.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,P.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,P.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,P.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,P.gz)("commit",e))])
 return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
 return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return{has:false,findings:[(0,P.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,P.gz)("registry",e)]}}}const ye=1e4
 async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
@@ -2610,9 +2610,9 @@ try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,P.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,j.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2650,14 +2650,14 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Pe=n(5313)
-var je=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var je=n(5313)
+var Ce=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=je.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=Ce.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2670,45 +2670,45 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Pe.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Ce=n(3006)
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,je.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var Pe=n(3006)
 var Re=n(6633)
-const Ne=3
-const Ie=3e4
+const Ie=3
+const Le=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,Ce.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
+const{needs:l}=await(0,Pe.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,Ne)
-for(const{image:t,names:n}of u.slice(Ne))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ne} images report it`)
+const d=u.slice(0,Ie)
+for(const{image:t,names:n}of u.slice(Ie))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ie} images report it`)
 const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,L.hY)(e))))
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,N.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,L.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,L.kW)(u)
-const f=u?(0,L.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,M.T)((0,N.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,N.kW)(u)
+const f=u?(0,N.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,L.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,L.ys)(e,t)
+const h={workload:(0,N.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,N.ys)(e,t)
 const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
 return s&&(e.kind==="CronJob"||(0,Re.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,je.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Ie)}})
+const u=(0,Ce.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 if(e===void 0)return
 return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Le=n(7823)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ne=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
@@ -2734,47 +2734,47 @@ var Fe=n(7020)
 var De=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,I.JP)((0,L.kW)(e))
+const n=(0,L.JP)((0,N.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,I.wj)(e.object,n)&&(0,I.SM)(n,t,e.becomes))})
+return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,I.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
-var Ge=n(6005)
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ge=n(607)
+var Ue=n(6005)
 var _e=n(5473)
 var qe=n(8306)
-var We=n(4853)
+var Be=n(4853)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ge.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
 const d=(0,De._z)(e,n)
-const[f,p,h]=await Promise.all([(0,We.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
+const[f,p,h]=await Promise.all([(0,Be.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
 const{changes:w}=(0,_e.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ge.ND)(w,m),...(0,We.GC)(m.targets,a)]
+const v=[...(0,Ue.ND)(w,m),...(0,Be.GC)(m.targets,a)]
 o.say(`${(0,Fe.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,O.FF)(e,t)
 const b=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,L.gv)(e)?[[(0,M.T)((0,L.hY)(e)),e]]:[]))
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,N.gv)(e)?[[(0,M.T)((0,N.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,M.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Ue.j)(e,r)
+const o=await(0,Ge.j)(e,r)
 if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,ge.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,L.ys)(r,n):s.uses
+const o=r&&!s.manifest?(0,N.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(8152)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var We=n(8152)
 var He=n(6072)
 var Ve=n(6187)
 var Je=n(8076)
@@ -2782,16 +2782,16 @@ async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,He.s)(t)
 e.resources.add(()=>o.release())
 e.resources.add(()=>(0,Ve.nt)(t,n.live))
-const i=(0,Be.O)(t.cluster,o)
-const a=await(0,Z.aE)(i,s,r.image)
-const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,We.O)(t.cluster,o)
+const a=await(0,X.aE)(i,s,r.image)
+const c=a&&await(0,X.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,Ve.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,P.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,j.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const c=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
 const l=Promise.withResolvers()
 const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
@@ -2801,7 +2801,7 @@ l.resolve(s)
 return s})])
 const{image:h}=p
 i.haveImage(h)
-const m=(0,P.V)(e,p.source)
+const m=(0,j.V)(e,p.source)
 const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
 const s=m.with({log:t,cluster:n.cluster})
 await checkHistory(s,d)
@@ -2821,7 +2821,7 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Le.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ne.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2834,7 +2834,7 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Le.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ne.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,Oe.$N)(e))})
 e.migrations=[...e.migrations,...n.applied()]
 e.schema=n.schema()
@@ -2852,22 +2852,22 @@ if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
 var ze=n(9902)
 var Ye=n(7101)
 var Qe=n(2116)
-var Xe=n(1510)
+var Ze=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Xe.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Ze.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Ze
+const i=u.length>0&&t!==Xe
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Xe=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
@@ -2920,7 +2920,7 @@ const d=a["migrate-command"]
 const p=(0,fe.f_)(a)
 const h=`rollout-${crypto.randomUUID()}`
 const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Le.k7(h,e=>(0,Le.U_)(e,m))
+const g=new Ne.k7(h,e=>(0,Ne.U_)(e,m))
 g.to(l)
 const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
@@ -2934,9 +2934,9 @@ if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Le.uH)(l,A,a.sql)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Ne.uH)(l,A,a.sql)
 return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Le.K9)("the new version",t)
+const s=(0,Ne.K9)("the new version",t)
 if(s)return{...s,logs:n}
 const r=(0,Ye.VS)(t)
 const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
@@ -2971,19 +2971,19 @@ return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versi
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
 if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,j.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
 const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
 return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 i.haveImage(h)
-const g=(0,P.V)(e,m).with({cluster:u})
+const g=(0,j.V)(e,m).with({cluster:u})
 const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
 await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
@@ -2993,15 +2993,15 @@ return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,P.V)(e,l)
+const d=(0,j.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Pe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Le.pH)(s).forEach(t)
+for(const n of(0,je.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ne.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -3016,15 +3016,15 @@ l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ge.q)(e.with({log:ke.a}),t.others),(0,We.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,Be.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
 const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,We.$M)(t,s.clock.now()))return false
-return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+if(!(0,Be.$M)(t,s.clock.now()))return false
+return await(0,X.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
 var ut=n(4431)
 const dt=/^=+ (.+?) =+$/
 const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -3173,17 +3173,17 @@ const i=(0,rt.c3)(n,rt.b6)
 if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
 const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
 return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const Pt={count:1e3,letters:4*1024*1024}
-const jt=3e4
+const jt={count:1e3,letters:4*1024*1024}
+const Ct=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,f.ip)(s.clock,jt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,f.ip)(s.clock,Ct,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
 const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
 if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(Pt,e=>e.length)
+const c=new i.jd(jt,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
@@ -3195,11 +3195,11 @@ return{app:t,changes:n,message:`${t} has changes of its models without a migrati
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
 return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,j.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
 return imageToTest(i.with({log:e}))})
-const u=(0,P.V)(e,c)
+const u=(0,j.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3220,9 +3220,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await f
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Ct=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Pt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,Ct.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,Pt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -3237,7 +3237,7 @@ const a={repository:r.image,...i}
 const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
 return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
 n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(7414)
-var Nt=n(2385)
+var It=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3252,21 +3252,21 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,L.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,N.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Ce.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Pe.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
 const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,Nt.J4)(n,d),tag:t}]:[]})
+return n&&d?[{...(0,It.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
 const m=`version ${(0,T.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Nt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,It.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Le.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ne.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
 const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
@@ -3276,9 +3276,9 @@ try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
 o.say(`${(0,F.Gg)(a)}: ${s}`)
 d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Le.QD)(c,l)
-throw new r.HR((0,Le.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,je.Rw)(i,u,t.web.container)))await(0,je.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Ne.QD)(c,l)
+throw new r.HR((0,Ne.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,Ce.Rw)(i,u,t.web.container)))await(0,Ce.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3289,11 +3289,11 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var It=n(7853)
-var Lt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(7853)
+var Nt=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const n=(0,F.mk)(e.record.snapshot,t)
-if((0,L.FB)(n,e.record.snapshot))return
+if((0,N.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const{contract:t={}}=e.run.state
 const{held:n=[],bridges:s=[]}=t
 if(n.length+s.length===0)return
@@ -3301,7 +3301,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
+try{e.record=await(0,X.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
 const{platform:l,app:u,cluster:d}=t
@@ -3309,7 +3309,7 @@ const{result:p}=i
 const h="cause"in i?i.cause.sentence.split("\n")[0]:void 0
 const m=a.plan?.databases.flatMap(e=>e.unused??[])??[]
 const g={...n,result:p,...h!==void 0&&{cause:h},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:m},...p==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
-const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Lt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Lt.Z5)(r.snapshot)}}}
+const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Nt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Nt.Z5)(r.snapshot)}}}
 const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
 try{await(p==="stuck"?(0,f.Qh)(l.clock,save):save())
 return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
@@ -3318,7 +3318,7 @@ const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
 const l=(0,_.BO)(a)
 const u=(0,_.Ei)(a).filter(e=>l?.held?.includes(e))
-const d=(0,It.QW)(u,i.contract)
+const d=(0,Lt.QW)(u,i.contract)
 if(d!==void 0)e.warn(d)
 if(l?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
@@ -3326,7 +3326,7 @@ const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,Lt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,Nt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
 i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
@@ -3346,9 +3346,9 @@ try{let e=await u.plan(s)
 if(e.backup&&e.judged?.blocked!==true){r.backup=await u.backup(s,e.backup)
 e=await u.plan(s)}const{migration:t}=u
 if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
-const n=(0,It.QW)(t.contract().held??a,i.contract)
+const n=(0,Lt.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
-o((0,It.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
+o((0,Lt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
 await keepSchemaChange(e,t)}})}var Mt=n(8075)
 var Ft=n(2725)
 var Dt=n(7763)
@@ -3357,7 +3357,7 @@ let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,Z.yv)(r,n.clock,s,e.record)
+try{await(0,X.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -3387,7 +3387,7 @@ if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,G.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,U.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
@@ -3414,7 +3414,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,X.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
 i.keepPlan=()=>keepPlan(v)
@@ -3426,12 +3426,12 @@ if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await recordInHistory(e,{result:"deployed"})
-try{await(0,Z.yv)(c,o.clock,i,r)
+try{await(0,X.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+return{result:"stuck",cause:n}}}function release(e,t){return(0,j.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
 const c=t==="deploy"?b.TC:b.sQ
-const l=(0,P.V)(e,await c(n,s,s.context))
+const l=(0,j.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
 const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
@@ -3449,7 +3449,7 @@ const m=h?a.keepBox(testBox(o),e.warn):void 0
 const g=await build(o.with({source:f}),{inputs:p,cache:i})
 return{is:"built",built:g,box:m,source:f}})])
 i.passPreflight(p)
-const m=(0,P.V)(e,h.source).with({cluster:d})
+const m=(0,j.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
 if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
@@ -3467,7 +3467,7 @@ if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
 return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
 return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ge.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Ue.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
 const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
@@ -3476,7 +3476,7 @@ const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,We.yT)(s,a,c.listener(i))})
+await(0,Be.yT)(s,a,c.listener(i))})
 c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
@@ -3489,7 +3489,7 @@ const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Gt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3498,31 +3498,31 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Ut}`]}}const Ut="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Gt}`]}}const Gt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,L.Mo)((0,Lt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,L.MZ)(u,isOwnImage)
-return d.length===0||(0,L.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Lt.tX)((0,L.kW)(n),s)
+const l=(0,N.Mo)((0,N.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,N.Mo)((0,Nt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,N.MZ)(u,isOwnImage)
+return d.length===0||(0,N.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,Nt.tX)((0,N.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,Lt.tX)(a,(0,L.kW)(n)):[]
+const c=a?(0,Nt.tX)(a,(0,N.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,L.kW)(i),back:a}
+const c={name:t,live:(0,N.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Lt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Nt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,L.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,N.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
 return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
@@ -3533,31 +3533,31 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,L.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,N.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
 const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Ut=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Gt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
+return(0,Ut.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,je.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+return}const l=(0,Ce.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
 const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Gt.q4)(e?.findings??[])
+const n=(0,Ut.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
@@ -3568,25 +3568,25 @@ const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
-const back=t=>(0,G.a)("rollback",e,{to:String(t)})
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Ut.q4)(e.fit.misfits).length===0)
+const back=t=>(0,U.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Wt=n(8118)
+var Bt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Wt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Bt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
 const r=(0,qt.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
 const o=!(0,qt.Bt)(s)
-const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
+const i=(0,U.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
 const a=(0,qt.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
 return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Wt.B)(e,{...t,task:o},s)
+const i=await(0,Bt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
 e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
@@ -3595,8 +3595,8 @@ if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
 const{needs:d}=await(0,Q.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,X.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,L.kW)(p):u.template
+const p=(0,Z.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,N.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
 const v=(0,_.BO)(c)
@@ -3604,13 +3604,13 @@ const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Z.aE)(r,n,s.image)
+const i=await(0,X.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Lt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Nt.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
@@ -3621,20 +3621,20 @@ const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,G.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,U.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,G.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,G.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,U.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,S.I_)(s)instanceof S.AF)return
 const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,p.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
 if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,j.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -3661,9 +3661,9 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,We.yT)(n,a,s.listener(o))})
+await(0,Be.yT)(n,a,s.listener(o))})
 s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Bt.tp["migrate-command"].default)return s
+if(s!==Wt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
@@ -3811,25 +3811,25 @@ return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
 #$={}
 #x={}
-#P=""
+#j=""
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#x
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#C(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#C(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#C(e),n,this.#P(e,s??{})),stream:(e,n,s)=>t.stream(this.#C(e),n,this.#P(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#P=`${r}/django-rollout-helpers`
+this.#j=`${r}/django-rollout-helpers`
 for(const e of a.keys())await t.writeProgram(this.#R(e),w)
 const l=await this.base.processes.find(this.#R(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
 this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#P}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#$={...this.#x,PATH:`${this.#j}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3837,7 +3837,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#j}/docker-credential-${g}${e}`}#C(e){return e.startsWith(`docker-credential-${g}`)?`${this.#j}/${e}`:e}#P(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
@@ -3855,11 +3855,11 @@ return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
-#N=$
-#I
-constructor(e){this.clock=e}async take(){while(this.#N===0){this.#I??=this.clock.handled().then(()=>{this.#N=$
-this.#I=void 0})
-await this.#I}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#I=$
+#L
+constructor(e){this.clock=e}async take(){while(this.#I===0){this.#L??=this.clock.handled().then(()=>{this.#I=$
+this.#L=void 0})
+await this.#L}this.#I-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3869,8 +3869,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
-var j=n(811)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var j=n(7244)
+var P=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
@@ -3884,31 +3884,31 @@ const l={path:s.path,version:await r}
 const u=await fitting(e,l,o,n)
 return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...I,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...L,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(P.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(j.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const R=5e3
+return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const R=5e3
 async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
 try{const said=()=>e.processes.run(t,s,{env:O.yl})
-return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const N=1e4
+return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const I=1e4
 async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
-try{const n=await(0,S.wj)(e.clock,N,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+try{const n=await(0,S.wj)(e.clock,I,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
-return t}}const I=[`--request-timeout=${A/1e3}s`]
+return t}}const L=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -4087,7 +4087,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0Fz2yoQzplfwXCCRNa8l3mHjGcyOb1bT+30ZLsaLFYyMQIVwK6T8X8vUEd2nErhwu5+H7v7LVBVUktfVWV/QP+giXVjgwJXPjuj0SvxfK1g1hoNZP5KHOzASn8gc7K2wLeOHAtSGxU6Pc2R2oH1MwtNcCBGaQIaHpSfztWCBsv9ZBoFHkaqdfyQODoo9QmDW2v2Y6gFf+jHwKDlzwBT2EeJA6HeQL39O9RsZ1yIsao7CfsrJOitNnud0H0Mwac3EBW7E2mMk+tMX5GLGjruRpuJZuSKKfw5iHa0z+NNhtNbzkt2vbEe5zd7so17sywg9PX7l/+/4cfMKJXhwlGEqypZYOOnaMFXgntOjSt77jfls5F6cIS0mndAq6qRCqqKFZicfwlhrBRQGwGUBN/MHghDLDa1lzF3rPmKMCWu40pJ7Uk8GjdowRJWXCNr2SYrAwPtOh5noFJQmBD/Ju4t1NJJo0/wjtt6w/MxD7/8x6gyur1ATuGBMUSvU2StBc77+hRbG5N6yTvw3MIRrQ8eXGWapP0sb47vz9qj99+gKzoPR5QqOfz4vtfLNi57z5jMVhx1wzupJOTTY8MeqiVLhw6srPMU4/S6PNDxwZ4EnjVnrUVyc9ej4wlBClKcr9PuuHrz05T4mxPfHmSdsht253nXv3PwXvoNTi5+MRo+Yib4C5gV+R0KaHDPrU9XQlO/bI4QbkzQIg7MQtlxX2+oJXTxgy4Xq1tGn+ZLShdLUeDVHVsy9hRL5ZMIO/mSB72IeijwesNiKouThaVO6RqpRZx/TLgUd6T4U6lsrQk9vWc4kglhKxSpPlj9Dv6Xlc5b2VMWP+keLGX4DpPFiuDbXL+sI9lTsvjNupU2OW7j7Hz2r2D0vrsrTRRX93za6or3zn3fh8flUtt0tzKy5Ijq9M713xd4QIG0ZLVzJ2OJxE0QAkAO6SaSeP3gAc9YwafEPbtS6jVhpalMQ1B5ZFHVa8qdYSwde0bEPyED9sZrdmuO9S5tKrJIbe9hQMKqm87QGKmER5qhR4wsFvxGYng5QC837xSVszMDIb0CxCttulvb5gY/LjMLXS7mSAD6yryJ9dYeulsPv8aLWUAFtc8qyfx8PAShBf71RYweCaofttx81d7ZGeh6Wj2X1h6qYmNBlHxQeY0nZmrchWdIrGKDp6f2YmYKmq1snYqJCBlvICCvj5mOub9tKtsbbo03khFIy4uVedM/Xq56GIzKMw/PjOqdhu89yXdM8i0jv00bUGmwJ25s5ax4jC6xugfgIewJT5jgDkxQj1heBJYXJ1nGVh0HTLEpaAFiGGVjABf7gwoWM0ojr8iYHj52V7NJjSB44BA/ntVMd6p8U5aDzZ6bMCACrUiOTds4Z8nvQAsWLeuYEiSI3pl36QAYjcJJRltDqRMNYPjwryyU5IjLJbjgs9HHl6rclx3UicIC2TJe0f6bGq3MY/PokUn/ah7p5JKh2cEvMxX68gJgJ/ZE9pv24eOwQF582hpbt66sGwTI3xflYuFgrbP+G5mGP9EaLRgvPbujiOOtZfH3jevM4vSi5Do80GZ2xJkJgS1o6cNb4NCv+r50u7JzpK3dutyg0CLC/olGSrcWU+Kf6JP94hW9MIliu005DwUO/0gptkiSnBZ937QWRgHe8hRktiJyDAfqreEsl63rmraz21QkAQ2WkmAhLGfLKYNmNHFb/GzNQsXX8XInOKWDryA0gIdwxnLbmjclSCyptnHJitDwCqOJAcTfUkgBsgER0sg4bDEs/HIolA9YLuSHhaSZuitr/swpZxXYE41LYCE4wnRrLonMwmvCHpOseLNISUYgIoFTEP+erMB4hKelEJtNvyViDwgGyaSKCmpubVeU1SIhl1SGzc7wK3Qwf3KJ+dNpFXa9FhrSPIUjCVKIABgYH56Q3CVZFqSCzhOWitf/vqg7u+2XkUySrOZlZ/fOL/VtwebyUoCRPGciD+Z1rZR51IxQuwS8WJhY6atTcyKgqFgnmRqGGC/RPkhWgTEGJhwvkhjUog5GoBpzu0mCPQP0mKxkFVL5DAggz46HqvHQFPtD0kssxI8135VVRbKszthDWzkTKyHRyN211ixChi1iLJMuWeVCmMeTlQpEWIGJ0IhJC8UF/5GbrllEJDgkvkh2bbNPrkzE51UmmaSFJLpGRK8qurLpVx6UZH3duiqfWm+B2HCODCeCTtMJGxmvqTCWCgLq+aWXpNkkf3Lm359+9NE/v3rbb9800onxxiYLLFeZ2ipKXmKDwUryiYMkC/z5oK3ibTO9vbE9a92/YWeDgAxD5xAATvvUae8LTqC9xcm9F4slql6jAEyRAUVfGcThftn2hzvZc6mPbojIZhGkBWRP+MWrTDCRdusOipIj4IsE8fYO+fV4YWj1SVZEcI0Cfr73hl6hLF4zkRWrdfaTe1a3XhXAxN9zDEfO/Id+mW119NXrEwLkW2JKMXebZD16Hq1fV7T06xIsTKxMyLTiRdDG6lnBRt9iWFiaur3mIsJPwXeAJjDA1hUo2uuys60jg1Nr6M66VKJEUVVorkRbKG6zeFqeNq0+R4o8ka6ln4uMLyNHoZhw+h0fJL6PzEUeBRJFrZmNAPGAaDZWXpSSd7gWhCCEdUiAlv5xybqsTmjFthroDptgbBgxVtPWhbgIIk7kFcvWz2DZUXjBoMaXWK5YAZg8jnoDI6t9h8uRw5KLZYCThxUxwJSaE/3/YE28BmOWuwAQWweDI/NMSgtwFRZvKmE/h99YvrhjJ1VM2JKt3dnW1hsbdqPswXjDhbZZgIf0+sZ1aSjk0IICTgC4QIYsPAhSQ5dWIP1eHZSDIs2A2+OrlbiFn319EU+KcwAbXLIhNoyDqTilH4sUSx/sKGDSc0BQBXkhFxcDIJN4g7f2prWO29IuxULQVrY7lHpSJTLQfeHWvCo2PS73IssO6hq84MPV+5BQhUjDtPqI6ABhpuotn1ppudJvjiqToSBznw6glUTTA55NC/Ao3sjmjfR6RFjLS1q9lbdLf0oEc99VVjjm2ApxLa2AtD44FVoy9GqZ9OO8gD7TZOtr3gQBglicYiJNjwn2B1THFEJpMCKDORelhmFGItE0C/AI4FXR2epZkh0bDxF+OAhvbM/SDhNhJqrL8QgdadMMkzDVZ4LrsezNoeCQiIlYHi2DZ5IPxDUnlIoGmjE6zkV7d9SJ2WvX9pY2lx4ecspk2qaqmrtuTXoc7KYj0np6uC/KuqxvJuDmdrejB+fh2TibZsulTWcP3M6awsMJpsfSAqjvCBYU8lNnucWlDTXspX150yK35+0iAPODrbckoJi1H8SBpUJnETg3oTRxYSlpTqUNKPPmYOXJhRzGa5cyeHDabWPdmh5uSQqZEoTe9PdNuw3qKAecotaOMllORRpnDZ8+I9tl/6LlcqworSLWmdNdNpJwmK/XrOJ6nQ0Mw7SKLjfrSOWiqvp1mkvT5Fcb66wqbAT4NClQ1GZTcDgzzMukf3IZSQ/BxuK6rujs3tbdhMBM848XF5Z/QgXGk4QtVm5uHzS8CinyH38CaP3sz9MKVE3jbG23R33Ee2xbT+ZFskmuKPV8lSFrCe1DuBhoz1V4jMWW0Plpe4SaU5tGpmmRZstwnzVBuTB0nPU1O6nI51J7Qfo41euhs5gdCktAzia3hGoQvKltDs4UnLm5ri1KMm7DNd9Da/Vz2fBXgEVrdlnoF2sImyM804My1lY7YFlL0Sni26/tQmBmD6mApZlQBsJfPxP56QUiQyCLjTFSCRdWxNCxNBAwi9ww7lg726WRB26Krqiam/mGduSN3Wbmz4YhWGvpajf3OfPlZE3QJCwrovpolseePZ6ebG6KYMxyCcjVUadTW52EUlYViYGyKMom49pVKyM9gjkqU1JVJ1tJT+sZKjcUCKCPh21J+7Lte2154E4dhKUkz/gSMFlN8qYYaWeOmEEX9ZYTgWBT0GIT6UFWCrRf7VTkQWEnEvdhWhry7HBW9ZDuXnN9WEM/0inu5jUt3yFJMsp5gHY8Gh+bHu5wZIXiKAQUODnOyGmLJrOJNjNIn+5/yVjMiAzMX81Pvv7oI2IAmsDXHiEIRgMsu/YQmZY2G4edRVXwvnBJFh/cawidaN0yVLa8AHGVVHahfOAZR03gLW7ePLJ9rGSMyiVCeVNzWSEUxsscvHhYACn0i1SAxG3OdY0yPR6Lu2jADCdXmOdsWZBeiTCnsyMkhdsfSatmvr0Ojq155Bd39WfPutumDgXVOPkiCYuuazFCW4JnE393haADjXndNAcRZzIlgJwsmmgxmWvsAo7EoQTR+765q7ac8dxa/qUEllam2HW2DbR4Sg8Pg40TgPnLIngOS499vrWc4jr/BWTN6Vd2vpASLFGBg+8z1Y+nQygAtaJyzRB/EhE2G09c/XrdUCqNwYWMOpfiMTihRZXkuMqKzZTM8BXl4+HB3VaTfPLpV4gPSa7XOTDOu8ndNm2nIYohtBcqEPF+S15BOKmvMdnafcOX2oKJU8KrbEcWJprkSVXhukRXVlyGQA53ACnrrjEFWeVQcHc7+FaS+YR59ho7092hr9fCrc5fVpFpaSNX2H5LSeY375oFwQ1FMtOSolyqDnLTWIfpVKsmlGy8I81C96lODjYrVhmww24QheQRZms5RbJrUPB5THOYYMNTykbdRSHmEbEx9/RhOLBtWpWc34mJ+6maEIZmYpUB+Ws0JngoPK3GKYrpSTDtlcaL27SQaTA8uN6hmo0kLK8r6y/OqWuUbZhLfalOOoyr+aiMh8viEorr0odL83AmgWpmXxxSdcZcCPks81nJkbm1hWvqNM6kYgmTzPda0Chv7VziFV/mvE6/+uLrT/5NJ5Ev//P2R29/9fYT98Y7X3z6cfbkOpG9lRtCeD8bNxYwwhA0orsQip2TDaUDkcfFdC4fvvz8o0QvTjXOWSf1X278tse+e7ing9MpU5BYZG/bHtqy7ghJiolFn2s2W1vN13vbFfSFXstkuYtnY09DYFOn9yIlwPIHggG5vxDpT8USlhizosGJ8iLmFB8j74utTT1a3MQdG1U4nzJtX8DYaiwgwjsJqFdY1Dz+VVF2YFa6YIx4woNDzXOyn9VPaP0qHYdFuxKZ0LuoOttCbXwDuC6LfGXOg6FE0mVr6poeymZYLglxXI6Tx9reo0TzndTFg+Zo2slpJeztK8Eg5OSP8MOJ+ODuwVnbaaYwtt6Y8bQdne0SsJaygq0hEOv1ttx06zUJ8vvlEBk04p73GxSi7MpxYSolXjpVRQJmtA8xOg+3KDet9Vf5i+1WA9U4sKFg5fRmkSQh6Y41DNG+OBzWVXFtq9yEQUYYZOOjaJQkodxJFC656o8oSQh6gShJc/0jmYJeE+O7Wa5rU3Qs5+5QlV2aZcurxxcXq1dHSrkUWVNuwqctdJ7w/Tr5Acx6oDdoawklv5vCrTYQnt/VztrBjvJUWH0BoiVnp7d1UXcOhHh/dS16EspIYKvGdSrHzNj/buyhM2/jB+1FZ2zbNq2i8gIQeOrFZPsGMeGVV8YvGvrTwA4N6tzIQJZFZ2MsIlQqulzVsriDW3Q2BV8sb3zqjdHlVdGtVrPX5FxYsuJBYuyfunIfnpunti6f23PHHegmcKOuLclW9KCXifAsl2Lyk1/QHM1u26KOcr8kx9aLy+Feba7BSy4ER4k7qVg1xA3Xcy8vZkSx5sflxfxiNZsVtbu3rfP3Y/nC7ZrDBmAvLvwIqeLxeWi2qQrnzL/ZktHpaf9XJVNnK2Iu1U6zi7rdckkKpTS90dlV+2whbiEM8IIPFJOYg4I8Mhk8KC28CUF5BlWzOMe3Jw7uHDq+pKTs31+ZS8NJmXkLcexv5tv33v7ibdrUbwAZGQwwjj/VGOop9kYKGH4kRvFjPU7f9cOLT6R8R8ZDbLghtvBX+v2gv/TC0icwPrMqt97w/6Pu7xvbOI58YTR/41Mgc1bLGRmCJTvO5mANO4pFxzqRJa9IJ5sFETwgCUo4pgguQFpWJN7Pfqt+/aup7ukZAnScu/fJrkVMv1RXV79VV9cLYNruzT3LBfJJy4O04bgmxbyN9iYFd7liAOJwPfoWE0pWSGMtfw+YNoiPSauNlZ5qGBclB+b+vU0YGr4GlUDL9nFFEoQNKdlYeAuevL2JqNNRU1Fq1qTPP/9wux7Oqohr5I6G0hxC3QY2HMMu/QPdaJLrRfnl578+elvd25Rfyl9gL9mLzclcdlRs6IOI5OGm8cfnL17uf/X4YD89HbIjnDNrIfo0M9mNAmquqSjDIAtgdbWoyIhrEtgXvsHjpPd1qr2IcNGTpeg/fv5E5RlPD/ombdEuAKzr0Qm1O6C7hDjeHZT3s9InKkdxTNq1C9ABkhjNbTJspQp1SXxO4fLGybRZXa9PsHnhwjbGH58ByeZi2/tKVxEnnicKAQjNuahuYBEIHqahriRDfIQv7TLwJIOja5eiurZJihx2VpW4wpxvMIZQnPGnIBwgKogLV/TSN+DKnzkbnKOrt5L/Vhk7gFOzlxD0yzlkLQQ2sR+/OWa3wKAUw4tg9DLU0L7tuIqNXH3fsjHtMJM8sVYvRXmlBvX0RAUJZIk+dSaWBaY4KYILkd/AM8T8XuwIyriyUbctw2UnvjYKY/Fmvn43E9ljs7tKQb5TznH0tF7QHFbrPU2QQD9qteZAnLgeBjVuh5rtXeD5IOY1IrZ8V+JaXeorO+iOEbfyTVTJxQ2FfRdCnwNlEkGMm1drcGtJJ1J4UFfr6g2Fa2kNzvdkEEWiNyPR8OJJEuze55REWrnxKtrc8uNl9INy99gtonmbN4KdWoCnk4TSts0Q2WDonYd/H1ob4VXh8YHdAbDJDNKtv0peh1ECOMqJFevCIeOm+1EXO1k8AW3UXPRF4OM+slRyxeL2kIl1iEIQW25W53IqLn66pFYh5S+4yKCUX2SwX/1Z04rUstlpstOEI9IyhAku+FuAOi4+xaCxSGPM/C2vEB7gsOQgkPPxKrxH5eMqU/R0tcYheimXA9WrFPkyuq/VwqQBnPq8bJM1/vPFhlrajxNKcWRRydTIzzI//l9LT855JTKJVh9/F6cUUIxUGxhf5rKEasmSQj8kVA6GLAdfUKWQb1Nq1Ur179Obut1BvaYMEaxaP/+qwS6rLV4MBNQYBTaEYWaJ2Giw5vm7OQAfIJfkkCA1IaoAcxKYA+ooKRfbNRa+GyXHOzCA2bhvCfVekOgbIQX3ofg+w97WaikTapisjKUvuduszrw5bONMTThf6sn5IlXJWa3uBwwCO+/1gJyh50x1CzvtQkYty0UUmmhZSL1+lxwWSzJfXm/mF/NXyrFQM6vsXoGdolJPVj7amSIT03py6Wnxgaaj64yDF4ofNhS9j/q1Sq8h40+F/2w5s9IT2wBEKgYRcuEYAHC4uV2GXKo5OOBV/S/6j2xDQsoQPk42AbcSQps2MuiWnhNhmwQ5lRtTC1iV2VR+yhZYKBlym5csnLXLabltFQc57R1Fx9KddrFxiWTeAnye64aADJ+nmo00zDyCBowYBAll91fPQrOt+1myg/Op5AGz+CX1Fz+BvHaoUHxD49xbbyp2OqNsyyNvi4mDm+qz7/EGiTp++zH+AAr03Hz8Gt83IUbx+cUXOu/sxmpecubOhKn4dnmlCrva8vECWgvRJZ4o1P2BuDAz+DUMjE9NGUD4sVHhAGBSgmddOL0W+brQcGH94Imm0r+L83cw50c3Z1er1VhHAF1EkVPdMvArc8YTS6vMvHWiekoOjEdakQkuMnkYWzNQENsX1GsGlgCsPwhTSjYkk9DdCd5o7leJkFJhFAN7dwgtyfxx6YpLMSlpYVHggtMbv/zVI6r6x5cvvv+u/4e/qmjim8d/fvr8j4YENrCOtjd8jyFZnjw9OHz6XPqgaBctNCzG0urlfLmGbLEWgQyhpWj95NMOt/MNxC35qJHS0tcY0OdyBf6i//kXNSwkiK40m91lQGphYk5EtLb/n9LNg37ZLkmuceFosK0ElqICndCu9bd5PRfuUx/yYY8xPw86/4r4SG85ZD9d/zhamP3wuHaaDpmxTOn69P0uV8+OBOpFkUrxTYBvS/N4re8mZSJ71h/yeKRnR1qZUv8mIqmpnTet88oGzCFmFLtSrS6Y32D+xw0aluTpW9liIGR+WXBLyXmEnj/u+8GD0ytjjKR0npDyQ5bjTJGU8TO6dcfm2d/Z3Khn1X+R7bfwuxWa4KRjq0AjTUKpRBhFdOLN29r2TmHolakY8CcEjH5wItE94GTJpp4f1yZGDhspPm70PcYvR5RTOSeUw6ZOHxJkClKgQRKmN7HV+lKuWpvuKRcz/knNuTpPYD3Cvkt9KixeyLSyWb2tOhbJju3aS3z07jkMLEGzryQI17Ni5lU4e8Bpt7dYmb5wfFM1zSicIbnjh+iYt+kdRN92VXPd4wB1O1/Ac7NxIsT1uHCcN8gBKSmyw771oK9Pjl1O5ZKvnb7VG32Utf45Jwx9KfhASetdpw7MuahVJ2tseVWkO5A71PCxzY8V7UZ+VPFhoj5zikfSj4emLRJtnBRAZ+riuOKagquOzey7ly/+/PTJ/hNXMTCZkgnbXRJYDJIqrlwWJRKVrcscLL8pYDeE8Ha9iCTx2Oe2FeKuR0NxQMYeh19wXKbvMm6fTCQkB18Tfj6cDpijZt64Z0wAAjn4hYxEZrZsvQlatWhngRZJU6jgJaPTdRisCmauCJede219yY682ElF3vDEk9JjKEMyW9N+ILpepctzUmt+Am1wPL6NpDcJbCr6kXOWjcfCy7A1+LdyzuOIca6KTqaSxqP3cM2E6q4u+XCAjTKTkVZ2stHbynuEv777koRGWxa3T9DIPzMdsnwg8+OYu14bn+dS1s4F2TGDOWGILs4aoFozhPwM1vpYipmwqQGkbSWwN14wnzl8zmUR2YYprI09ru52xm93MDipxV13E6rBRW16ZBoikKfZw0H3owKGwd8XVPF9SUVfzoWf4eDQC2x2dGqoVCJnIMOkJCijPcOrNKlL4ei2BxJzIqvdojyY0xa/qfHj6brx0IDV7YWkFFXmU67tH3LHqNh3eWH0jDLxTCtEzNxtgoC03EkdmkZVOYPdVcQt3Ak8OJ/LgpBKou13rGMJGZTe8/AXHqOwJ2VDVTVOBGqIxadAsv8X8+MN+J4vxv17pxEP6aWqQOGqIZLiZCFYFPE50nEE3NJjt4sXPPo6m+cnV3XXgVhogkg1NkynfL5hcnWIiy1xdPs69DbtbN7RfGcVOc4Mo9JqTACSj+M37d72J0UueROQlw09CwWQ68w719apIpGwK3iYNQ1JQTHfh7nhVR3tlSlX0rZPdmtPVOYdmk7BG27GYQk0wNtMrTo6lKRZ/o46iDRiw74848uUV4T+j7OiOTrT3q27hZ/p3TNGEfbd07fo7v0YhV3wyCaypUfYQBBwgSmqoYqZQwEmUkbdu4ib0Xd4htNptKGMG+suus+I01lY3dnCS6aQ7zD5yitXeh9QzclphTNDKwHVxuYB3qabQ0nO1e6Fl5wGHYswm9MCOVMc0sStyyq7BGR3MMmPFCia2hXbdCmyCp1qFcSCN4Om9gSNG5fSDgERwVjfi1cnZLg8bWcNCGARzwJqvNPqsbhaQ666/WnFXDpwYkJ+Ge83VUJzx5niEx+S7tPlym2PZYzRIET3HShkjz28+etKSA2Vbun/J/3PZadtlXN0iM6fPf326WH/k6q+3lxVjUcg4tG5amLRxDjTF/HMxLzSilk2yvr0pFu8iMx4L4gem1qboqSanv+zAnS4lzXumfKEuxEVtpOr2FYdqxBoAwmfzo5dV5ccJweY6twB4rgvl6KNIBlVHs70Zl7XV7vQWItgkK0/Xg4iKWAmByaA7CkvJa2NO4Stv+SwZ6pG9ujKdOtsJhom3ropYaI3y8fSYR4eXmPLtU6zsA06yr4BYv/BSvvKO4SB1wOxe9iAyQ5D5oPV7LFD9G5roy1dbRS14TPcUClWZqFwjkI7+UZUGeWSMgSp7oQtqyzuFRVjduhPuNw3dlhRczXne/dgfFSAnSB0jDPlhH/ef3nw9MVzufCUnw5k88F4KIh65kmxLaKEVq0L+CDxRdt82UGVTM7V+QTgxbc/BHSxm21YwuDQ7vK9TlbO//JSEvN1mIS8xnbrn6CR7tP11+npaj2yO1bafzSb38htfQGZXF5CmY23HakD4v7lOXIrX4vGWFmp9Vb47QdAXE5mugS5uOSXrreIp6I71DIAYGu+Jn6gUSAF3GB2x48wp6SyEDPkD2UizDd+VITEuBeMJIaNwg4cwOSIuutImn+R/RG8ob0snD1txjQjVVmV0/+VXEjHsJOTzUMArS6WJ6WANmjqwnLaN8NB6Zcsl6hLUtJb+igH1H+ANlx1JAZLYgW/jUavsyXMEgd9/XsCfywpw0xUkpdCTFPlWM3vqLmzpUIgPZ0p/27aQMjFoPHg0DZw51K2PmuHTvMoFkJtGrU5IP5enWHPYkewlAwzDAFtMmlaabSVajN1OHA+f3N8Oh/15VOhqQUfSQPoVUXNRNZ2nncrxLmMyyva/8UgndQKO7MGBWljpXtvPVPsT/3j5m6J2nqFAbTNFh/D2qcmPk2AwEwfUQC4XfaQaWl32AqWtYJOJf9REs/rYdysPpfQLLdbY5c1qJ5KtE2rok+TzOYWkTrrUlqgYCKqgO8NTa7olFZpCd5eEgsCUhHjv9cPGfmgE6F4gbnu/5ae2ebF3TbfreKe92rx3nhrRDopDINaFVnjxySCNHV/7NIwzpr3wUSAkWNmvlyxzHwm1d7xUHJaX7J0XUiSB4tgQA+670INIm/t1FCqbFJR/x1UTEe/Zbg73oezhyFeme6d+p3pJDL81+BH/ciit6rprQFt5Kk1yhv0MWtkj8Y2LcGR+h9/rPyQzTLMroca2k7dUY/heFBeH2b4DnhrYTaA4uy6aDJLBfyJSyczwadar/21XWpD/SpeKc7lBTUvcgGYAapf5apcbvupt+t4tepSMHvQgh8vXj7Zf8ln9yf7B185mWPielsDdpo2lBw1dKMabXv1l0ay7YR438Mdis0BHM8WUDHbWVXNW1rxygNNKn+Ska7U6MOmiCQqf7U7WnHN/udCBwwMcdVWDUkgFuPKJZBvZDbpI1p1TB9PxPpDtfjaaxaP7fa92e4cGzNE6akH0vRd06fZLcabXaad8Vji8Mz77c/4yONJ5quxy4yokIFg5CJrJNCHI+MQbIIO+toeF2vl28z9tpn471umIk+PfFmnC9o9DWn4TmX+7NJn38znjUzPijMWUT+kV8IgbdIS11dL1+tQCBrIs9OfkRz5a72OWAV6Tt1IBa2L88TSymoCde5wkhToFt84kS7/Wr+m0XEUnSusL0S/xXVvF8DU1oUmKwC+1c5VJzT7Y6Ex8FW56pQb4yji7XFZ5uxtfprZxl8PmwYhvdQfpWwwbGwyevS/9fQoPnoo/8PN+68P7r15cO/08N43o3vfju4d3Pt7HfYFPdt+F0TrCNbaxn3Y+CtAmy7D7w/2Z4f/xTXNAridmVWgJeo9xvvmZd/Mf1B2RiTIJfc0Ta78egTdM3232Lu32cNK2crx8YUNjakzlpUQ+s1ciN4vqijU64SXntYT1hdT7hXTZSU21b+1rJfMkNq7072Th9nW06zZYZ3iFkfbmR8/vLg7+cG8PI0PZijCNewpfPNLORi/aEhJJVLumWf7VdKfD1CMPgOkknhrnh0vpI8X+rhDkLzzNS15aBIVLL1mKoBILnGpJfeWe5u5rM6ugcQSlRsQ8dwMq0eExJPxRjG1TWQjJFAS7pydaTr1TuzyGFUCtGb5zGGVBlGRXadui1fhzeTBI+HlQVC1eiF9/dISBkfjag36iBR1upCqFL0mpkXuhwDFN/lA980ZaBE52w3+kv3twySALW7ROk3x+NIZdK3USOiS9aXJbi9r7g89ZUaq1rEqzMmr4I4O6gKBFaI83QA6PPwjq8rHVJNbI5Wkg9c9boqt0x6YdLqHaxtjuPbEEKsjpOFGhdyKVNkYVfIZPsUzmcDO16fuCxNZRJdawS0SpB2AIeC7NpSHfqcCR8ahRbXaXlurFJHSLXy8oU3q/ACULrSigvXfBlUARDV9mV9UcWPzK/XWsrnCvYXJXmns3UBtlqg3SBTzoEiZD5sLuU+xjqLkjKMNiKfERub2mhhEkqRGdmBEAks/kEKiqwmgmY4t0kdfs2qP8KNPprds3gGOc/5dT0AA9elU01gw3br9rNY9GEVo/3s/UyMHfiRZ1/GQesO9awSV3HFvrz1oCUjU6VE1RbrFiSr05PLwJlJLqACXqsGz2TCEJMDMGzT9mAJGHLcKIInrximRW1MmlUBPIg5fPVzxboL2o4zIuc6v0Qh+eyRhtTwdjSQyFPyZWbI6RtIrz/NQgz7e937co1YuIb2ea8j9VyKR2vSQc7Kay0uSrBRkz0/ODSC+VxCLspHKbGp6XZq+2J4uX81Cn+zSvTgTd4NLRQe4o7KUwDklKF4EFFFGTd7WWqjqH0pfFJZwu9hPZd4Jjsjal+KNpk77/+fFU5RfLzBu/XVfXsMAS3n9IcD36lKgXf9HLQOgujHK8mC6ldJ3iuXxtUCba8n5UBMW5wRpHeuFjkoKaiN3zzHZ88FCR1ExLYmvvFxEuavVzDLLPSoa7FUYCHQAlPMaSPeJIL0pZSoM+ntv9irkfY5DUvZG25+6eIs7cdq882fPCbKaZoAfax9s5ujZRKdW92qOfQlTm8z90/OqmTpM8ItnNxqRMKtef7lLqe3SbxSsvOaeXhX39iAhYQAZTBocEOGOBfIjUQ6laB5tro+Xp26BlcNs8lVUzZGGujhJECF7zXLI9STQZ6BKxKwPg7FFlYSBzl1DSxih49RlG5gzKpXFQ4ZBxl7Jd9C7cLycmD7qv+zhcke/26jo8/UOTq8hiq8PlxQnPUj8mQyvt+a8U9u/KIOLTnXjtUipgCddTUbN0KT5LtVknOSlYm7PXOWLg331TTroH7y7uJr/xI/vL5aK0JOF/ou0MGCXstckntwsXpkvpP9XOcjpdsidOpSI3DFvdZPdVu0f8pj9P+iemko7ejnQfR2/YZnUv62fK0f+V24SCUe1W2M3cJnqjUf6w9nl9pfZ1Gr3FyII0tpacMlUN7K43OFGuI3SoA937YkIKTBK/yCJMeqZMErmroZMw1VIGgTnjh8wuKDtghWibToxcOvrMisoCV7OxUm8qXirmTTJOmvas95LHQPCcX9jGslDVreGWYpKZlRvU8uV2l5iEKu4dPV3dGdrnFwSSEvc2A8SmsoY+pYHr0fGdjri/RNyf5rCCXMPDJzybP9XXEgflyfVgy++2NMCy82p0kqEgaoUebKnPMGZXgv2imYE27Aohnr76LLQ4jV/os1OaR4TLDTSGBap69XZyfLDbL6sytmHo/+qiga13rwDI4dZIWf94+cv9GZx9F90adB0xWoDtt0EOj8bug4D3yE7z5DdnNLg9bwOUD0SxubGvZWnJgjmcoalGeIp9dc1xWKFvrvU3+a7Kvc04DsmM9IYy/oqbHYu0/79uq3erzykH/x/33lnNV/dvV4Ar8OU3DbJo/olM0j04ROqRKb8Wsqatd8yJNWAtzOowJfiN/30eCnjrT9wR6K0Kr1G9frP9r8+TC5YcIoj1yuvKbj5VUuXErLALtecs1267FukSw95LWV/lhtKLJFsALPblD6uxkIaDA0FQrlH47u+O1BJi1W6Z+mNL39wij7zVmfkchDMUBWuPh/jZzMSdewHzkPmc0JT+9vfKXAhsF5yr/FFPGh7hojtLmIckSucgqanab+BFEt/MmUTvRBPfjeNtntInxyjnO4o0IU5MmPEO4cpPxSw1QjdGNo8RqCSXhkJiMDtRPgk7jBrZILfPNLv/1+FtuQQKUybeYCM32/pyAssIhnz5D2GzBj8z2k6HZOgqs9V2+cmFk1RGdD82dgokVZWTUtNVazy5GbwzYqvtB0YJDEdtegNL9S6bh2L99qpKCwg1LDQ0doP4024NulbhHY+gFQGmn1KnMKGXAfibmGZxcj3goUixBMidgzPSYQvXqi1aestKiSKiiyJjMEuATvZdYXqziYFr7ZYm9sRw1THpGzM0R5flnAok3dO3f9HdM9DEANGFn04CtAITOJoY36x1BJFpV61uAsRE9ECuDqP4w+kmzNyzTc514jz7iSb1XU3LSHQZd4ZJGtX2HrVA6NhW1R/vOtOJgxWuAJNoj2SbCJGApQM37ioODuQ76Qtp0IFpihGrW3rREN6TlK78wJYJUFMY0MX2HT5KyXCrPTchyW4EjP+p9ZDPCGSDGtMJukNfSMzREiy+IzemNnuzJ3+jH164jt194i6lZ3Z/Ubz44B3opJSFspS8X7Dt2y2hHJhP60wloTzwK61Dpg1JgiqNx2qLQQkZ2XRP9iX54L9rx9//+ywX1RyBNVecCMv2iUhKeKxU+xKfVxCtbDhVpkurrMB54PwveFDlizAUggA93wDiPJ2eD9FY7s4NfefHe/BAVpV+XJVAWhpJktgE/z4irDGspTHKi0kcLTfsV83Ozi4S2WWA+SYYkEqGWd/PdFHbCVrletYG3O+5nsqWx0oXMyHrbrQ/mSrw8eYKqAR9ykw7e6ciosAshuqE/l29K/eV3fe1rnzoYhROnZihzZr0zvgFJMOYHqwEcIKzI/A2mn3rHLPxZl79OG1YLUudXlw3t7EPVftbMYOSj31XW8Y8Hm2+O9rcU0ORAa0eZD+0LqlptUnpFWcx40dHIi2U/U/gHYKu0oIqUVzGqJOHrfB0UyJm3kHdKOrHEizaxmyip/lZGsB9EpblytUgEQT+YeKCspVVT6wOQPg64tTjW+m/qYeT4I86L72aecIMdwn2AJDlLWdQ2A6fL9pOUp3NZkimuBRoMtDO0hTJOL+GksCtxhY4UCZnUqX1ks8s9K+CohDIuunpLZ7K7CoaAImOI0A2ikHi6WQuIcDMXlc6mhsNTax8ipobYqrvLJrsYR2BUDYIwOkmWhKiOSEt/mr4/NZIkRD8dR71UT6Ra9gehY4b7ymZo6AK9d75Zejr148Pzh8+fjpczkYy8nfiulHMo+qL4+Ov/pm/6s/9b88Kvf4IISTWODS6CyVcfX6fvnk4L9ar64vy0fAopiH7MLELDI8s+P1XK6zMhgAD5QnqKnPM1V/NK3SmYI+RCJiRDVcL0Wm4pbAMVEpqJt5OfNtoOjqKaz8NM0IvRDPbxW/SKtBygNLaKisDMOUjKfdVf/7A3XXV3oiCw/6UVIINlW02QgMG8WkHl1enpzDWzYmQ44MC8XInMikoLB1mOEjbT55fPj4DzJiZUXFfnbIZhSYFR/L7inLXqgyLCipFqPtlLwqKpuR3NxTKQFP2HgxnS3msh3KWbe5vlQh3YY7QdZfbLs+86Y9Sln55ccgDjqsZa+cBinSArE4yOOuek5k8FmgGg6wDkkp63DzgHyf7qYpKe3HAaVCaeKKV7zaSj99WQ6jWw7vV3GQYV+L/Q/6/eTF4eNnz7D2cdALGD99sN/xZBB88IO64/hGp/CNkgqDZLXX0/j8pv4gsFWS4Ue9/I3PwMKDWyv+yySXw3ObJbx8otBtcxkzdB2dqpqcn4uapgPrC4/E/B7oL6PErLkMULj1mWE3ZQhZCL+yi5OHq3ShtT6J2O8VA0cKTO3I+fK4z5z9n5ZXB1eyh6IAHz6ZdyB/zxfPlSSX85OtMvAr6aDLGeWY9R44FVBqqHioXXhZhB7wWra6gGA/PxFxiY5v4LYv1zaJAQ6IystqrqbqSqn376vOqmLFi/z7cDscsWZxOpfK881CUhKbapPEGWwuzMJkTzd1P3FYK/So4fEdA9Eaom6QfllbJDRsm7czYOA1WHpSqDkshYsykIv1Ve31mRxuNoaZiSJFQ2wpl25ZW6TZdOCtk2rTKnpsthXaHc2t9YWf2OYRu2JUBVdhV6Rowt0d4DzbR85XeKOIequIsdZQFu5lTfcIieS1NZSVKRGXFhLOwovVoA1YlUC7PfwTB9yFFzobBOwOZM7Usm1CmRSPsFsVvHabWe1TJh9LKnV0D2d3pLqUOm5f3LlR3n3U0edz+a3+T8Z6wMg8wPgpp/X42aFYkwjr8wzOlsHl3L4l1g+KQkJ7oSo7Hgz4isrzy62/+D1t2l/1+tAuE4iAnMrXwbWnw4illkWRg7Y0X9jJqWyf9VbQ30uz97z7QA5TmlHLkhh/LMam6omHSmTwWC2zWqX3Gh0U90bIJxeOkbr4/v7b5zpIkdBOPtv8F7IdSIg6V5yLC7NjJbN40Kkj/9GNnztXM00OPWPTnebWLnE09BKCEnQSAiGClH7vR1CjY4U2xCNNp0t73+DxH8pvi9PdO8cNZNcRza3QbIUEn9u93RdSt8+6ziMgDptH7DrjMvoqcf9y6lNJ8JQTU9ScpKRcJWBaULA3WG7xYsheWbkacp2ks0xZZ359tVINuzh4Z2chVVywgiCyx+77/uXL/eeHs8On3+4fHD7+9rviri+1jiJnrov+S2VuBtDnrHaicwIBupK44y1B95OF9asMs2H4ldi9fB2SmHIoXGua8rWoXiKl2g2Fomh9TuuuALGowqbSqG9jGzvtUx9TqAchkaprifLvbCNR3Ez6ygqxn8+WMPnNGZI58CjuwWLGkMFA8cOlc0HfcsMnQojre3wU9IdJUYVWfq3xSKhHywAC16pxrDfnDibm3S1D0frW3cAed1NZmr/edz/ZR5JtFidrcdMzQHd5//9gb6r9zCl/fo6Tac/heS4fvVPH6IoPPdSLF3PqRCEhCWRhDPetb8rxiyffqIlxM1qYi4aRH7EaOrLtPLkfBe5TIffkYwjittpkPYGED6G6jc5htOzx/S4FYW5XKIR17MpsTUKgTDfmq4uwdDzQq7YgCzx8WDbK6rlJLTsOXZvWhZYqEEBBBXUUrcL3Bplph9M6TujZe9sWHx989fjJvphy8ldR74YCe6awRzW8G8y5GuWKrNMALxH0VhHJ9iTLDqt4Bg2IqC4n/uSMVPTs5CF1DTK9O3GDGcoZVfrFN52grKqYRf6rJkkhBFY4k1Ch+r7a4F5WFw+oXE68t3Iu1qMx/tRLcFz73ze0ry/VcUGMOcz8/JqFT7/K5mJmV+bopQat7cK+RhGK+JKreuhrfFVnmYC0lOLiYiemqeZjOCF8paRrZETWqh27WDn0fHUyP1cJ6olA5+qoEfaASQSM3QzVKXyLsEJNmsgSjKwVT08WYKZC3T5/MUDZBMYheAenVJSvwwQ7kbHH6ptUzHQ81HjuBMZzg1D6TLotnCRruFpzFIgN4vxiF1M4QMRHw7hJPv9aIhfOrAAwEuCbBeDZHuqdzNcyxebCNrzzSpL/CLlI6VDgjJq1xyNpq+LbHmm69YUPv4aLnxYn0s3SpJ7prYdTxx3gWLWzxZUczufn5E80bqoWqHR9IG6qPeJ/EpbMvOmWYtB0eabAzIllcSJSwMhrH9MBlG98JjSeuY13T8MqzIN+ymK9DvNPOB8Ty7slGN7X/vz42dMnwcwmVjDRe+r+y5cqXihoB8XYLzIPnsgMRMwq/T+Hgn0JbXOe5zg429sUYDx5+eK7vr/dIZLk4ydP0qT01szh8ThZ2QdE5zwYuEzloD9fysVViE/DR9fJlAuADD7sm/HaMsD24BsPBcZ6HcSBRoFx/RKig2s7pUttMfSR4LZNc3Lg4flu3dileMOPSc7TUUke5dpFNs6PxperpoM6AUdtym2u6LRk7INOnCJcIG6pUtZQyx0JxRg55ZKgsX6k4hzHCCEOppbUjToLPctdvVV3IuIgiaKuOf4MI3pKcZWUNoYpRQzD2ZBUoFGgEFXDjHIkOjrocFzabbjxS3JJJaNxh5MjUMfes7QlpSosnoAWQ1NP632Gzse0O1JTaGx7DTPSgUYTux9ZlI1l6zyViXHdUyjGtZ2t5pg/w+pkJ3H1R0+do9ICEJb6M1y8ru2F5nopxk7VKHPi3HEX9I7qg9xanLyGHa7bKPXVtRxsVv2P+tHjybQSw85TmHnWu8mkAEK63ov1cZFYeXKP6Y/xiCbsjrpqiGw9RZIBhwbFfHOyXMIImehvpPeXejRF7ZxLHXVoPKXKx9v5EgeDl9CUorHtEQdFJxa+x2SZNHc9XYIyTDi5eECHIjUbnKo0iuSKm6FuHI3nvrJ+lxoDphYbh01lfrV6szwx+Xj9hqZCejQIT7zojfzQzlD5Mn5Yi81NudVWMM7I6ELfkyCbgHw46H9W2cIOO8hCYNNvmZZqGPr6G2fgRDb604Lxo0J+Nd4pmEM/gBJVExXL8m219LrG4szerufQrsOcTJ4bQHtIgjqgRRN/GMhewrhh3Bx7wtiuZEXUcwJ295xvrbzXZRwcbrYH+wfwi36+EuUKJSpcpskCVcYS8yyvqAhQ01YKZMIwxVlYGaJMYVQDaWrez5dQ1QxzUfbd+TLsu4K7KctCaqfQKpld50sVQ4r7l4fCvdmcm78rsd5Pr99cbsr39jY98rdc7mhjcJANTKrqJtr/HvZ+JTDdlOxSlt8i+IyTNh9qkut7JzZi64YjEnmAWq8FtdyEzG8U1zJoYlu/HMoqAzP/l6eH36j3s6fPhUs8/Gv/h35pHh3nV1Wb341eP7tuAFzrdeOHIaCZNtkPkiPWUq6lW9YmmUuYZAocvWRI/c1eNRohvgSgX2hSVQ16iY0bsvTXZhAhUQ3yQiJmPU3LpOSif5ecbplfkzv6IrnVu0Sv755KdvE/Ys5H2G+0lrkmSXt5K62hXyqLxSKCKM11yi7mGowKIhsSbflG9p+lMCL2vQmzEq0z5ce5NFnn80W2VxOQbilTjy/uFSbtlztxKZP2ZK5aA7ILnF9v9MruSNxiT4iXFl9E3Td1nznIhA2l33WrndZZOj3Yk59zRa967aKAlkv7yd62aznoAB6rU8WOzxkbWC2bBbPtSYwkoFndL3UNFowHLI6bzjPK0QjXMIG+8xGFDR947n4idxxNz8S0+lkf/LZqevnBxBhiaAUnFFh3b/WOCqFEwTUz9Vg8lFDT38pLnPjy+mmW4jAW729fy8TnDRvNqhPtR3JAcNxyrLad0SkOqSMaro7CVYU/vv9R/9vH/znb/8/9r74/lPMbD4al+ru7/3FNm0H/ERDpEN3QXiSygcuENR6cLdHDi4u9UYsvLbLLsxhmO+M+JKOTq65sVxPpmVtHyHq7xR0EmvsHelTkQQDcpzQXNaJRR34W4xYqf+jrXsJctVkopt6vKJFwNcCf4xMk7NtfBVCjHo1/ZlJDeLmZPJKdi6lak9TcUTD1tcSw465i2aYkD7yZiEuVqbcHoMHsq7ICfI3D/Yl4ycokSri2pg4nklpuVJGmB2GL16Po3FFCRfticUEBKUI1yn5S2F6SeNICPUH1n9wmnpqzFkFYgopFV9k7qdJ+Gx3N02hOT4z65Tuzbs2Q9cKO7+V1jK4rznbARzarKk2yaZDNRPYsNznb6agDRJ+8BOZHGfK2n2dQl8AkZoWtJitagUYmSsZ0Bb2vjWPCnRvuiWIJAtu7yWebw8kowpuzJt9+tANG6/mejncwuzmmavWWW16ETRAzvRHnhapKD2lYUakn+Xfj2250ZrPozTZnR0zrbWPRu8sI+xIj2vjEzTedQZzIemb/yDt1zrbQz37XGQJo3Rri6C5a5kFVzxgND9B/H+SlI6rQU0zJb1ccg9ZEMqWIZmRLdRONuO/gVMEew2twMTAkxvwLzByxu5hs2Szy+Ky+pzEBp2dUnM2z2aaM3vwn9H09MaFvVPLbvibMVj9UAxRwwnlgU5RjfkJIS9LdWpI2Ejgf5ilpBY+gylXNndi7y5LU9JRiE/TRS09DCQxMMnjsco+ZyPPLR23bstXmzcchtn2hG8ZJbnu4xY6FL31k+b2onptCJJjJMEj7GRriGFJVxuTS4jxM5jZ6MUnqTiV5WiUVQ+h8qRwq6RxoqfZoSub755n1eHusFCFL5aPVWaCDE5iIpm3iituEicQIpMOojJRlhrW21o6wURh/fHfZptTl+MzXx6qGpkR1VJSy3td4J9x2n+vYGFsc6Ex22QsDXT2MRqdBM99956q5f7KAtgwq8BUuu9e4NNVKgoKs70bAsaEam0s5kw5aAmRERkU70lR2ZsjjFea8JiYqyER2lJnZ4b/7aZee8j83wCHwIPboieAfqJj1Qu9AS3d3k0wVV9BIZadbZFQnKqOCtkYiXeNZS6FVl8gFuyytdB0DN6ztNr2lXAfQg2zHlSkGdIxja6JjsWBUWci4OhLoHxrVbL0R6CQ0Nd1xtXU7BnSDwGk8iy9ksOj5w700DVoXHP1Kctb4uegzv/3sxyS62+6T3el3lgh2ekBL/RXOIbCV0nUv9tS9tPgg7hiKd3fa7kjc/Ehup+y051Wc92jhIEBG4b1NOqbZCIEtmz7UWiw+rDmVUGNsqsz3/7j/fP+lyMSeFJXFrXHmKRLbAFp/HDfE7Fub6km0hJm9ikn1rKo0ptrzUCiLdezzkpc/uKk33CDO3EsMfUczIZbGuHGMBgW6gr2tamaWoxHcQA7Qo7R+NZS05WWZW8RzQOLWFVdwpFFHAxUef3/4YiaPHS8hcISeOAiFTKd7nU7yOyvq5OehNe4zDbdL+lNmir4FnEt8Aomt64lLfbwU1bI0VV5pTpYq0q9TxL1E5PXOH+lgR4/GE0EhaKap0LJk/gX+mts33rr02uHWppldZ2xdJZ/KQY4Yfp88IXPIYTCX3Ba//Hxm4bno3CCPHjIaIpBRahRqwpiBe7sY0/1SrVwRe17i6stuLsZ93ygg6cl4AoFBHlEiZpdxO2Bfx35fY3Bn0gD2ZbiTkAzbQLMYwQdijVGlwa1WodNvLmVHO2UJb98y6ENRyypps3KaGJfhcHh/nIdim2IrLStsfu4iUpOQukl0bjgN+amHjdsuS4UP8YFZQuMp/I18u9hfvhg6Ge/iIuentP8TKa6xWaSEZHwmD8SIxkJxqD4aS5IZ/P2u17uSeGOwJiw++fSzh58JNeTHdw/1pb0X3mZnVqTgWy2+1QGnOUgMXgGU6PJaXq4B6ZMPn30mCH345N8+fPfww28+Ea8w//bwN9WHh48/PPzfHz75+sOnv/vw6f/+8JvffIihaquyHdFBRAPsbz75t4efCijBTv793e8+DU0ISFaj/7AmNp98UIQ+1X8f/UaLnsw1yn94uSl76jX33emxxH/94cPRu/L11dXl5sujt/c/yMF2rn/laD4WhYpXa1V91oS5SNaP3n50NJR/Ppyv9DFQRk3LqW6PZulvkX4vVb15IcL2mYhrNgh/Ka1pZnkljGz15fz0RwnHJj91iAV0dbS5f1QqGlerDzpHJOGjy/VKtG7eHL0repWMrq4tjvr9+7/tnS314kHR1qD2w1Zouo6mHiHIk4/44ebp84P9l/j1/XdPZD/XX0E5tLaFl2ki3MFpHmPi5/vz3zVWorzhzNbXImSg/1+I7O8Y2aKp8Sng5mfmIgBLrMWeaH6i4sTFKfRyuRB1Mumqw3sKqSA0clXJ94ni5xZl/DLWxh809O4rrWM4eEygYrMQAomeNVUPj0X6I9vgDbgUcv3vGxYGsT8AfIc7EH4nKLJHpslD+aw9kKjVRSROH9RhLEVEsno7DqGjlI5JaEkrpBnClYNKW4JV8lqP0ui5zYGSpSukoizvKrEmaFlo8Ba3aSC+NBNyojL6Au+AGHXVtjObwsI1lROHDVRqnFAAsAHNc/MGAiYpfUrEXi2ZBeVPZKHLUKuNsoW4yFQqm1BL+4Km0QnH4n3mTgJmEsWIkN/oRGODlnaCNBunwHVMHawODS1XdFMbN8JacNoFEXQVpoL8B+IYdT8aAxJx59zgaLCJiSMwZZ+yHBdNAYIuPF0M8EWjDzqlqu773IKuafcKlFYyixgoFiKGvk4byJopmEsH0VNcDxK1SQ2FjfWSFRq0q4Z7F435S3HjaidqHqvNQpJjWZnDW612q7Z3TBSUuSGlakQjDoPLJ3fYGpBRPJP02L6QG9IdnZS4I2L2LX9RRBv0FSzTIOkRyQAQkMqNQ4xKFOCuZ5PPOimKexF3NI1ffjmkcbd8KwQ0mIZBs0KVx5YnPAq2Dn615XzYsuE7P183EeHrknRBGHxO06+Kba3AUynrYAwvzp103OE/BouHcKVwFiJnS1AekDGbh9yTFXJEXtu4nboo1TEKsn6ovFBUTVs1aiQ8E664Qx0hfp6Ut8HV+gd/NU6ykKL5/XFex0ALPxiBvh9eFrnv4EO2t0hg60rGDh7Rge2F8w9yMY9fOaGlSnJkOA7r5uF3IBStBqxjf6WU+k1aKF87m1Wu++r8UDdg9qgm7KFeiHZQ9OC0xeHg9I0K+Nsmf/KU7gJiILZr5rDgAozkQ+NswNATT9mXzt8F1lYz0YDk6U7hvijuC++9UWdKDLOHXpiBtWtXSMXJezx4YiFFfUG0bIIjnzXz9Rcb9NTW4UBsGyLknYgKsEpbEUA6/8skcdC3ML7AEOu9DCASLyZAJXIKAdqQiKhEGrKqNp/GVYcI62L+CpuusfhfCVMtexECWMVeISfY2snGyTd9CES701swZMFl/99F3OX0NRwG8VhYj0CWEMZWwKKB+XlpwAYNvosHMujAc7o/zmx3xUpDLpnpae4u7Nkatlzm2q7G/gEn+4CFM8tVbsVM9kdZU5Yki9rEhs3xwZ5nSv0u3Q8sxajfZJRDrp84IztumJV4MWvV12A5u8WM0gOPue5fpnDAyzXgIFV4fXV7YpnRETrynYGZHo44/IjfqtlxY1/1qWvg5iRVYk9CHGuOOWaJodAgmaBnl24/1oKgwUZVdd/d+WPg3Q6FN1Caob2dr6VnPdt5k/WgYz1Sf5j9p1cbP2nw0IfLs6wM3bsxCZw2EqfaBKBo3/VYsBKayzRedLrtaBAbZaZ9PbEzSJDhEfnBNy/+EuMzE/GFhYyix2vtG1hEvTUvr1QMh6bSUxnrWdEaIAwzBiM0LJwMj3K5btWnul4y6nxhgSUPnDAZZ11zdL+pnsjgUv8qNHHlks+FyJrwPhJ3UTsYLX0pB4ymqV6W4CwUIiPoJ3bdhEgzNAyabUkBjQH0yibemCA1ZRUpSWT1NSyMSXs2e2bbAQqNrUHk5GquSGZEwITwnA+BiJwQydZZeYx5ZIDRQw9qsRmo4G880+R4hYBTuEWpv5JAhaXGcKakUspB9XQTPYVtgl7I2fJVuQc5J5Wq9wYwI1Zf19UgKeVC0JaiBXDhbA2NCXVV6k8hqgDTr1iSqq9ccTXoW7vt8kFffJf2n3777f6Tp48hHfOu19p0HI1NaScU5lVOi8+dUjBfzS1gnQNIDjybWOlYSTFTfvRl0zmqsSsCd/LMraNhp8AEwUx1ldJATfKIJC26XcLyVP2eXinovT0kI8ghRSoWhLhf9NDullDEjHbcf8U30FfDq1ftQaaQhVfwf+3/m+T+m2GJjOXG3pCqfoGGYwunewyRPJnKPYOPzVsMd7JnWN5bnQ6MasXmOmJbWStA/EobuKLmgMftUgCVv+pQ+JkFIoFWCUVgywufwPbCO3HuuLzlCho4U7Cm+J3c5Q2HWEamOOBpx+NVOCbR6pApydplIvIy/IP+UCeSVRuanO223jjXfdVh68P23Ll9+6kXL11cWx2OlGOkYSE/LrqoBIzDG2AJyXtV8czTL+Brrh4gia9cD4rQuvvbptSaa2Hkbei4EXg8cprMcs6N8AjR9GmMuD02148vfHNOi9MuPgai2wkfH/CM3n7cxDTOR8zeMaP53kkki3KUzig3P47CmkA0UQNy8KkT+vfcCMlk6hrUF+Cyxf7i2dNvnx7S9gKtmYwZC1HO03F45b+JWMCJgY/I7UeqKhHo47M/8GZsErXGhL6q+GSkkZ+JanzIemsqeVDF01ZYzY90LUjJjTaMNNfIiF/FtWgrRuC+2DloOBpSkmFIObUhixs4ahBfVkjVYSAcIYQKfgFLSmSKEJo2HjeguM+FjUOi86hWUFIKgFgWUFhMYaXQQTNCQO02WrylB6wCpwDnnV7U4L1eZ4pPwEzxACTWdmA0NNF4dJoxbRZRBqv2J1byla6h0R0aM9oDrQo2uuBsLq6ygBLRqFPrUIuly4rifQ9QZGgiPQaFNrQcnEBra3xg7AsH9ULRhNaS+Jr5fv8AvyN0u5cswFZVXGJSSFf9pqLZHgMP5TFOnXjQXwVRUSxohMKY3w0KYEDCrBDRYsv6iBr7SOfBy/3D718+1xAMRf+j7p6hduXTNmDpa8m2oQDabOMGYTtghxtVIVa8CA/pWDTZigBlfk6D6sxyLaadYRay+XbwKly4EgS2zDe3IwEh6wMon39OfZ1fuApcrXyf715vZOtiBIiciWf4GZiCIC4QQHwQp9ffjiVGPGypRcciq+eUDQ0MulYQkZn2P8Ky9aHigs8B3g/DkZ4+HSewnTQ8fu28cbdYfv3hwScsr57wtDjee78eXA5+vNnzKLHggkmbVbtuqz3WOFIYZDTJzdtjZRFTv2YqSsCx7eaSXSA81rMoTJz0L2tO+1ykkNcifOyfK7d9Tm77cijFNIs9uET6F6JW8dtPf/ebiIdHQUEeDLtqVcIjoN1TghE+8rRwidKb9Un//3NfZ86Ll3oHkEalpctzuaLCdEtLIgljrzBP9qr02tDVO3c00O4aAJ3v9gyAXjJNAJkO8WKvwtXZxym/TdTjMq2S8SLrmU6sfNDgSeLlvvgTPnj6Z9FeLoVICFpXWheNdPlVEEPpIyvDyI6McdU7k5+kRn77i8haxnfJtY6NJwh8w2N58RppNR6SoJJRznXNp7tVgVLZuH3/XL2WEIS6NJxflbGzgMvVuUb/GkiVQb+RofcUaLZpri8wyVmevGOr8uGo500mIBnZee2gGLeZsOan20Dl3giFxg7OswhREhyk0jp1PNDdiD62E3zXzuJAfUva+3EvI3w+h666Jo6vc8wL6YuoDpXqyWtdXg2lvoxR+AJAF4tUVXTDlwnUuUp97nbbCvj0Y185mX2h+tzNJzZQvwVz2jCkmFeYr1s3URtWbmR7ogqnE362kW1QpNx7tllgdPKzo3kQjEZSzk8D7h++10huxvEbTMTCvz5GtKH10TH1nnW6mGsDgsuNV7p3ow47Dwq9fq7hh9t5kMbbJUqs1uXowz3xECKGpeFCZbt7EwxWftJzZ8/PaD+TLb6lSyYHiR3AbJBGEKeABpV8GFpvhIKden3vNJ7mw+B2aU58YIHlKTvbi0Usmamw9o7YA8x25E1lBYm4HMVMKUWMDaY0131encWR4Mu4IbC8K9m51xnD+2T/4KttoAHirrfUTiiqig8gH9UgaudBq5Mr2czlSvZKjDOs59VANpyt0NlfvwdPlLj0EtlAY4oJqfnuLBJleD2VUgLjI5/iuRRHvVmJF8M//NUlOsF7C0zi6uEG0Rl2Qh18jR4gOmu+iLr8dDAeov753FrgZIkv6QOQddCnWm8VoiF46FxpkUtwlFlI46HJZgvXLKrkE5pXBk7p3JUP73n8jcsef/NuAR99u6zW88XZVbDFLsv6reNB9hIifmGgsc67pNYSOpnqeixqiaSLvY5NwPeIfFx2fzriQ5H6CFR0UnX7irZQdzKCQ9dAzFG7x7v7yATgXZzi6GBop92LsQzNiexVV3q280bFEYtnC0TVEM8qQgRCWXHx3UPdWJbiRnO1wBn8Wh/h0WC8VaZO9GQCzl9drDbLTWQbhWzREwoxBGYCVUsVZmjHDlDff9x3K9dEaiLpPKxjz0nWnnajEaDSGuiPCTPuemzDwM4TAXRf1db0nALqEChyukGl63RT5w28x3o3/72bewz5M2i4rMN64+T0G2w0Lx//ef87YQwOay14WJSA4jaN3yEYDVQZ5NaFtAjCyxfPnv3hsQREFYlWN7S0iiwGDcfYXTzgrYW79gjpyB2m/9YJvcXJU+4iwrZ8t/aDxFJlRaBxJGDQNBfa6TxKU8+ZWsIAztMvC4SKb5Q+lVQ26k9aqLVJ7EIZbSQOCYJCFq+cRRkJtzIDAq+RCMwar3teGy6N4vAkXo49TWizSbw4v5J3jkc3aF1GUcYPImWY1sg62iMzpzLWej+QbUCOpL3+PfRPzxjEG7ItJNpd3FzOnd0XIzaklawP3Hpgy6O7jwgQqeqbNlrALstklSNaKX3SxHS5qeMNY4Kqac+cMaUUcRKaqPMrRR4tmdmd6YYlkVowHjAj8zBJAoyJIH0oH/0E6V1CWiEL0PxXViYOIk56kpajviAbOBARQGAIil7+ICgVXUfOQiDbvLEHTMzz+Oku5crSvoMPBeUQZGHsr4baf2qSlQJJcukXv6uXeOap0hjlyitTvArcgLn4zWiLtBQ3GJSOCTQyjwQCZp3Gl0wtiz6zOFCrjcbiQmGU9KcJqMvEyIp7QXp2aOs494TgjXOwRsvOMqQPYPSvLAYPMGCXlbl8pc2wBFvuPpoEC3P433py0gzNXCnEDbsTpNya1q7geyNJub+HKOpohv6SiqOg/pV5xP0VXGnTWLIzpCx/rYXsqze5xeTm3SYxnuRv4X5VPW/HgLRIjfOvr5bnjSyZBCfC/CjrwULfza9ef608xXqbyaaqF20soLgQB5ptOFs7Kg5h1ifjUbfF714vHJgr3PlqRttD0GyGVkA0atSO8E1t2Hku2IfPR5/p98n5StaJnAXqKQTJYih5vYEcpPjss++w6Re/eUiDzxMNonYeXtE/+7eHYi0pRqCr2bF2TtM+EaCPJA0vCYmdJcQz5Z+f7v/lg3ii3BfT8+A2/gN8xONnBeFNwy5dQ93Jo4e2C6Ww17KvfY93kv3gvvXHxTNpvOgpC38ulx467hBFxMcv99VqqXi5epuWHfQjqAMCbSlVZAmPT05kAJJkVV+VjK++ErfUIiz76tn3Ir5GwywN6ASguCTf+DAwN96JScC//1K0KR2oPvA0ixT6HjSJAUVQMry0dBsM414Wr2Q1X8qkxkYBXo7LaPhfy0sNhYdcMHIaVUuIMIpdqZtObeTOnsWCR/sCJTW3yJ3bVz1dykNtYDKatlrPWb7pZKrChH5PveoMywWuzaXAYni5ugTOtkOioEYXmmnqMDxnlmIZ/c1q9YOyudoPadyXNqxvZppcFpvllSytjajHy628QGgYVFAqADDCN24maUGMXMiSH7qzsOBM134Arf8IPEAD6RaBM2ZEyDL8casKRRfmCL/XM2J5Il16vTqleMoQJlunPeV1PZje4yN2ZqmEtF0j1ylq0CyEQytBMGJs3Upbjq4senOQQh290xsQMM97DCxR3RLw/Vq8pMPsOknFccKU4be2Ie6zYzq6nQQW5KIvlwM+NtmsCwRTvVkADAuI7TOiBiwzBKx8DvHbTTl6GBLNk8364selPCFgohZP/s/j5398MdMb3IvvD2fiUfhPBwV555UygK1BszIw3/318JsXz797fPgNKtu5uwpLZLO4rLWaaxZGj2ys7alOajamtHfYkwguprTDC3xAqGR3xUafeW+kpUqd3Go1syWgQmsEAzsfy8xs6I6GhpSqbWZuLt4f7+jPxyPUeSK1/PM4HVnI4dZ+oeFtwR6yTnunrD9nMQ6I6T39+Y0+CXenzZ8Ezva2f6bBp9thx6gjiRGG3Bo7wzi2yzYCoGroNGJkRy1isiKnkaaNw6MHzNjYTIfR2pAmY7oBOGmhGI+tSvQxlOVOZn+BVopY3oGUXZcLllu+xWjvsk2n3URFuTedj+qvU0/pd3TQeXNjYo18tx0hFFkIx0Ibp9xni4+ZFi2mNxbpFVX9+uqe4DNW1n8aG1zv6qHbyjGe2AtI18Y/yHJeshKCm9dABvGe7U3PWIZ1huHHTMsuVcnToHIMuP2FS2iJeQjAqe/gPENpRsLc3UCuy04IS043GoyWDuHIZLh4UIL/I/YE68jxsX08pQPnZb5pp2YPmAVNa97b6mtZs7R5hMiwXUua7mV95/Ak4I0ZRlpGBhDpqAF4c1g4ZB3telnvKoDmwJITUPFgCbnTqQXcjKs6qFLPus1HHaekaAtyCt8pwu8GskDnZ2GiHfpHlgS32qyq13BauUV2fMjsYD/sTYBw261+/4GDiVOE6uiY8Vk4NHk6jYKhbfX2b4uFA7pqPi3rlM5OcK6asq6EV46y4xzEatjNgf78FN4jKFgj5fUgqylPlgDh2eDgdK5OpzS6wsDELRgH/UH/elKyct+Isay3KLAretuZwgfhjOMi90hzPDkn0ea04bwj7cYSTt4YL5pIoNk4GD9La9NPnlBiW1i7eJ1CFaab2LlOB9gEM7bvy9TeQ7rp+j8qYeTiBNt591W509yjSbpXZZIVqNPvvHbdFiJiHTt2U0fc2qXDK6mds/PkSKH9McE7QtwZf5siKGOebixF0JNBexsZtJsFCIR0WhhS/ygDPCxS/8Elai97+LjLNPTlDYeKCWboMRK0iE5TgRSp4kMiqg4pVyKDD0HaS2LkSChWUsef2lvvvxSrDr2UNAdg5ljTWIup6/GH9iHy2vBD+iXoSHdzZtZBV763KCstXVmM9Xk8QELkNhrw6AtIapx9hXHB3oAW9Vb7BEweHrbskQOWh6PfisA8JwX9mfjbYEB9dYbQ1FSridPYN07TcqJFphUGYiOLBF4kYCwBwKIFiI8AnsNlBRmen0/vWszJohUfIR3S38aIaj/M1SfcsXNGCUTMKddNEBpeiWCW806mR4WZxC5dLhciVAVUcoxAA6CBQe0qJvcXPaNDDYirUS7VDdOhDpB85XRN/FTTIxrjsvpHIccEb5tqiCEEazm+FOrjKPREfJJKmhRSTzFC4QvTp9efFlsE9Fycbp+ASU+4XEF/m4IDnZnG8WpPufk0+3sfQaLja4KWKy0f5a1U7n11OhEFKzbC/YTt6K4yckEjffvjCMMUEvnyTNDWLTpVCJTcYZ2XMf3+s+qldSi31j0lm6/H764WG85YcjzbIk5mAzyPxlGUd85pebnALmcjJGfxTF9zePbHOBaF0cmnJTVNdoxEQ0h3jMoiQzH/cXEpgsArPoETjzBpOFz51OnG6gn9ikQ+YNaIoZU4Ipu5pz9OAJSJXaMhvXUhyU1448C4K0tS7RaTL/USG8ho78WrOB52fioxi0cP7DsdpWnYgDVYsFTeslv5qckq6JBHGXBnbPVBZirZPAgzxxQM6XQ5X67LGEjlHiMaA5BM2pycug0BkFBJug4SJlOWzWRT13kCUuyfzwA4GRs7ddgVS5ueDo+7nFOwe/e/M8jtxF42eX2dSfbyGoembeVM5NkWO4iOT8qR/COsCBe3chi+spsKYRm3qoJFp+Id1MVyfbG4PWD3M/XFMj26Lu5aiUrp1f035jRDf/DZ0y8gYYOMhLbmIal15wT2W2SzaOfGZHJqUSpeNYiNnvMRrXVEXIuQu+qMCgauRuj00vplh3cBh5npFXbC98nodHU4rmzYDYO95NJhLzsWEDq+4/nBC9zAPEnCzfp7yhzjDSW5792Erfq/r5dQc5Aekae2RPqFwMWt89rAuBBau60R5c8MHlYlsZJyxDY/WjABvVPpHTX51DtpwiP5cPxDPpvy3SZzR2XHgNdVNTWYIW/0RsTtx/XyzuVdGQwtJlN2FLDNaAUMtYaclzO+u1CvLS5mjuzQlhx70sMfdWaRCDa76qc/9cZCvx708378Dol032znrTY1DFtQac9MVh8U6hweTD1+1fHCNj8P7f5HBglBQ+0DG5xiuP2M6eSOFoiZEs1j4JJwSFtZUh86PtSwP+pSbTM0lew3y83G/dGpzRfdFZPV0RRndEgvqrmS8lokCT7IJwBpNzRd1qkTKToVf0tM5yArRkU46kKDBsmkM6ZAy/Kri/N34OQgxsGc3RV/drfRAcJFMAks/WJ9WVirNrESLHxqEhGu8sy4AN3QVVcisfJEfd3zxDvPlHsb5zC4ZbcwzaWbJ115e1U7O+ikvMFtJPx2km6nJ2cDlygoFk0OgL9xvlNbyLhOZLdJObCw853PFsWJKBSJghmtqnSH8/oqHQLTJem38l1eRbfgdgYMlEGcmGhwtSvGWfrwItkv86zIYxYFImM2iLh8AdWOEknweKVsXZhVKt4kLAW1taqvB66zJqzTpfgeXmtk8dndwOZL2DiO6CSxK3NuHOoOEMjdKTFqU1CMqhllw9ySASJk6GeSUAaPYFrMLKAN0h5y7KvN2UAUcagkGtpna9uy2bx88oXLboNWQPkUMxvWN32g0dSB3POGuw2ZaenKFs3Y1frAkPKRYfZB5EpAqEx5d82N0GQ3nn+29EFmH158xRt9PMBlXWQonufOpb8enLzPgE7yZgSNSTy8Cyo3vUzoThZA4UCc0KQQtmY01qEdysdowE9RZ2LM6iZrMJRyRb1O54kllXq12wCMUz/o/Vb9EOV9+FAgON/i7tC5NIyD6XCMPilgR0X/XmbCV9w7fYO9SiLOl49Eg7LcaspH+sLxIo3o9N8qvR+o1lv9jCqny1M8oH774sl+OEhePH/2136RbQ/2kkgKGtIkNzvvW5dRHsjYvY63SfTTDW2Qah4WyyL2Q6lzKTMb1AjCBintWm50eG/TsDGMmpxWuXkm73swa1BEaHm5+yXIOy3jn3qozhFNDfubPjirQV4gt6GscI3QdlyGRblFOiFsQtnklXw/4XhJBZROCPfd7yVim965Q0CVJiwNdEDipDU6ZU2PZp6s2S2bMY9j7p6D8DNFQDofoasvJUkP7EZpKe2Iqe0nsikINsKjrt/YMdtwNUv2IvATthX9PO/d6Gv6cPp2vgwaDNF2C9Mc59LxIJ1uyZTf8VP75MBhmqu/B/3UskFJLO9zc/iQX1wE+/wBTvvNADecmcyvtg1W/VgOcFfTEFraE5MEuQzIeUHup2NwuOSl9JKmwzwOuoHhQ2BJBnAdJxiP657VUqYeLPRF9x5TCO0lDiq1F9YYb795R5CDtqUeijwIFJF0UMO83gnF8S3poJWHL1rKlWSENLx0eyLMsVK5B0Dd0HuCpHFwHg0/E0IOH30mR8In0r9+SZQ+/rj/SVVRtfediXhzkDr2QB54TByHqXJLaCraabxHGGm7N6EN0BEhIdeLxaDBSdt+K9M+FiDLJw6ZtBAv6S7ttcGwAMnWSm3z7TPOnyz7mFSwQ8aWrpWzXcW2Ne+OiZN4rGHjio1mGsIo80i3Ww8Gfdqh0OOZ25GEvsWYcHLpMGBCo1fo00pejNGlAW4aGkAPHhxGn1mwpNXsbA5rJmom4vng5LVG7zktWjUpIJ7A3crjh4iZm1080dVNkUL3OrGEyitlvtPjfQbNEhbAMvpAvNKRnithUktZRkArYUTuif+alouxwqwGgqjcatC8JkwejYy1EbIU3DUGxMUGwsnvk8uHoJ3u8b7H6h8Jp6Z5GFa1FXqkX9hLNueLxWUZjPA0MLb0400paxkr+tMqvkFll8ldWJP8yGwVhSGN/fGFlp+gmfuWiT0fs3KKJIrqYxikwn59YAHseIHPtA1h+90XBYzXd6OrhA2dTlO5vXu/UkZKJp+oUcw2F/PLzeuVSJcL99PjlbST+CfzovY27ki4NQefamzmfr/p9FrK62FnLlrstxzLgsmFKjYFf1phbRm6y6E5RZPTbhiaO1Mq5T7S6CPpbV+AoJr5SpOKiZ82+SbGjcYkuKa0I3/EKOVKXKYl71nnbH0+lLWTem6CqulJ0EE1n+ZUf2UDiFarkVEvV7JjAvWTmj+Uom8uZVAfSLWfpNQMSoHVaHQmxkS8yJTqDH15Vs6HdGaw97lM3+uzs+XJUjspdrU/ykH+avGF8s6/kTuRNY3G3oI2LkSgQ8JOUYHk2bfRj8nhxsqxYNqrNYTF1mJI/KUFChgcden+ROQFT5/TcXsuAiESz/a/PmSnOeN1IH9UZ/F0hQURCsGaa55kBACpQoAPRI81hdpYt5NXt/tY4NVUC9e+VWPv6ZhY8Xzi0rneqNFuNIFqwwxhe+kLQxpxPzzked4rbzKKdQ2bLeh2f4lCyAm7wojNFtqufOmfGwNrIrQIm3GO2djxG8t/OKEDAwqMH1XEesx3lxlFAEhkrGslEZUg8kiICf+nv+0gQoUOdgS0aZZAZ100iTEMrRGn+myhugI27kTzAdt3977Y7c8taIMjQEG5GYrtdbAg+PChvzfc0z9xgbp2NYj8qQ0yz27a4M91DGfl8OR3qWF4N1p2w7JAwfPYGBbnbS7eXNhH13BCWSmWCeeWe/FqAmm5WGJxyJlscgOcfBBrxfP+BHyPwKI+9tPnT/b/U4NlyIn0UoKFQ3DzESDoiPEs5qj5uR7kfe9tNdBMWQySIK24Xp7DWJ3svy6f9PGWYHQ23sIb86Jg8ATtTBNBBoLhfiCM/eSh/A9TrSES9hl2GW2e2M/MjH92sl7IiuSEcPEw/PjpEHEw6YoU42ihMdQVKQfW3IYBzMx9kz7UczpIVjFcCZ20HdvepKavEPPwF4r6mMKnd2IcjPZGvW16P0tlczG5NB7w+rXwLTgYhcUWxt4fgzCFbLZULq8JiOzSjkCUmwIqaEBsGK5he1U6eBuEaJ7PwEgDvBPBsGhr1KJyaOPsWI3EQG/lMuHmF3343FxfIyivjMlCT8yo24qOYkO9/eTS4F5JYpFsEiw44y99XwS85hPaKPfQ4d47Gi44CKHtFFA4NstrJ5t75Zejyd/2ph/29qr78nvvw9F/VXqD2ftyrxh4g6hYt+U+QyJvnUenH8HlQ/FlwcOodgtyrV5I6BbEHX5s8bFBJbCOQhrsTSYMy2LHEimZgN+8VrpDAPJbhkMPkdFfL09PQ2DzLiauMH9AcwEQmRFUIyAe7RG+QfDMKGvXiJvFf0tMDRVNPVRxfp2+PP2pTlc5Ps7t8mIm5pbaKymK3/r0Vf8WA1MWxW5SJDuRchEzu9gbs7cjy/sKm5cczABrlRWsetsRriDZ9O7ENg76u8E8foW4dPpCTJ77d3KV0b5WfXn5PWFjmiCbNV0q2uD2+j4Fw+FS6mwRQgDoJrrMJem66DhVovHldIV0cjI1r1DXF3Q65MXoAwymKBvzCLU1NnmsIz2NZ9GdHdM6v7GDq1kyJBgNkNJ5Axwxe+s9udBc7jkzgfzlRhW0l8lrn7MoPuYMHFNWcD7uBdBeFiOpIzpSh/fzzPc5gLY7QMdXtwf0k04P6H79eDSokS0ws6KLhG/Ybri3fQ7pkGccNqHIpdtCPPJq0yNXjgbzuM0KzLFAmuShjMf/NT48b5B6bHbPqMOBS7OuNtdrfU5EF2jh7JloRxNZ/yMB4GZb1mr7tQ0QyYm6hzhIcQ0ycwUl8BCutBWb7WEJ6pPvjI7MkKAwuDg9eDyWIzUS3RK98A7YaKC07yvICxGjo2NVJCsbHA4+8JzMPCV22xPMQIZ1G1uEeYfrj1tnmsdyww0n2yTk9+ICXO6i5QJyoRvFBS8gi6EU9rywxJjEBYbd2vVX9ugmB0NGPFP0aX18m61uaTXD81zVviuqv9NkV9yYHGYDJwy1C95hjmZ/U3ddgMgsXWu31+z2ZqinZ7o7bkSSicxfQnBC3BnvwQppo6HJrIhMKh0xFPGdif2E92d6LxafXBqSikTGdpUo03dvTRg2L+txjlIr2nj+n86WsbqUz3UuiO4yWA/cSfG4TfZL9ziKXMOeo6NjyubobKpny83HrIUDFE10mK6GDrOr5YX+Zo2UE3ZLM7jUo7LKOgRkl7aVj337EZ3d4YIBtdaZZIFpphWcFBNW+eg4zJMPg+po85EkSNWjYfXl0X0CyLyf9dsPE98Dkn2WOEIjRRcbK8TbKYsAKPHEbk2j2MZePACtFY1IRQAD5Kau7wuMQTHS99EC80Z+a28CL38Th76RGirvgXPqAJBDOOZTOoGpTzP8whT0gdO++bteNg/1WkVjfG2CWtkh6PC4GPJmotxKbF+WHUDSomZVoftj0gBVWunj8WPjUzBSgJvaEgGG2QmRTTddBycQ4EYBe3++yUtl0KLL17+UuMcd/eXodHr09n71ZXX0L8P7Xx79y9Gjo3/x65zWc8WpvZ/2LEs6fXY+f7UZC8gnLw4lAmp2xdM5//mvJ0dv/+VIeIej08nR6XB6n/c9QK56vzLpCO56HR4gr16vg+1q5OVx210Qega9XjBWHeujVq8WhxRFFxet4UFey56sP2BaA0/Y8efVSkKo6jec3ng2P5Hd20UAdHmLRFDgRVE/5Ou200N6U9vkmwusXYPtb4my3xJZ38rrm25/7EMz3NegR2VVtwt3UmwYEzoqe4hfJV3R0Qk1jGTEsRxfv8G7JQB/ijpyn4KOGB3Za728wLOmqfnRqhJBvQpJieDoUyiNoUeUN7pmAD7QDPZerwWXylepAZj+dN+aFsDcXoCV+6VMvomZKWcoitu9NnVEQsdzOsSnHhyP2OgGi55UN25ThASnmvVup+sqO5xamcAdXG7cKD8v34H6KOm21CjfYf2Vm3+F9Qww3jzOt/L+2vRREJ6xxSJM0Uysk9g4Hvs7bKHSbkaedu1U4N5xTF+v6omBvxUPpugvpW/YOVZneurmNbB5+yd9UTeg9HBOIfKHzqd793CdElXL/n2AF60aaQCgpB1qR7psEBuR5gTvyn4b876gAdmm1aAEW3T0jq+3oNo5rf7u3VUtrF0pwCcK6CZD7SW7Xd1a7cz317aD4li4+lcLOGpXlTCOhJ54srqUI1MXoPgZ+ezVF0HI42TlK6vRJXNcnJ3Jj4hKcHYUbh1gcvUYlKnEAOiz4Grwd8Kxx0lysJOjlBdjzZP/cS+VNNMZkEkAUy79+93Lx3/89rH+0ovAy6d/2Ic/2//87plELFfzuugFEiD+sP9HyVAItMkDuMxQD4m0AkTpNBK6JR3sP3751Tcz+ImsYp/pi1kQq5U7eibhtdEs6Yfn8kvecUU2AS+EVXzDN4p8FD+vKpBWlZy5DrHKS/QgC0iN8DRlbVW9u/vjWcrMXZfQSGLjTc87nimkskN85jpMkSMebjIgHR6hZF169YY3c88Yeumq1hDztNxPX4Y1e6NXp0WYoZ4JISYvVYmWXl1CIXrxWxtyvlhFNlwNOYJsDjRBX/mN3jmSTCb2iGysu5K5xgoeX6uaNQoWvlDtP+d5x91mKBRbvaXoZzFDibKgjEwGyKskurTgcSiE6QZEdAjEbzCoiR4hZzhTd7tDEf9b9TLaFycAMq3oozmSUumYaK/1gqbdNy1z+RloKj+UpPR/S9inoJQPx3v5HEIuFtXJmqKoTQPXBmIOtCRaRh/08lPdRPcceKOxDbvDSZRK3tXVPsVjlFX0x+neGUHBjPDqum5pn5DvoBAgeFvaKa+pA4r9NxGPYDl6DCKVTacBhZbJQnFvU8mS6XdpBi7F5wFcfAhvCNVEhVJUhMzOx/Gl+0xzd83myzjx6MdX6Z18YiEO9EzOueC1I9SMXNzc4gY23tTZz7xS4lvQEDtRRcsTDA51Q4N65zjz+YXi4AYDBLTidLDp4j2thnR0iFOWtQZZi+hhMtYsOmTJxamW1VKcFxLGgHy01wKUFl6x59DjSaSQMre/tDKEd7wvoCcdTV1ayIwcD/13Muoop5y94PngQb+UkaqK2l7nwbhupMcAQj4PeA57t7hq5SX7DGtHN9J6B0UyHx+4LOVLpTtYX/rXtxhp4fL18EKmNXaMNJO1o12FDwvmSjN+XGBhkOJE7m2na5xBWTsz2ZEmkR/T6dBKu8GnblwnGiWfth5SGpuvpG1BMLxPaBGDCoRAE916BRyatc0UGSb9XClziJ2C1HQXmnwN4NMOJY3EQhR2fohQqFr2sfaSpikAFAE4c1Vh4p1NhdapQ2VYRR4//9ugzaChpX6Lld9jhK2ClEIIMa8ut4jw5FxW7m4DT8s6f6JBGsn6T0YeO4I9nclEY3CVfKLZ9OgcsYrzLnk0mmLqAgv56y3P6hI3+Uw0JJSaFIhC3KhyBMwuQ2uABK2BvqZG3sSbAw1xbToRQ6tEF2ia505AHROoymAjCmoZCTSkN2627ttMzQgi44sxr+aKLX5JO+yQbw7vMcIjEIDDPOLAFGhHPvHXjniIPVvntRovpm4TgXyB5KLaMuuQNDt+J6elFN59EgI6en7bdHQWfWIiYh2OwC3dl1/xPATPczWMdSO+iNqBFBC1u5ckmXoo6AEt42V8ByC6p/Ehj7TW+a3zyuddnRytjCanwBWPjd6mprHAvk4cjdjOJMmImfR8QwHIxmQKE50jxu9HtQaFJqoUm7DiW86d/XwCIq7z2esWeFE+uKhWCwnvkWlRIwlH5zEJ/olh7XqZIkF8Qs/i87nmx82nLPV66JSdkXj139QfhEPIuJBbPJml/iRb2aCq281Z7Nyk4ciEtB6wbVBnq1lFwDZy8IBBZKoZ+UKLR1WT+R1YVKgbozj8fyS47WISjbxRP1XRA9YkPP7MpAfeNSdSNEm7JYyMLcKAwSUboWa4/lXA+heuBpEgXcUP9rHWbJ/k62lq7kkKjETBvoRXw8l7aZUpeKuLT1kg5IcXCt20aSdOB4CvhEjBa4rm3dRrGlhype5KuFG4FC4uJZVe3GawjYcAb4gc7bPXDsoC14u6TPhqFJK+eSuxrRkYsQ6FgwtK2vGQdCkSQTWVWb7SuPf3c1NjyHJnGs93r7Jy1H5r1WfyKPEWb/2KAeETRSWk6juPkHEhTZ5WAWZs2uP2POKRIMTm6XiAyrTHuaEKSFcAIkHVDGx1EVaMTwUyURgJP9sb2+qEqw0AqynIj9/OJiqhwKBx1el31Aq+2RZ5xDi6JF86ihGfWDDyTFQ8OIXQyCAb+QomEgpHTXAFCMUMaSlM62gShhqBNlKHXXxP17Xn8yVpVSXEwjy2sYs4jTgZLdlCI/Vv4pCUdO8rPaOEyY+HapRSxo1RWDLfJqrRbS6E421fAO58TvVuOYK0g9koePcQUEce209TLVtflVyRmaFRmPYw6OjDoEMK6NvVm/lGHyghP4aua1nRbapp1ihF9EDzo1+/7nLodx32CEs9Ud3r+oksfx3jqR1LSCPEvDws/KMcQMQE49JQK9pS7TNbD5xUhOlPYo0HMQ4DpMgZBqMmssXQ1c6hb5E69PWqEBbWYnBCLyNcyzT8lrI0V0/fXJ5jAi1OkVg1FUHsOfxwpcFUWt/C/enY3Y7VBqLmWhgIm7sNkOPtEoFdd/egGPlwwC0RUzWKZqrqpaaYP5thIc4GO6jta1sJ/qaT+L5QpIsRcS+kyWKkDd9Es9E748sLt1Fsx5GsnGpBuNcgj2jIAOsG6W8kW6UmZCQ6r0WCyO/rtzZpZa5/RYhXAT99q4m2NphjiY0gbFUseMlmXFYag1UdA4yLIjAKrZEGXILe63sszfzpMJ7jPeKdC157ljUUNOR8l0obuZvqyS++haXcuxROHKnSaLG4UslknVNC78lLdjxigc/6ioV0Dkf0BkhZIf/efyOvFksZvyC1oyAODw5evg/pmcZPVpgfRWpHBQzXM1N1ntuQ+FepnATlDXW/XxJwNTy6OFzJPvOTYvAGcu+9y3dXsinqm1ow+5BfPyyizjx48GYhuiJ79BvVDM3GR9ihpP/fa3nMPS0Zond7tDZdM0K57NIT+Aof6kYMpETmCCEp6FpWjJ4n07J5v+pqSZthnl2h/FqrmUFYhY5Fff0/+p3cark2/GUkEc7Xq8SWSGX6ctgmZcYJtjil64jQg+gWWbXhO+XzE2spuKEsUlhqHfzHM5ksZrQPYc2WJyACHYSuDu0VqBoYYnIIQZfdX2XOlqiygcLqhmBU9kD/muwAH/P1OU43EcD39lRNxg42nY64QDHunN7DadcxcGVutg+fqvA0MegScFG5oOB7LmrY2cGusLv4Uuwo7tO50DKvtSJr4N/SegFwqOgUsH4jIeu2V+DcYkUAxmtmo2/szFBUWmV3X8+EBBuD6sDyMan76Fnh+2qlR/7yjMpApDnD7dGHKRu4fdEYA6tZ5nHNeoMtCeel6c3W+PAbrdMMwJYnXz/j9lqeVTdUJNIZArjBbq3FEGgCAsnjDJvGASzVa9ugGEzeWWY1g3a6xFJC9Ao7W2Jawo0F3VPoz0hlGEYS8UQmxrfbKfRuZWu6Z6pPBu0Tywh1WIQbFuDU8xIE9Sm8bekKGdWKVNmFjaB1Nl+eQ6Icb0w5OT03nj2UXrVPIGzrNqO1b/Z7UnCmQrY0QVvN0HSAMY0PF5wvER4CX8EE6YxrhhQjbuuaaFyPJNpPpIezTVKz8y7Kfg55a7pHK1aq/6W/rUXftCNwyqwJeu/oNiNrp2JD2EOLUcc1AYUi3Zz5+ZPTc7taRzDPRE32Wg5oaD+sVyF25uz09DxA4OBLRby8QJrVp3i5TTKMfMqbG1Ji5vlTvQIFS67D5Bx5h6Db600JKVxbu8QFFUu5Ng7GN1fP2dqeQYL6pb7d4vuGL1DZu+6seQ0Hviai4zyneE4lt2kGviVL8+bHG5l5kpevKRx9emK4j1W/V2ih+l6B1u1s9HaYEBpSQK3NaIYb9nPa0rgfayVAx6ElAPAXKUF+YGPDWQRGMQ/Xm8kbOIFB8uv55jUAdcW59FVmhSPOvMkVtbwDVbD5U6DOSkJGwiYmmO1TMoccTn/88lVOj1ce4DNqO3/Zh6+70EkIZjNADED9WqK85BDT57/84QqdCtD5ihrDj2+KDD7NXSSnWP6KnjfnRGzQUBIoYCQqioJhwrs0xGpaj6duysljo7Zn9FBinLGI4/pXFetI/INcTA+OycTOWyEINJxKGc+JIoxMyKYV7S1qsKilS0/JWz+1p7rlRWESBXvf0YRgYIPsG8EoxTGdQXNmKkkl30eW6UOBKee4sZWGfjVwrHA1zlds3FP6IE9vJEiN5tK2p0FyRplpf1glvTyw7aQ+maajpq+egBFDVkMZTx4zgxgeF2stC7hVKqpVuMUI4DFdObajiMZIB3cpyfiLFMybYkR2E19I5y2w4FriZ4U8ynfbNhCSFH7TnYa3Sp15ccxGC+sPeWQIljgE8LdxwPMXUslKalH7adL2Daen/ZQmHQ/dNNMDRlNwLDQw2ayu1yfAZRJ+YoiFVePX8oLUxDzkMcN9RyrZT+wev4KPmavarsn9SvSuVq8WlPqKqn5PJ3bgYDFlEUGDj2aSZJIajpNujoRM7yMopHuFwTCfFCJmXm0SCQGBuB/X5RmTdL7GCnsLM9bn/MCT/f37IlwMjc+URypGrK0P+IBlX6BrmM3y0+OxpTbJ3spMzsDL62ORFxVVJypeqJZGN6XQpi++rT204qYcklfwVk6NvU3kE4zd8neN2ty0uXmwZCO5QmOsERvblzW9CLiKTf2Z2ym1d+TjCdQTQd7q+jJ6zQbk7DVbXeAGpnMBXUhXmsWbMfoNSNJZgpzoBB5NIzdQszpziodBzF+XECrAyejTKXyUw1G6GqngOU12PMkORdTW6VPsEp7yRf9TM1cRzCg194XRXBT3NtkqiFeHcS4RE6YYAGNut+yHWe8P0CZVfg0T+WYppCR054QkQvnzyG1mM2muChYslw/HIhsPSuH9sQshkFBaieHh/vPHzw9n6iP9GU7I2uDAisi4sNCTP8weP3v6GNYaptWOgGLNsFTJKgHQWDf99DioUpFTiWsvNYzq5pJfKIWblEzABkx1LgLpQN2TbyWM8tPZ4V+/2589eSxO4MX+ZPb10/1nT6Ydvfrm8cEsqhQ6eWBuOl3Py16i2YnAtahdvz5pZhG5XOuMRyY6kKqfpVmyQ6I3Qv6wT0lTLeh+9/0fnj39anbw1Tf73z6ePX/8LUxzbPtzZTQsRMJE1/UHO0MtPHqH8oL+euyeu4iMqZ3hKPTzOjsTXNvqY38k9oIMzV/wECoq3/gDbijNtsCNNDZJzGB7b6fN//b5v4V5RUOp9pTitcsxoIVwnOnMuPvsEgD/yGDbqYNxtAGU+tnC1sYPdKt8Hyrrgeuoc1oU5Dzbzv5JPWQDNDSN7fJtUmTLQOtZBegOgdLDXQZ2m4JThmPVphZ0+0mL2bOLVl72Pk91AQJqcYnCk4ZqN/phHk4yzzDq4MRNf96jnK/LNuvTG8Y+absQsmuROp2mAvpUq11oI4b+PdXrgRbRidBM4h9UMgKnn5Uhpu1s/gqWP+7OkjipKoT7UnUN4to9Su79hszQ/Mp1Ch4OcGRLR6RV42qxpswuVbImUgO63R/VRbQbrrdBf8LiQcAYB+3ivVtcwQDXBh+CFqtu7Uts1wFtxRml5X+NKKriz+l4sXY+z5iobADRS+q2oukJIEwbIDiHVa9a+YquKcx5jzgqt8/3rvgsj6YVJkrNgvjVhjjgAVWMZOan2OdxpYx8aOpnw4mmFp2ioD/OmfMO1JYWcRnu8frLpiM5eJQW/PaEGdPIqvJ2OfvjUoJKXArwUwV2IJUUQlZ0L8f2yHVcRpK0QRrlpueeL8nbWPcFtndAha/hNCwsajrL4YCeJiW4LuL8/pjCw1R6oOmYrkyIvD3G+pglZVd6oED8hF+12AkNAg5GGZSgTmdOsyVFbubWpYpFXoyYC1B1vEmASvYvdYGNjRvv5rIMFrBaRLWW2BCxIU4yXCl+qD4Zza+mbi0KBHq/Ol+IHBIX7LsangenMzP6/byt9pBlNmYp2QDXbZhO5ZDMLP0Zkrkoj9cp7+kCL15md+KpO22co3cdvPPQ5tkjbWqkKnk2VEaCVyvzpIoQnW8kV2P6aYyId0W11TIrtiVwdZlG19MT3/wO1VAZJtUNYNptVXVRbdM5GsUOnjLrhtw8DeVNYp9rhGT2Vl2mFGyo3Sgijk5ibaHh1hGEzYML8Bk6EDHLKR1H0EBAg1he4m6ErR4XZCtzpVK89TXuvYqaEp6UNxyCOmKyMEriQqmBbt+014jiGeccI3zhwov7IhiUwkvC8Woj75Xjh+JMQo7Qs1outgNjr4yciPxED/pyLcClUtBggXq83ELdMlu/cBDztxpygvz194VwRuoBuqjsbJ6rvtVCvdcgjI2aIlAlVv4ody1nsdvmBT/ZKD7UD6xSY9xLbPgD6gwnV11upAq2rt92me5RyRchegKn402MEYUXh1QMG+9ZWjyAFZusqqo9ZXm6nBXVtIFvcEkE6ojXYvlVZYCBD5RMS0PCqgFcFEwxrouRn6a4z1VHIUYdxNdXqDNlpBzPQb/uCg04MCyBHj4qjc7MT3EEKq/1Y6MnBI1mhu4NjXYcIUE5kaSbAKh99GnjtzybMoVnmu+GxB2jZw9t09S/7It2wEuAaWPXiVOEpejaq4C78HNwwnZwzVesY3cYcF2t6HOep6QGkVPyJtNdj4SB/OP7oIWkjsgFdiGmaRXtlkjHwIQphOZk8Eq0pJPRp4+21jZ5zEfc/OwKR0m0C8iGytifyisruEF3trbc6wUa0IJDqxBrpZ6U4NegD4HowMpoRA+WwO+BIjsp9Keyap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWTbruI2zHxQ+AHKMQTIFxm/QCCMOiPI32FAVsOZCl/kpI4xpDmjKvtmKwJxyxUFAZ55CT/NihpAKiYMabiQG0zFDYZnrjAg1wEBKRfwF9+qZNt9VbZ37erKNS2musO5ticV9P0oI5buskqL+ChPlCybYzLGOMNk3K+63tl/hl67YB1Ai5vEEAXR6bbQlQaWj+mT6uYxod0V7Ss+rvmRGl1hOFHfEDd7qVc0sh08W3+olCa7k4F9QwpNJH2tHSW5ULOMAl5nY0jrhKo0INFWGpdNdEbLBewnU252klaixiQNDzc26HHOvraa4mTHCjoyws9UhgFeZO3wkfoo5MHZFgVvZYN1z8XCPgC7OxLrTA1aVterVYo7cdmmvK1i12kLtosXVJBDjFXKSxFRRjGiSoYjQz9pdTHEpEMZId92l0G8/hDeU9vBktPhq25XJ0WCXnDHxM9lPg8PcFhrGA8N4XCwP4FJEQlx18PE+mTPdssdYzkoC2+6GYzuexPGhmhSK9QArQlHlsPKtKg3f31yZafXd3chsdSLT6T0GnEPmLKbF+ZYgWWGOs6BjjBrn8tPkMPQKY6Z42qg7bmr1GTNAfZu6K0kFUxmTlTI83AEYywiPMIKHuMXcWPDPUTg4apfj2BsBjC6kxoTgE3gMYFVlZrJQFHI/Sq3egrjac2dAgKJF8GwZJAARFY2NlA74ft3qBIkSUUg4lA7sF5EDpio8p56mtyFk35yIBdiirMBsn2rusumWTPOUh5A8JaJH9gfgSag3tUtRfXI4AKBUHy+RK4qmJDYZjiquNJTrQljRA08LhzsX+phzocBnUQ3sGwc/ExOQuO15dW9KWZaQPDOxuoPXiQNAMRnNyE5G8O1cnVZiyA2iD6XW84c0sl9+CHHYNCnhwnAY4QZtPIruq9lF+qYZnBV0j6U0HDGM5rT2N325uixrJQEkgVt+FMm5ATeuPHJo4AYBThlWfAFhR6ylk5XXp8mDQUDdYX6N5pUR88ypkhLkYfh/yOtva5PC43HYU91XoB6jGMACw4WBs/jaEJ2bBYM+SyTicELKZkIRDb4IdwAJxsqQ48MEUe99Ck/UU4IHxr3/p9hLjTojTwXhpbztNcEHROkFAbIFxkdtCyjG9qm6SQ4n5gFsz6g3Rv0Q4p0uhZdcZ8I73G8jgSUHxOSVjCqMfoLXl9J+zU51ICf1VqmKQ8BBUmlNHmggCUREFMGoZuOKYL1OR9erze6xjkI0o0Ef14XNgN7AzUkp33p7d+PPO0pD6c3KwusE2O+z+ZulLAq8+W7ORDtHvdmG9+hgOUsvDtp/Ef05yy6dh+4NYiKfQ/zLS7BOHnRIf5z98EBWE541qGyqt6JLGQe91qsqnbpCxbsnRWaP6ByV9vBydHNvQ4hRRVDQdG8v3IeQGErmzPsP8nLNMyqezShN2xflqkIDkoMKKOpJbB0zEm90nuWtajoQmWSvICxWv9IAaTaFrQapOm3RQgCHXFscmu536nRpxPCREIO32/Tp4mQpQ1FiUxMpge7yp7I01XA+DmOC/EmhHcH+a02GFKc4iinzDKOHtKhONKajgjQGVvtqIRKXuKC+fmUwZRP7Wtvyw97wjKtaWuFY85BgRWkUXmxks4/b1DLaD/vk4qbOpR5j8qSihLJNto1YZi0F5oeUxRA1yyZjVEPkVCQQbL0xzQZR7wZEeEBiDRxj+nuKwRhasWE703rpQLK7vJD6o/IO73C4bPFRTWrIbpXaTU5qDFX+tzoNJoET5IdPSB0Dj+tv94o/YE2K4EqomLp0kWCkrJ7d8vXOrAEAICRcsFj0mvZnfXjlSwwUobM3FemJANYjmU8VctlFi4s+Nywa2WY7iNJMWzI9YarD4KR1reJp7Jg/fRHnRM2f2ate7MpJO+fh+qkWPoWuedZ5zC0gbBvHH4zZyBAbsA3DCt3XZI4CIrIVwi8ouBIvCcjxQNoPZKkWqoSBcYrnRVmFUnzxC8qJRTSvdElmBjeZ0j2XBF+hoNMZokjy7tNXv/1r9d2KgWVrDEqJsbPFMY5WtjZV91LWq/a50T1fgFWs0C/JxchgRu6fN1S4b3hBw0N8m/8z9zJnz8gy14IpA0aBkgv5TqKbG0/P07qrLDXbUkME+IXSa0XPXRziW4mfhDvBrsLnQmfc/LTHpI14Aro+BDSzIwYR+dKoE9VQwjGAzuoefBM5egbq7FKsUTNBRkswNDZEpLlRaCJH8JpcfJq6wnsKvYvY2uiMtmGLxZcK+HWsDPc/4qXwmTis8Dz7FeX3DALfXfGbG0EedMFKlZVVM6TwoXf4cYynlQK2lKDht9U3JjIS3TWarGoMcbcxFJdrN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5biwzQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa2fTf587cW0GVJan8/RKnVm50vGb1IPXq0u9Ajnexs+w6wk8z8U1Z23akWeRXC5j8UzMlbQuq0SirBvIPE8VYhgIVQBQWJjBfS5jNboJKzPEFU3ZbNt8l3qrmh3K0awmIQVjV3CuWgj8/kP5MN7LMDRtKWYTyDUDlS2ZvH+ZXD6W8bTem1nRnM4CdsGVLeBttFEQ5xDuldys+VsccUoLRNvOjn5dQaGcaUteGwM3rGoUQqM2cje/JHmDPYo7KBIrVnkEV46kUbeNynGc0KvvGiWVldhKtyXNqADVrV44pW8agogfnMGHCbGA8hk4vWtt8lEFY35NyWA/kmqubM1SGwFnQQvW+hah7JB0inidUl2mXrYVBQPBUR5NGZVOsWQ6fVxEWQM6at8IqHO1nnU/3xs2HZOXG0DK4Qn+m13XXSWBWM38rR0zbwp+12Q3/mS022YtJqkQzk1+lhQM7LyJVurPARoZCiEJzjyPAPeiKu4DeHbAJo3A0X73sb1nuT15Qqb8ZVZ9WzqzYW2O8EWyOeinBh94maajsEiOZ8NrSMPepoNKNfFwAj2dxGPEXWuIfDFvjZwFFEALnBtYsiYGz/0iJpWn5gVOAs3/eUh1Z9sc5euxG3i6xCUjHzpOojMo24zi4+BNi4Okyq/HMNs9ZHSjItH0Z2s6pbJhxLbJt/d5h6aitHGDpIhvBULraYqcnxJBkOiZRpgMeGwCSUuWcogpxuisowI2ZXc2wNnA0qbRCYEMbVD0NwQqvfFuF8uTQkvASQyaxHtsB8gZ9S6xu4ld1iOnM6UjvUayFsx9i5baQUNx7UsAD3FInE0FjJweQX/6huoMajtvBUpdrW6hrsoaJ5urjoAZJtwVt3x9uMI6OeHIBrCIehMNNmi1mMxOPTfwOJRf0s/q8ontMuuOICtmETFcTT6xMdnie6IySXSMEuY5BX9NYQX12QGV5ST8MavgxZ0gB6m8zRFwh9EmUPWPFuNmPZ2rLJK081AvC4HqXuWfEfAANw0PRVP2T7Hy9uNL5oBhWu9hqQxVsdaUvJYu+bEtKzggCpIsIusJNrFdLA7z+aeE7qjYXvIa+wsyEVlPreM4iS8BdMNAEUoUPwwxsc6ZNwu3T3qE49SJZglVG5bE24jgaNQQCrfC8LEAphpJbSDo8HngLXDQcBFgF43XTOc07bpTbHv7jK6dVrcQTbvis5q7xIVI757pVy4tQ1oW3TF02dLKnifxgdLvr13K4THk15L+u1bkTHo2M49C5pKsjyUClbEA/puOM65KlHSofpFEb4NiQDfApwkFT2f+Ljd0TWizGn5vAgud2l1zqsjXA52Os6qGl4ZgYZieEsV3wf6fi3l3WyCYvKziyQeRgaby5AAphmb7Lo0jSswJ77eaLn1eCyM3bTgXJ1i+5Khd4Es2yLOproeSnVXDPnlRzV3Ce2jNnLDg52iOGQLtHtLyFdkUtGFDU4tb+zNtSaRQFRUuZSLxWJtRgxVCl6/Yr2Yfh4EL9OCIZJ+owAA9bB8gVFJ9DWQ58oarcQCHFTU0HoAeccwg6hLS9S4Dlq3BqYUUbGR7JJBAGB6XQkIhWtILfhXFeECXEv8QoLPj/xMMOVuM6De7D1xF24m8yJz6leQbn9vsac+9JGoYvto3IdTtnp3rOU9XLD2S4otzY90QNLzbIAsbIb45b5hoymNEZOUWh1N0vh7tc4FhTFDnZ2ibDWeFwnPXSWXO+CNs2fLkOar9I14FlSetKmO5RevWHLpfcPJVTqq3iIxJMIuszalM4fBpF4vbo3H5m5HEmeIg6TI2nQigUnC+O5+COyHz15ttuqPP5vcTNWl4yCfwRobmHz8OyT3jZsWepP6E0brrZd84+2ZreR13PDF9x0uAS3qyA59NC3Jt0+3nPJCSPAiCTDGAUQR4Jv1ykaaFZI81iBF3WQ3FPWTv1GEox5uY5rHuYhhhz4/bxs19+oPHhHfjTRUTJHqf2jJoe1DoKVpw6RFjEvnuMHmE+x90wZK5hRBmBenJIhcn44n+CC21iAmBXPQOyzVMEthNcIiU2737DtKJfl8uXYfvZNpTBG/RicXdrRMiYF32MUDZcRGoFjkSvGtNq9KfMGOp/hxKQ/S+QbF3QylnUrEiyuPvUJl64J75LdrHmowgo9fDK8vODI3Vda2dj+0GREgxcRHRaH4zZGYYUxwa8g7MaExUhjLV3Jsw8CWw9ndkfi+mjba1TkvceO3RIPPFYP3c64Yem1QpwmxnIDvXgwlk+9arEYvyNQUIxi2Itxtviw19W4zLl5BZcdK0zkiywcJNdGRmi+qtzQXFES0Z/UCkwErKpqcwena1LgmVtGR7ViOmVAjWW9axNstaF+gMjmk2f20LD4P9b8oeCp0O+bgEAND0PT2mQP0uqbO+fLNUmnPQsApjKyWFNh8vornk6RylDHxOMxJM+7oqA/E++MtnZKCbDsMmNKqCH7cXTaT8sQ5WfW94ukBjDeef//smfYeLRjFtApZQ0OInzoZUjpxS2J+1jK6Dr6vm44qd0XgKEHr8y/UiUyGkfSQLfiEI+S8SaM/C/iAdGDg1LRVyTI+YnnJ0R2GLIsK9NWL758flvfp4KZk6qP+44P+T+b0Rojx7Om3T8WpzmmlGexN4eD4V6YuGqMqco2oqaIqfR9V/j6347bFjur+kG5gVcNiJ7hS8Xc9V4EPxPSp07YCQMhb/dFxE4Qw0R3fe1TvZVCFms1FUEARwylu/gDd6Sbu12O3Es9OOTcXjuuK19H5udpmSSsyuCizqc+7xJp7PGb/0inptKDhM/7NdrKIxO4zp7Nyw+kkfXhh+PwKboXdQ4EbiOeF8S2F8dfLSTdZ1PgWnuRw1KDUpP01W9ARcODIwsgxu2z0MwePueT1BPdLOQhmG/EtYTh671udU7YRkqdasDF/vUh8dZrOeJQrs9vhwDknLJ4YrE3tGaHxPKBD6qo/pr452pAC/gl4iZ8AqKC72jROcCH7Wnjotcq28TdmOpAyE7uTV2JVb4ehOvy5p+9ixCEsSH6Aiop33bBFb6KGjynRp2iYQr2u79FnYDGR51hbSmLnrxYEKcJFwzECnPEsT7R3qm78Zn4e9IhIR107KOwNOooJYOu9nBqMqmcpA901I3I8eJTTo7t2VfTyNuIDE/OoQ1DQbcJcb2svry++Q4ih3q42yGZx7EbGoGlueObkyWVvrm6NWraseYA6ViJuXqnr7Q0UAuomWwGpVVDVi6PCBcuPYbiWz/SQ4bsDng1E6qRzu1wX5ZfL6ui4VE+CH8RP6NOv//rhq28eP//jvqQWLU/RQIcqpundv7z/avkjVvGdLa/lLGSCK2mGbwK1Bl1oFZ+U5LHZ8u4CFDMh11aD9uZXJq0pWSTEC+uIFGdwhg0VzxbccjlJKnuCliEbgnyCoJBduYD87qoZjZZuk5KGxogG9NeJxS7CNNfY89L4jiU1rZC0Yucq4jpCIR6pNAMG7FvMh5H/6loE5QDUbveoneyUpRN/t4bMxIdbIvsRR2hOzHRFlnGUvy6hNIPfVJUvBp+XlQcKP10xRMj8XKcp9XQ77SJ4x0ytI9osLBJjCVf39uDAaWgBJuM12WqOiAzSXKPdgrNoP+mj0GPg+NOyR51JVAUHrthX3SR7kpFh4m3hKjuNQqFeX4R1paTiPsDTQb55TGyks2JR2jw7WDyOFGgeRleb4dmpBnotI0qyqWKqO/RxUQVXVYHHxXYmY6TnM17qNqVmDTE7KuHYsAaK+eZkuYRrBocrxF1eKVBPMuf8UNsA6AmHAxq1XXYmLBpTS3HrDIvYjKrCay6SfYQIxSgte2KyS+elU5sUV/JvNud2KSjjHfCJ2rBQeR+rWuTgXIsVgrAU06YNC+ecoHtTD8f8XYkBPL1+c7mR1kzObTYbFZfpreAJ+HZmhduam3hm8Sh7dwlXyeXsFjyZOQJ07SdmomOa8pFDFEO7ihQZ2dv2kcfKxlX9Np+KwsJYFxdy7dcbBt9xhb1ZvpK4UP8/otJALYHUe8fmlvCed4zuSbWUSWfI1GQHtLAuqtt/i0YioO76EA67N0B0S7aDd4Lym/2fBA89lwCDNZWHhCJPquSn9StMow1Eo3yB8gjDktBAkCnI3kXJBFuLF+/skN+S2He2ho4Cwe6OElowuhkA0ulCN45NX/Y+GPW9XV2fn3ZrOyp82qhlG3SmkLuTkxhwKoso3lMd+21S5ppGVDCEfKVJ8citxxalD4RDyUlLhY1e10JUH8+0pMk02CAXGrsSxAC9GOs/Vc/xIUDowXoR0zEYJzoQ3EtzCo26L24oa5vBH/VDykIjwXHgbuUdp6QsSy+b6gqRO5bVJUjm7ocM/G2sKRAqW0pGbVRVZIWgqO+CRa/X3T3te5bWcaCBiQjRdt4XcP1qgnU/2myXLOdN1Omy5mz+A9VkTLITSmL2GyaQWWABwJlQWfT734esoNE/HA515UWdVi80RSHgxU3ta05VkSV0gL8+OREckwZe/KlR+1e0vmx4Y6i5Pknmb3DrQlz73rzb2E+17NzqnkHS324GmZuGNoemDacN8E30i7huyG7DtgFgfu3k7uHl98/2D9zDg0xSzASdgolrBwY4Ykyjf8C/g+g6hxOn/K16SUnjzm9KN4ht3k3Eve2FzmOG2mXFJCBpXRVqzw6TrehJOBMwKuGWSQJGJpG06FbvtejyPbS+PBVd3IY9ukGpLUYRs7nLWvTWUM7Y5DoDnbvyisPITUMdmt+Xhc7b263Bs3kCMCe8zcDSdXG8H0q+mbg3Q4/cZ8XJ6NE0tyrFoWqpNo+ZaslEwC1DMbEbdeMYtFOrihheaV05/WS8cEWhiKZpeLB6I3CQO0jxoHugtKJFG0Mi03SWNzuhFwdPS+KmaH44Z7s8siVFh1k4jlxfNPOkXbHR44U8C1PidWf9pJ1tggdOh3rIt+spJcCj+ZvBGMLrCZV6ItuigQs1fWhi82/kJ9ogFJ09UIhFrcv1ak4iRUGIMUMIMixGitXDgi9/3tIcdK+5ypoYklHAB4hqv33y+bpIycjiCOfA0g43zEmfn5aRBx1/Gz0poQgpxfDtTbEi6GNPP414/UjrCGYZcUgOTEUBb9VNFU7uof5TekvMdaEkdoC/tONF+ff2QL/eWwXOzqIXLdMCaLt9Pe3q85Cdl2vzWM3iSChJXTbY2OPiD0E6OdrLdFalEW+rbAvEl+0kM55wkM2gFylV/ABs7pzWQnNRcjKW8dKLg1r0qVljfbJqTO5FBt4TMiK3GtuzHm8ukTiJipre+boHGMAZWQjrh0NyOXBcXEhT1iU4VrWZn26P6YzI9OKjwCJ8OKfSMIaBpyYmdKYTS/j0+wKBKf8TeZg8Qy0RFtp3DDmwPPiN97+qkiVA3ZwWBf4Ak5oEpKEPVODegN7qTEcJLFAcWKc0+ldpdJAIFdc7dBU9bw/1aSojjeSkIAvZSgmifzOQmt0d9ineWJ083Y2zRNv0C9YUvye+cNx64bKhp+PYEzblrqKg9bqYyvmDOoDonFTkOAGJrh47F9ZacUuS4T203f8B9ula9ewso3NIb1tcVHnhtpdM1NadvkO8vhamAidFwpBH89XOAys6xH3KhBOlH6CtlgXED/aZjTXI4yfePN0sPt1gb99S3Sikawtk15JBEYxEBk/0sMkTP9A94uQDN5Zv1baQCvlGbALXJf5n+LpxHabtG2/uQKjFBhbgeJp3Gl5qrodQQMFfxi9KqyYdwHd5KkI6Uck3nZYu0NcHpXaq1MzR5qIjgx3ZvoKitx1S/Y8YqznaMPz8JHjq0jp84JHpUfNl00cEFZqK5DZXIu3qjHfENMnUq5VmbMGXFXGxJxtUoj9y+qFJ60Z1YAiTahCnStFNvWzXyeSQAmJUYtru/7rJ/nBd8su5OYHPNPQf6zDmTrUgl6ck0nFvWgVN4dDpOEVQCwsVv+Kzo+HvFhAyKbSfGebHMUIQ3xMvoo9kmqToAjOOdeNq6XLeKpq8thsht1CEkKKHETFzrNkM6c0NM9+ed7x6wjcQpDWm16Eyt1ngP1ptgqpO7msn2z36xpvJ8aRNeHEGCU/qExVstY5qpvYgIHV3oRhDebPQADyd1ayaH4gCFt4XTDiprOKASA36Xrjq5XwCALAx29o62bgWBgMr0amX0LKz99099wmZH3n5DUcStzcIzDtsK3+2aSXXgqr7Zq3nppK9zBTPfcDnV85Ow7rRz7IS/vlGoG4P3G3sN+112oB6/cz8kzDaubR+YssIGPnsk9kTU/6+FrNDL7m2kb6dlzcFHQcIvuP9xGfXFm5IqJ/dQbVuzgxFwvQyUTiiaLmqopMw98aGKsZoTCv13c0jlidILtmkCbyJpl08Vs4GllhlPh1v0nvv8eLq7YJu2J28JKg7iksBsssJ3G18oPNnkMjJIlisrx4E9brTImiwJlyggTEmjeycrKSGEYX3cdTLDb68TYR5qlsMowFPGchwTy12bxcFn3Ntcbn2+J1NttOPaI3fDDgN7KJmAkC0Q2F2VtzpTORj75ogrsLC9TFxpCnKtEmPZOkK14umKMUIKVxXbcxuFbeNxpuwlpvQJBpKyLydkU4nEZc8CECUOsiAITVWZuJLmKtK1atRcypcoRvBtb7dOLOIs9dvR5dBGuAJp3z9Se5chnSyboh8snqAs4ZQJUuIsUq2QfgH25jGZs16J/7rrqhjR6tgnIwMKtd2l6/Dbdo7jgAFVpkAyK92AY1MAsSuhT2yFsBrJU6N4/XqBzSCnffnbL0wDci2XqVEfvFMd9t4m1UgjV2W4FP1GtCk01etQuHGqwOVe6clSHY737odQOfODQyMkgEOk7NZoSsWP0jajrXavS0Tfrwv/3P3XhKmZVfoX8vv81gCllXHyCaZfpmk5oced+wt4I3xL7DGL1coQ5ppNjXyAHL7RqVtGlVjgVT3cAF/7g2NUyPjYuKm7nI/ku0dgIPbCJowyJi6b6/RJ3jpatDXvYpLtvrdPhHnkkUiH035swXdv/tGpLoWPXdwmJMgt2ps4wW1lN+z/tHbmxunkTClNqKpGeLucNFF0URt03Q4kNTHRtBLPznM8YLoMMu7K8lyPKNBwLejQqzdXq4rDCKOizzIKSrZhYFd8lcQ9id6C0F3Uj8H7mKvW9gFcrJacoo0pdRvtQOuR4ycihE3ebpXO4ECDH974O7P15y5HDaG/g5411LavB0igobyNw20Y0juImlFS1QKrHr5vST3lpick1Slaqo1UDIlmmAoOIqIuUNn3t7c+A0r9nlIZzEPQjc5b131IZq7nqrodPoGxSmsc5ZRNOtjCQg0auxyx2AFbz6sar9gqc0Eor+RFSe7b4llt2D51y2Hp57QzURil7lvSC9wzq/zkEsugUFQM+ZjSibB2fE4A/iw0rGUx1gMqPp6Bdcc+Q3DD1zDguqAgOBLFG9YPv98JlBJB4aDE3eriBMIraLnHBJEA5MuN6bwpAhOfKc+/Sat7qC53C5k++bkrKX0ycPt9ltJrgq5Ohs75ehsAEK+WgMgFp7ccctPfbMQQqd7YMctXmOemrvTcTdDxhFZFtr2qkn7m9X1Gope3JbZWRSJbl8kmSxdmq9DwslUrImqMp8zvMD1xwTemEHotL0LZXyoPxPxXYgY6ZHk9CbyNtVaZ7W7Ch0QBpv2Ws7zx+9Fkc/6Nq3CftQub+J39DZqP1u9jba6GMXA4vGcrvjv5nO06nQ6St5gxDpbPZEC4eUab3JSDX7fi+a8qdU5Q3m8n5gT+WZZrHEjLspn3mQ1tXE4lFQPULRaPZxCLfUqFICHB77zRH5PsbOknrYlBfsPXariu8Lg6k2KesEqxtl1eWkGTcq8lUJTdKNDVi9FyqQvVVzFZTIDT4LjCYBJxTZSjyE5VBV5KL+BbbwrYhllm2O8SAAiRsFdbyMLLqO79q4sXjb4Z13d/DULTTY7eRy6Y8WbOqB2y+a37fpweNDpLyNziBE9iP1CvjHG7hvjZ/rD2OYQgzcBwmN4/tRZA4khb6CyZYEU0F/nzeQi7IHkcaEELzomMmari+VJqR6nTWq4kifkzdWAtyna8qJXVBV2GuITm/9EMYBuTRYTK9efRDXKedzHSmksBRMFaoblF9qRxEWIF+Z668fdtJ+YkyiZHt8pFGnba/gaxvyUlQ86bO9dRBk0GydECgUuPe6ctT/bX84jc4oT+y+CKwb6yHlU5G5w8BU7gYLDd7bOWRXCHtsxBY9faLvKPZOgevqCDM5Wk40GEQ/+z6eCe3H6p1OCvffh32pYpj31HpT60ezH5asozHn/pI47rjf95fG10GiuscfnQ02QrRnWAdoyPuAwCnkiou2P5fOvJXLBXdN7WGgWyWrzLsX2zvZQE2lnsvUgXRou9+Z7g/7eeq/yfGtV9k4R2sJoory3qbxpcqf3NmhJKQU67e5jaZIOFGX/wUXc+JFPwnyq5e7pWOnODupYMfJKpx1Wfu4sbLux8MTvMtp31+Pxm3eumJNqerGk3d9rJfdfw3gqXJm049T9IfuJVkQSwDMk9kAXKeAMzAle04tkhENcVXmwLX3IlJB4brJssvnC2IJnlvbcAsD5vuyiDMnZSTeuIeTQJgiLbDmY6xZOGzs0clxbi2kx86wF6BYhG7ncR4JhAQBKRNQnhZBYC20mCRFuVXsOFWupglTuvi9nMohpxXbVW2Z8/0ayactqL8m1j/o5Zq5YlaqmsrYNCPuN6zAIJ5cWOtXAO3bsaD+S2+dmH/ntOhn0tD5abUZjdOgtMRl38mbuhmA0QugyBYNgtV1TxC0KWGirH5ZbgNWtU9xrCKDPbZ6NUuAsRyhZWHHCQrhsmTrQms3VXBxkd5j6rvrOXOoYOlVsoFMdRM93VaMkFUo6t9Mzx6DFA1qm2kT4eNDjBSQFW9VeFWgPg22F3mES7ThzYBJp+WzeqbL3qdzK6AU0lCjUT+af918ePH3xPISKX+h5EzG3BIV3oM/HLGHRX5IQFq4UfyX3wTI1CHGVZ7pUd4mIs8NgoF0U4sYIkRUmxT+Uh1BpX8BlnnRAltiLTmHG+nrtZi49rlWT0acPlWn2TdxFK4URHGKGWL6Crij+7B0x43mJ4rHUhceAy1s8yWUmBarxjOS3i0r4mYpGXAriQhA7YbqIiLKRAARLAIkNewh3mePhbanUkyhkzk90aqsM7O1a7nYuxZBtXx16gNXxWRDFREuE8Cyt1QkwvODa3R2DkognSMspWWKDkN74gQvl8iwg/hRW58sTZYQbphwy9+ZnC+huyCxV0/ei5yFIbN4OwhQc+HhPe6aEtVrjfBwH9h2LYNQP8Y31N5qpcZLBCNCHeNZHiVi6XUnP3GXIhADSAzh3lAQ6DeqpNojmjPtR4geHvJr6krUxsT5p0xYgBiooVsp1MVDOAlZuJvOrOrQvvkeSMPXlD2h5e1q9SYBW+WkLHRvuqTC8ukzDD0xujKaUtUSARmKAjCECihXKcwLJaqLG/kgZ8imX5FoX7Jv5T+oAQ1cYKfAArHsAwMmmALAuouUEXn4ZbnQbHYqmz1C3aLMSE+MO0dX5eWRCm0bUdTYdr5I8fVF5JnPV1YIoWQK0SFef+vzEIM6I+frt7uGVqABFkX0a0RbOqBq6+WgreSJDMYUjf5ELDxSI960IxEmAap2H9/jUKgAQ46uGNK8/dG+KCw4UqbD+5xfBThflndlB70jWTgjAB6eojyAaZj9ZQ8mS9jqImu31LnK2BFqdqT+vKq3jmGl7gnh7gwGwNwl44nJDfjdoryATlVBgkG063kxdGBe4WIfW9bicj/dtwyGYRdyI0y9T4/LZaL8jbS6Z1lkNn/F5hS7lLxTm4HVq1Vpg20acYypqfdJU1IoiUDeiy/kjIcXifBL9JYPO7fRk1Xwj8pHlXXb6C0Sj+59/GCK1kZ7zP/9jAfCuL6K1Bj9aPlnuu61Y1Wks11BMdGi6cXYH2od/LCVbtEOBotN6OfaosbJtC/CKKI9dQJ/Q0aNY5SRelPjmQ39Mg48aRCAkEAG14hVXQ+gIp4m6OJeBGfnELUSxWz3aj3dybTlriKVuh4uxgK+cSSg07eJyIo3iiQszuHiLIe8xcexYOtXjrAwF7yPNIkBxE4KPs1oEVu+0oNOuu+3P2m7lNGbEls6Bkoo6Sth83U7c5xdEMnZORXQJc8FP+YbxH/I/kfwCPCJRsS0aR6xPtNt29liRY3Wmo6xKhWeSX1kPO5j/nKf9tY92xWGo95uWjd/Hld665+s1uF68deoRT93ytJoWJjukGJoHQYWD+A6Irts9nzqmk4eYkdGygQNpjf8uQItiBJqQa9YBUAQkVf/c9GJ2ffvRU/j+oID9i+CtkLyBFiMuXd9QgCf3yiqu0F78X+PiKNcmsfS11Cmv9K4YgGkstrzp/UrtK/WwaXU2ttrwl5DKfm1eX4vCQeRybCc3Y1jQr+Egn941gkexn+HgS/G7Wr56LW+UgQUpUwuYQd+nZ+zCiwIsXr0yL136HLSey2LkzQ2317MzVqMjgbO4mgHC1qlFscM2gIXeGjAvW8tZv5MBgJj1Vjnra3kJh0ut42tZJnSuxcR2eatm8icpzq9Qz6WukNNoUsXfaMI+UNp9GDEyvgq5VepZCRMW+Apshc1LtWPCWyeUymM3Z6nIbumjE/YZ8ch6PYd2ixYpKHwzz2m0qSzRkUgfXaJ5owlzN/y+EFTpejcWfReKuaXT4FvqFiOFcNMmQFQMD2QpsbxLHtEvFwFwVA0zDpXiU89CLZBhblrJy2S+tQFVUSYQ6Y+JUSuw3q3uXCCR9t7UxbxLaN4KvRb8YzvH9xgVD3Kk8OJFwWyEJ4LyGsEseKPGihUHnpW7W4qLCOJSL7Ee6h7vnmFpfnIWmySUCDMvAwldEOymBs7XgxtyLj6ZCISjtS8lk4Mh8LglCUinwa/jjYE1fevCu2HebxTOY+Mb/O75ACI7UZV+BCs9YVtaxl8cOokTy0c7O80ZxHKd9EPvc5qkElLsAFpPMeztMt7cPzn5tzxTZQvMXkZVhuVbp22Klm/VYv9YMSgrB1e4VjlzZYdcK+qC6tk2ITUrUL//PWapS6Dx5eLneJISDxIXTwStMxw3JmWEfJ+mzCTzDqilfq/qZMsTYVler079ipK+Ov7sZ0fAsxkWj14EFbcy9EX/dvdYc7dIcrXXmJgxVe3aVCLMGzmKYhDCLlJZ1+ptGQ5CSsZcqto9CFi4pxXJ0WEGP9PdSQDr6mnH8LKP3ex/dC2Me9R5OUQnXKcNOMXDRgxV2a5knxRDn2E8wqt8VDsE8lt2Z6lyl7FQnKKBEDCRPgt8J0qv3DwB3A9OMFFixUFnb7ko68+2zXOHQ2wk4oAjh6i3PUOw1vZuTz3sJ+soKjxpyWsPZT/nJPMtrMpHA8eB18a/5qqr1sYKBwMa1QKJfqImMK9joyeNeIgRkm8ybv7ET9VAC4YzXCSokfirIr9vxQCzeXAZpSU1IxKn7upcHFyxCmhjddw24E2kjruVBpxCmCqcY2iDw2BgMN1CZ/tj/oBrUA+EFrP03rpF3mEK32SSN0kKNafkq9gKRXG+Gpz46EicQBVxVs0s9jJGj+Psu78+W2AMNri6IHxPYYygY+oi0GmMl/NBZsWkN9pFMgg+BOkAcHaDWVUNjbpOZniYaXO24xXjRPmubAayWq2QL9paRTzIIDn8jn4+BSjcgKhp+yNzalOSe6xO+ljIwxGEqxQLqFFpHwGfJHCa6omWokj51YvnXz97+tWhhh3oP5WQG690x9+HegJCpZ2lbTr3Gg+P0nn2arXyAcoQgUxd+9nE6nS1CDTbCHqblRQR3AaAvrTABxrJwCJ1rzO0xmO/5ccWLtwZTmfH7+DaZ6clcysFzxcSYxDjfLVCR1TIuHyFJ2bBWmM1YAqwYWLapsDudHQmoNNqmg7hTRxiGio+gX8uy5Cd8bTyUSJuOX9a2adkgvxjjFKqi4NK/pAyraxE7tgEZdu5NBxJPlOETPkkYQXOEKLr06PqZS379Pe2p6nhfL70feyayz536YLmfCDpX2X7ZPakhHSOGtHOkfOH+WYrjnauE4MiLWhAmmCievdXbjew1PyXtrwmuU+Xiy+V5kEPYPGiQi9w9vAaYc/ZztUNIqI6N9V5emS+YXKmDzASdk8n2W3MWM5nbaLbdT8T5bErccdIoohRczLhgtapn43TOD7eYnXTAtqDBdenyVjotgViiQxxG9F0E5V9UYZyJcfPD1rPEZVdVPfL244pUZS5luYVA9lx59Li5Vyf7f3s1T0WGMl7SOtO22ATnTbb9kl0wjURt92x7n4HATXjWi3m4oDtWKQ7QWzevWXfQmc6z7UTPWWBYmgdBgs4iamyUW30xAPbI2nolaah8Vry20p+nx6NO30axh4PHshqqthXfA2plwy6gkc+ettxguTx7dlenlEveBjBAhR+mDjQBgwPcjIjpsBWf8Ws16bmvfBrrrMhEcUAcACQufHo8MJRbz35kZELc9H3FgfdmUB33M51o887seO+H2VyYENx9/7lfgbjfZbKhmWmRei6FP4kEEuvYk2ZNioM6FouMYTNQ5jx04rd+K1rN1lWGmMsHyNaCDmGKMopidz2yxDRcpHjUNqJApYFODFmIQFYNQ4U2nGobI87/ah14txw1HAHzmdkph+0A1viDgWcB7i7Hxk9ORuuAeIs70ujUJXP7G6W368n0g1VO10qQUd9f/zffmkj8o2CbR6rgEgmEzhXE0ye6tznctNmUql532+QsfPun17+G7ViQUAmCdhOOFmTeqPj6QFBv9snapCylRzx89o2wyLaK3VbLsDkXMKFWhDrHueWoXAvNM11gIOBC4EDtrN1N2di7qcIQ5B5Nfr1mGlCLabdOgNV6cQJKL/IScklfo6CigzmYiAKTV48JEV2Qua+8vthuATzcOrCLoL10QvX50BirG1LmQiQKiJIgmgUxtDu9EA08vItcmLU0PaQQHDkGqWe10DBKn5jiAmT0o1Wc6yuFW3SDIwhF78BsS2R3TWcpfdIQ/qViWube3t69mqJfK9Jo3nEO2AI26MN+fUgfb83BPlMB+Ty18BMEQDKRVUKKnPNjkKEmEoVcGlqHB2NXgbdTLWiGjee2JGuBZGBKiHNnZ6NJ12Rp3OnaQDiVUO7OiE6x0Tz8mFJhkSKmD5BLg5ItsIskr/2NA5ct+mK1Rw8L2jl2EfDXRwz3NXjwlY3DvSwAtDdjhmwZpGlTvRWBE9mkDQCX4QeDL96fPDV4yf7gz6/v3v54lCsu+vvl/sHhy+fRgkH+4czPQiShCf7Xz/+/tlhwk/mOAxXFxwtJQhx6aUcJ4bVn8QxfN1Rf220dEj0SVb6rmOWx0Kan6vPkSJ572TcjwesKHMJmrd6xxUq6qIVLI+K0JqoW/VZ4ago0ETcaFmhHYNZhMeUCGmwCvGBwUiq/ZXsfrLEZT/VVNbvE25oSG3xxAe2OBoRyaXAmi0uflyKcQgoIHPM8y/Eabvcw+O2vnt39RqMlh7kKlKoT/Dv/nr4zYvn3z0+/EaBWCpFvyqmVVCCgalGxYZPk8JSiylwtM9ABvJHCb2txKTOZVBxBAKdv9E5kUIBwps4Qs7mZL1UT7akkz5gsjZZgFAgO50vV6cb1oEsXdLebBbyxmM2gKzYi3glzsW8qYGeklevx59idl7Or0SRgEp2QxxsNU59753pjWjEd60ikgB1slPqb5SzdOWosO8hB4yMT8FiYJNKRKJiHe0ENpxpu8ro8rKnAk4WSB4eQ35SSnr0+N9+9tmnv616Znv64gCPClkD7Eep9YdhiLSx8rj4X78OY4V+KBuB9LIYbl4r4op/VeUYny8vQqgZ/aEzAinaczRhIe2vr84e/C4wczhPC1pjorr7JdDP4fnmSoazrGL8iv8FbV76KpVtJOjIlOvi6Ljk3Piweb1664GMq2IAeFWCFRqMuoH+ijKP2ORB80J/DAMCxVGxV7TURoqWsxQzLL1R/DC9bLeP7Ol8JmrVAcs9kPjfDs+1bYFPEAx+XGg68lmuc3hcIe5CiF+Wtz/yV+a781fg3UwnNddL1Vn929/Yl4YKzvVU/36+PN6imqozAvqkdAckVPlN/75Eh/3E/vR6G2VF6CdE9N3ksWQOQ9ilvpUt1trV4+UrS8eHZEE88UbYOs/Ap2ZRFRK+ceRUNnkFzjTsAZIRmU4jXcClxT0uQuwLRMqUlfmzwJD7ORi/Rnhjem7WN6+80Vdy8UQYzsIE8jghrASYF6XEWlwHgUrSvE+G4rEwMl9rwSJHNOs7QEfoVMDa7dtQKDVS5P7kuw+QEsBAxUsCtJyzmSG8LztkE4yu5utjXcqbj8o/7j/ff/n4cP/Jh8ffH76YPX3+1cv9b/efH36wO+yH714+/fbxy7/2/7T/12p4n5HdlEYKrvKe11NJyYbMAVq0jkKaurhA/FkfIe5E7BskvufYT7RPOVeUafdxXyTXOW5jpJBFpVNZI1dz1StHIvrReSrAcg/3ogAnfBMo3da00Typ6lvEpI1fHfQfCWLZxJRsf0fwyYkpL4YRH7EBn/jz9fFSzQu8VqyFTB+IpTXjpcLlkKutYXMlpU6XZsW8+OnSjPhwrkIuDxlYZQNMmbEOL7oKDBgsXUgRdb+HVnCMkbaQUqR3ANbs5v9DzdBqHaGLtZg8u1pJnyF9BHDvuLZAclgd6Zbnay/LypRAseA80y9xEId8j7a+qrMhGekcFV4ZzRFelDkMfRNcaRLmtBmlF5jdCXXT45noJmY88qQNXPhTu/TVWYV5ID/0E5jSZ6WFP2JRINmoeuO7ARqBda2OC4Mt2FzxWF/AsnXzQxkcS2pD0rlNSps+GfRhWWqi6qQIfmgfIb91S/aip16UoFCBpaOCl14wO3DyEH4CN6r7yutmKx6XYnmNmc1P/TQCwM6jCHPviRxfh+JiL5xD3tacbfm2K58tW7Ai4+lef631PcPGFbmNMSzzmNfkELHDbwtACTAQ+a7fMezGZPpzRQmDvmVt3ur6OnWL366tSAnALA36+xOUAy1hfrzBHStOI2QFGb+YYz/HfH1TjOrCZotxImnateK/5Ue2U964iYBVxDWGrdADwDXHNEbZpVEUxpH2ac2V1bzDzhHVR5CWeANSaFuXsB6EGFXb6Sht+mX2NXfSl0cnDdMkmpcWqRTp3IMV/fhFjc350axavIa6CZLBUgc3RehamPDOBNGtmFjfy9hZ9JWmu7VN5vWMTHNaD4sHESlcw8Hcx0cmkPSuFrIsnOig/7BCa5a0QlJV+dFLv3KtbuVTE0+fBDc9JgNA3Fc+F5QTL8wnuBg+u8NnwBT2NOU/gKa0x7XixxeuUh1Y+2HkXZcVh6H0swkyX2CCUDInY/ZJnAOOs3OL7Ve4ePCLl48uODzkUsq4Yzy43eY3NvFHEQeKVAFnhK7jhVlG9qpbFriP4a62KYAlchyW8gB6MnKDmmh6HilJK/rBhdC2xMGUlwMij9LGYYV4iXY9QJN70PFWHAWmbSoaVVmGkIEt+tmdgS3mrWGe4rrzzrqvttb1Mxqij7RuHm8qP/EvtzZxziY45Ew3w7m5utDxycI7mwoBhqfXby7NGhwbwkxf9HnuUXdotd6My2KggzIq/HZGmcLw+Le/WVxARKQCBLXMAVsf5FPMofBI9o//XVW1RGm+OVkuC+f1iahWFDzt0iQ91gCEOs3QgNRmE/JIqfIZPIRKLstFBUpHkW0C9qBP8QX3e6t4faGM87U6AFD/Spn6M3d40g7GSptSG2/IyKqqsfjI2eE3xyE2I+B9r/yzPjFB6CceEoQf40/0Wv2fZfdKUC4DTcsupHOjCH9Y3Zm3kEyRsW5phW7pU0c/vt7Gha+KChddzNa4UA0d25eWcFyw/Zb4F5jkTSAvmNF6aFTPxz7NduONOYDkhElju8lX3ACPhjcFkUvir9bkGkRHiL/7ZYWJbX4sYPyblImKvS0YMUN3e3uMy85xNsz87GiK8yufQ4/p9tcmz58W7/jrqbq2SWeXzyh/APqVvjFAktgpPqRUMJYm5vbvG3krmcdW76mYsSc+dS/10fsr8Wb88q+zgz89/W721Tf7X/3poIjFi5891P/1eiLjXXLWfiqfNGU8XK2eSdHyD4KfiUswzR9yaaAzJZYEJLEni3N1jm+MbeRl0QkhY+OuvPRdgM89GDxFu+pFqRNNgXf6RwVnINXSQ1t2OTm5Xqte4EyYO3pel21meTFTZ+ZllGk2kKGa3RdnxFJHOy4MF+TLvy9KvbaM6ValwTnKJi5/haPF7UApouatMQupaUqOGLKmZeHlZdbLFT3oA974pKtJP+gfvNtIlf2fVPeHo1M1SOtu011lIhbCqUplRmAlmUWczIlPKBz0lLZKz2rk1pLl/VnAaL7cLAxHuFyjx4f+mJN3GP6U/Dp4+sfHz15+OwAULW+lFldLbWltBZ8ePv12/+Xs5f5jeaXlxFWxXFXPD8WprGJS7AbsodTZgpx1QgbXs2ZPvn7GczYew1igp9/xcw2XytDO58Y0Oru+aIqUvUB/bHtEwFIaWHiNoReMNjGbS9HB5+dhMoWEGROWMfZZVqwRQkT1HvEDeX4+eHucc5rhekr4+vPjl7PvXhwItV88V0rXiSKj/suLl08i72LODfqcZI4gUsPnytWZje/Fm8urd6igaNYex0zNw18myJ2DNO7zGJ9ZEF9tDTk3KbOHQu3MHrJ2Z/a48i2eAu4ZClSjLnCbzqTdvzSD+CtRHvDHLdtQV5Lgj1g7+UUR0QK863UVxsnLwi6LGyRSroEJDmtUPJhcGANF3q3wdwitgnVIWBLdXJZw6XtF7SpNP+rHWo1nNgtqWeV9NBREvbkmaBVboz3b//pw9of9b54+f+IcaDyPhdIC/S+P/3qA407rufdB19mDJEbxUruDq4VHnYI4JIv7QtEkAZiA0rQDqa0xg1PVIuqlYoP63hA+JdmIC4hVx5tJNCndK1pZ3KZxpPi05/uz9MDK+pIFwsBtUvwveGnKHm4pBuAwY1RitXmghzcHBcWZxE6XWOK6nFPUho7TEAYg9Tvtt5bxFyT3wkbgWqDNAkM8uyonwbZ8PvKmHmp6jxUesdToC35vswJ7hWh27PXvRSVdN63USSQuqu7Lo9M1PDlENYuoW/cQK6IQMKxSDMwttMAf32v3olNDtX2yfiUw4SKhYSDtxQoZER7CQSBf11RWfMxeY+tm3bGNV4CkmpqylbLlDmgdRMhIFerGLcePf55bpQAbjZftPZU5+xSWF6EZqGuPU03SRtccLkImlTprI4CTeAwPaIP0hO/Ujy9OD1BJxxJ6kvo1izUcCy4EpeAUp1E1KKbeqCpH6LvuQsCV91G/JqAETumPUwxeXl8c/Mez8p4wFVmqiF6FnRu0ziMHHD26OrEUiz6xGBWyeLXt+hDAze8qex/KFzE2E643VfSeiRLgn58+2X8iZVm7RdPA9RriKuHEdt4jydQd3gEWhT9NgTmRoVyrHdeMHpqjt6JjsZb4wU8MJ8YUymfzIG0rCRxSLf6OTQzi51V6tWApG9qmtgWpQmrJN3T71wPvhkn7z6WNshp00b3xokdT1qQ5Z2PYCupwnOhzv/+FHCCfKSMO4rANqckqKup31PgLslftrpcDEubzIG2VlFAm3EClh52vMpjlMpwvSedHrK/SZjl2lkY1UQXwoT629V5ZPD49Da+BAxZv2TcH7ZuMjawqYfxku5ZjYSPaHMitr4zOmfqgUnSajWwX3eN3Sq3sX+IiMh3U6Jl/bBGhNyBgCnnchk/Z3UqVLiXA5NKIyK/GETYAJKAP2IAYGKlNlZTSrK7Jw1Jswwv56MZTyUHnlRpD6ivtcr18M1+/02tGyx3hzepHeESPD8bipSbz6bn1vPV+6+0EieZH6rYwYKfrFcRNj58d7r/sHz7+wzNE/nry8sV34tLh2fffPpfPKOhXrlkTxQCLHxhdIN4+xfsf+SHJPjMtOcMUPyPy8WIjCsnNcevxGXPcttKZiZkKtBoLm4lymupNoiD5wQm2DmnjSsG22oji06SDJmhnMnrwiZ6P2U4EAlmhB5+MfLvQcUvnJedWjkv8Zq87u1sQhT0ush9CSjYZSVmv6NtQF13dPil6/ywkdUYfiZyvKS7VAAbQeRliR8kau58tDqTmOzGYSM1yRR8HyZ4gY0s/eO3Ktp7WFr16egoQdbC+0/SCJIkT61Cj0wNFr97B9DlmnS+AbRczKULkSIQcXw+TxMNLWOXNwC8MUgt0WoQN/1qeY9PwOlCUUVwlsebJHIVE+w27vVZbXjQtLx0Rd1ioqNix5k3KfL5troNIHZEEhRtVE4IWFfJu8zsGl/thATbQx4CDPfCZlb1GkfPeSH46dj6z6q3Qrzegl8xfSL0aN95c/JVf7W6qtv30vuBSbekpO9U4rb2DabLZuSdC0u+/eyKarg0LdmkatEGnh8FktXyggjPNGeht62soLbxa/qjmLsF7gFt2srNC0mEmYpAOCRDnxLlgsgHDUFG0hDmLdU3JFR/SmlMn7UXw/b4CC+csC8DYVw2rUbNufBqxdxlBjfBQhPJ7AbNRnkkJs65wc05P2wwLFc4FcLIlYcOGSBeEUdKkLnSe3V4STQWgxxQ1Ox2EqQcWScrkUZ4IJzqeIEX0UMFOo+OFseFOQelkeT8kal27PSE/MTdzY1ibIgDrTCcpr8RzquAL3dHfABJxaanebXb4uqLOpGmQO+1capirzCKAXnBXslGbwSWuogPKdFigcg+V2oTLHnMOxOWT/rLaa7gpS5vLjY9DdxubQuPrAX97gPL8jCL1sg0Qi1CXd7bk6Pp0IeJNfQ8gvOGr6/karHR7LUagnIUAekq0c8mYycZAYb7I8d8sT6ioqFZHoaQC7BwnZDK2hMrWh/qPn9JVz/KHfsFtnKlkAplfl5/N9KF7NhteyutboXEJM6MMKUkch8CG7Ec7w2GOmhlqnOmpJr+DOz2NLm9tED0XMHFRzxFqaH93ouYE85tdbR5R9g//+t1+f3j/y6r//cHT53/sw/xB7CYeFXxzWtNy6d+LKt1ViQ0He3Gqw23MQnYuPXhQRDdv3U5yVtooObBbVGs3BtvuVnc/XvJDgvrw2C3HY/7WK3jOudx21HnptsUJFdfMIkRrNpNW6d3Vktwdge97GQ8UMcM89DSlvnkBU+fJXVgwaLlpYDET7qUMLogMyredurfskMTKO1FNlRc3OuNEglyEDE3//cObvhgW998/utF7zSc3sIT1Id0Wtrp/O0Cxej4sBWr/8UH//ac3jDSNTInF/eTpwaFYDR0iwHVWtrB1pfGwIY09fL3Amxu3eTGYEotLnsPzU/V4MNSbvV817ibYEuokF5cIzm1ir34LV6pEURc0b+ZX5X2MaFWh4O7dAGrt0AFqB7lOYJWaIp3IUGVnIR3TU+OoDmkZB+2uUi2iqdeoMJmJXaS7QGuqbfb+b9Q54tUKf11GlaB+9Vp0v1+9brlqNWVrQCXbUtFocz9l4tZtFCCxxLdg5gs76XJOoqnJvfLrUVlA9GWCMJ1YXRsL8fqo3dxsSiWBrjsqn7CzQ1o3VdylGzxEwxDqCfwVfKvAi1whU7uMaUkgbpq3m3wR1SlfbJfXxE6321YKIbCWLvx2gR8GwtcRja3v7qEiN2p04+Z2CaRfwhCla+ty3z6nSA8D2napT8YtJTC7yUGuKiOOMc+anK8uf7DYMmvUJYDcJJRBmrd7oMnPydoG082AXi9FUnkBdtpjicc7SOBaTL5I0Rz662KULZJKK+b46gw3dqaFvTbp4iDLMZliwxVNXYC7LfA7VOI2BkXnu775rcuKRh75grD37EEKOek6DpdZA3KF/iSp8p2A8zfVb4VMckjEj9HuiaV/D86MnU+FK5pcJTpRj0kPM5dFtS6W5Jn3D9AqBCpcyRBBIgEzfkCHhZi1yvLwGdhkNfyRSms4xzVCQqn/4DFTY3AwjKyqt+AYCFv0n5/u/wUaJaFsIdbUylAh+d5GuCJu3xks+kCokiuFUGu+xu2/84lciByew2kck3OaiuAAaE5GowfyiBW9jgfoUP8WCn6zIP1c3GmD66LQYkCcwIrK/1T9CJEyGYHyAcOQvaevT/mZnMPmYUwzfP/QeF10uuUAMI4xANPEsluwvTxo7czdXAiUxtp2iUVJ/vaGDBxuIlrEXQM4HD71IDv2YNwBgVG6urJ50UtymTbo5w1S6hGXDkkDz2MKykOElDc98BxHhT6j2zEVXcVIDw0qWQ1CDzKvrqIEaOI56gFucVVBywt4XBEtxfXlWjbZLVX0bm1ifFVTvJbB0l/qIG0ALly6C23pMPs7wJnLuH6kqQjFQWhZ1Mrr+7qLdYXhMf0o9Yjk4cqCyAaZluS+HMfYYpjOsyFPN68G+OA1lTX8px4/rGb1TK8CHgiY6JIdKokptu6c4QQKfU1zXrV0xDZHDxqeNzyAWGsfgo6vlEZSKtDqJYGVWgn00CYoPCPJ5OY5CLq+G4vxhsZKELos9GaKUmN1NSF/VSuMkHAk08iT4PA7hxJKFswf419wiXe5fgDqne8gqHUrNt3gvKtYWC1d9dn2P9UZYLZLZ8BlhHyQvhsKB8h7r+JAVIy77sxB3JH/4QFzAWf8tB6r1gJ8Al165x33npFWrhw1hkJ1h6qUEysclnen1//8nLg76UJff0nq4djLiQdENZl8vv1UJu3kijJ7UhZFc+ri5oCqHYT3OwQhdFINYLrzOYygGy4J+aAZMi1ZVRLvx11iBsoYW18/NOZSS0L1NIxsw6nMm0/eyG1Yz2giP6NiOXKiFEMHSeCwwzcF751z1O+HtbsbrUEvqHLUEExDvJ0PMgtO82kOitSTTyr4dIa9NYDY56NpNMPRTscs93my0zLIEfEJO077M/Y++XxPRjWf8sm42pdP9bgIZOxeKMeT/H4bollT4xiSo9v6rJNj3SgAiM1E9CFedJPMsYB7tLmJfOGUO7cwtUPZgjqjpQfaaE4cVM6Iw7dVuhRwVyEWO9rI5yNcVVmr4SnUrFGiF+EuqBlyKut5gBuDI+gVxkWRYTro0+uRJfggpq976eg1XSSRee50vKRlTJOrza1VgflOL06ctIDZ6rBpV/rAuaY3E9xW/bwRjbs8jnoYPWtmgLsHooFTB/CMWdh1NNyXFcbkzs6w4mvdsN0xljbD5NYByN1k6ZA6rEhu0zGUcW/zfvbuNvNzgnctA/7dOiQReqCnRRRR+5CN8vt0UIPrmEsOZbaFcGxTA8TgdDtV560RS3OpNuf9sc0N/8To8pM7Mb644WHA2KiCSk6WzeUcSuFp6owhYaOKPb6ZS5LdH5ObaFNvorIKw+CLjm/sscs9FuAVt2tNjzKfZS3CZpoO8VTOHdXwHr3rbNtuWfL1oP8fUgbAB/BNO1PHkzRe3LrjVe5ES18uFU/fPro9+ykxqNA2jtB10YEq7ghALBdH6qMxK6U+FpE26NORDg7ZymKcIw96SKzpfA5KAH1EJfV2FDkczWNPg5oKXYNkzif+A/1JEQX7eCKAT2Viw5gyr0lkE2d9p4xB9HBK97PFbFZU8lllTeAVQ8WjdDyHoWIavI7KLF5dr0UjL6G997sDqa/bEML2k6FEEHHj3S13Uam9eFk1fXfcclpiQDsck2bvAOrY5QqxQFwAPaDsXv1sYdVkXvO97CgKgIFa/vTtpYbImVlomVLgWqwGuK+5QHUuMEdEqGeeW2feIlWiOP9QOdFreqdL0ttmZ9heapHuXKeTAQAbFOgbWAtKhVxBGTDdbYAqJzj6TW+gbf2TLfRadB71chqkb9hmCVEcRVxihL3z24fj59MzpcikLjHN6AwaOnrIA5liKqEPsG1N+6DaJWPIGtEZ+ZHhylJEDOGYo3cnqTFtbD2SBPmArWd0Il/OcRluLE29ZKox6MCLl4hTvtta/HXYo8seJgclHS1qeF3HPypYmNQbEJzIghXq+JQ1GFZ3mNSMM2aUwtI1P5HDU4vh6w9WPLFBBkfa2kOcCaMpUrhwOfk0Zh40h1vncz7ZMUoiXoHvn/AQEKJKzlR1e9AyDyKT44tzBOVsW0DdBt12asu7XAghcBt2YIibUUHSXUlqOaxGnj9JhCeWrkeJmHniG8eg77qqkO14mUS2b9msJnn81bMcwJF0/O15eUTziYPsX62uhe04rZ0u+IvHXJXFwa5Z2vWFDlaapkLuNMUCRqWpyq7r0xlryZgDjYGi4jU3QC+ux/meIgdGiQWZtF4AZo6JVfZOyHTDe3HaEtWAN3yqufOLkGUcL67eLhYXKXJkmCWx6yEH5fCa45Hh8zB1vuXRSQ+PKvpBTlHOpVcMGAvuXi1DojB6gGAkX1w6vbz1rOOtmAGR1gOun0wtc9niGPRi4SY5GLwNo9ptet7I96UTcxM8xHx5tsbQS4epSdxeP2OQoAZuESVscV0IsWe6RNSbwsg0CbriCw0CgMoGPBkXH3nf3VQ1SEcyovsw6KZzcFMinS3gKmijiM30mNAg6LPT03Pn7bKZ0pg/q7Wmsl2iqbPDQzXJRneFhUyOQHplLlBnUi9ZEloeFeyBk25Ue4inydfSZvxNc9wbOTTFN7rMt+AAKHPjyviZsXcftG5BOGF4LrJRFNYOcHukR0/G+zOjKX5an0LZCLYWEh7BdfxuGjtC7WW3uaxIMDZfzwefT5wOiO/N4mNd0xiBPDyQjvP1JW8Nt7/Rh6LSYLIDG6YhV+OpiMOjDO0iHAdFwEvQbl3eaa0qPUo6SVKYWxIFbeFEqsnok4cPLdJzvG6USXsrcg6Tk4etPCDGpXOWbvLxJcDUrrMVFDJIHK8LXR+5dhfgLHMLQfKVeBdvQJSTSEOebHBdnxTPH3+7X0DhBxh26n937YPiYk5kIiWMUsLvUJgftk+WxYH4BRQV8GupubmqHeSxQ+UZXsmq0UgZL8QfzLucav5BVYuNnC2uZK0K81dNSWhU0hIxjMmjEUwQWnZLDFOvK3grwUnpJkhOAMnhwLt2Y9NClFnx6bXleOu1GfdwPGL+wjYz8rFIm7nuCzX+cOlon19YOc5MQUCRLYj87YPtHS/eibBoeyv+5hE21ghESADDvR0Mem9jMiawYIsUEqMrYjwbXFHZD5p05XLN1iiwqVBUryzvKPqtyTLOBhmj51k+mipgDbhWld/rgWC3q60uvVN3/e4cS4oo6tgGhaR4gv6z9m2ZOsxhAn0DoEwVccU/iHas3rVYQLOENqfnsSiACBcS5k71JX0hDBmySuyiVDwpEq2oftJzhm0NkPhB+fZpYGTe16p+sjNCvS0YoMpP3QRuBtTkow8dlNAEy79pCCLYxiiJbq5IFziYT7nl57x9B1PfOv8KxdXO4TTuOUVt4zT8uU4+bXoS4zOtD7BkQNJpsm0ehItQL+KXzY0jgq2E7CEWtk+EapDk+oXollK8X6UlWvji+PEiua1hcp5RmzW/i0XZjxp3Os/5RC5rpBkIrjtWTC80njjiQbFskceCqW47r8YNGQJdC22LAk2OVV8z6hJL4mitddwT5HWG5e5tbPf5USRRkmLmSRQWE55NHxxH9rRk8714+/pdYRwomtzW5ijxS8YmAIZqEUjx5cAzOSrNAVldUOCUzeB//oBEDF4eaT/T0ODkjEYRmqQlF3EDOSDllK4aITq86FZrkxxqGV2KL93FEPBwFfoo2AOUBuKn2ihQSQS9uq01xPllE4RaNeRJikw8IapUfjRhXlFUUxtYnwW6mrM5kI1bNBtaW4/yBzY+CrmoMmS8aCdO0Hv7H5iZ3YQF2DvRFc+8eR9cT6bV4LiJGZlVtxe+dTfTYl2bGdfR3fc0wszoAj2t7hkh1dofH8oO+SLIg1ITAS0UxW+wqoA1mRok0p3GvLyIK2gcgC3XfYCOLZaoOJQOJ3oUR7FHenPMgQuHPK+dzgXOBt8rOB3iHSOLSxDvF62u31A9CqmehxJ6r30zxgsRFN3UuhpopvNtcXMN13EsqgKxRsEkelh292A9N/kgEtvDRaKmMolbndOFBN97nQDCvVlhnuyJ68VsU02pl9fwm0WrXzcbDW7t7tu6Fa4zWD6iMRRkRUBiGMZ/WnVOJgJxnpIr3U3qUaEp22jnBjNNFu5mukO2bceDdDPCR326bdmK4hs7cE3KNDx1mbMXvbm4yC9xrYwoTlUaTQdrYFBP9wFnczL51OVYvqjiUFacWNp0Fd9C1Zk7zFj6zQnJGkmx5CJ7i6M6tsASlKM00QOQLlYkgkl8G3umQPTnGoDKNxVO3InRbkqfDPkh6IB982ts+mZQNIT+g990m5PS10JM/8KqF0kQMQWO/kX4xNWIGl+DK5u7PquDZtYvP7E7Zm/HdMekaJ8Heko2PJrvRn7vIxTFfvkubudkUP8WzyHsB9Xh0gns1QasxL7nnWfpfP7lJQkrL4ktJd8BcCeJW6f+0e5sVaipzitaWascfzaC49JchOHRQ1OADFJG3Agn2OCwNNMCANN+titcgGzNVRAOPl77ncWlMfeCE5dKPOKQQtsd4vhB2eFr5c07FeviVC7RLtyMueOc2zzWaN424kr379h/YNyGCpDs6Mqv/QXC6a0V0ZpBYE6yG76dq2KPtec7AoTYJvPRWvGEJ5Zbfc0BVOoujgXTLJ8oiRaB7c2c2hNHYGr7zy6YOGDdAmPdz2jnMutU1imjxigNORekbE9Jcimj8RYdiVXOKnaBiOx5apbTysauurobygmQ8Ze8IP2w6KRCjNYWmgCXfBw7hni1hTsl7Jg3xRz0I9VnIsvFMj9/dRkea9i6XADOKxvQA8zt7pd0DjvgTOJiiLCNaKurK2H9abN1FuywBcj58gesTpe5pygNBJNXMyV/0AV+9DuN31X1P+cvEqk5Y/xS2HToleg1dN4NOVKD7myfh4AIgvIn7lM+xGc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzxL5ErpBmKccxkh2jz3mSWnvXB1RqIboQRDSK0GuUdwCHLRaRTD30rTdswEnUyos2BZ4sx35wP0M/nLX1UtjCFMSttX1erDqaQ+c7s5WUcRhvfLAduo2e/DNt8C68JCP90bjNpRZu5+4WZ05+1ANFtGpCpiHO+NbKRehvL0qTC1rH1sfPR4+n3y07N7SdxjNiGLK+X9VaqHinYYcfVkGsUDsOe66s8tFTTEKWocDaCu3Q+JkOzYwG5W9q0dNtaAV/wP0RsJHVTuqt3XrmtQ2A6vVd33wNu44nzQQNlbWStsS7qRK55aTLVZM9aWTbKOrxiB/ydWO/dKA7um72M6jqvGFXO6Zy4Udy6INgbT4+3Tcb/ciPGLetm6xi1uxIGrbnc4tDoWmDMXJo7xnO3bhxKggMgOyYXL5obS4YchMO+cdw8kfKexi2/Dw/PI2Qx3px8ecM3fp407gyEm1MBMCLLDcc3K4uDZOOC/R4GIUReclG1oM6t+u52sFpd94fUsg4OlmuK0k2wNwMWJyuPodGyApNoArQ/0mY6x+g/upIL0R1K/AzvZE6NGf3nILL8SpvewT4RLXJpAfncGDlZv2Am8e4GhBnhIVH+d81blbr2P4rwv1qdzt/l1x8UBlTTe+C6VOsR1paxwC9hQbVgm64ckKkSvsnfCSNRiCNXb7HeLX8pi/FRt3t+g9XixFALocOcuTETzSTj1KNyJL9ARcveZjEX/trbSXAA8ac2VkrsLWPF8QBKPkzd1HCmDrTwt1GSFetueUUn/PFoh7EYj50c+eiUZeiHbQjR9ghNBsKz3lKbgWUr530CDgK4a2LE3UbHeYg1R7lJc5Zqpbm7dGH7epqSj+2cLQGB7ny2yNnknWtoHOa08bOWGbdObpZxPbSNc7jZIYtV7Sdeflf0G4dUw36e7eEsnR6xhDlqyteYHrNW2x9n8uAH2TMNuTFYyLdoZbK5/Mbl6ZmuhPFrBBojHKsZOQDMkkxfyQskzFQ3g+bUB4bbOclt4tX8ju/typTfnSEjqV0o9Qtz84DbdZH3J1IRmVkCZCHYHhK6yxJji6y0lcfvfhoLRg1ZT5uXazZWh8PMeR30y1aJURO4OGebrJLYW3+EOGZVFsHYSZCVKQoztGx/fjaqzsZC10BRs0TpxQItP6fSmrphZjIr1zMJaUSgRVFNu5lP0WzJKyj+JqzWfUUH1bGXeL3g/VSe4KcdPAvlbUZ2P1pkXLc37cXijwnWjRbiwmUrOMHwczKCKFP9CHYI2NiD/OW2lRimyaBY3aUTrhxAv0q9djlo+LL9+x8S8pqAN1N46QQUF8qQRkmHZi/83eDIdnlJcF453JI48+H/E7XX+ZVVgv/UrXHTqa5Ng4ud4qV7WHT44JV4V6+uXsO76zP1LK1M0veyxPDjUF549O8z+/ESP2wlN1QkEu0ImHxviXfmW4tatHar2PCKkgmbnMAoyptOZR6Ve+Ae+YSzXggXKvZEZk4D5ygfaUyX/yrsSuLoTFjKb7WDvDNkAPB83NjE4QHEWnf3Hu5Moz/uiLbuRaxX5g0Ft07P9lunzqVoLJViUblBJW35Z7dvD3KbHXhlKnCgdidOeDT+uhglQ+wBHLt9u0fQyOj4oKTKc5zIKZ7RHGwLeTmtg1PnD22RZ4Es9NLpKZ7xmwu4KAb/iN6MrSNZEBE2dKAMdLrXBBHdtiR6sb/dhhKXDSn8J5VsNlW8YyuSb47G4VrBypqMgQEy4NDHGsOOx98ggELR/Q1XKHqH3n2HE4smOIvqrSXENfTqQIn+Q+n0UlxKnS7n8Dj+SL7NL5R8fnKTxkrLz2iKsXQocU+Ga09J1XbGD3Ohl24c6rlYbcLgjmFBP8a5JM39waG1DndhaD4WnxEP/Es89J8YlfqX4YN/Y5TqXzbJtslyiIlNu24Z1687/Og5ei5Oug0QVtZXKtBK4cSAun1RJZLQ7kIKXlnPrXLO3K1bTuxsrCjqTJzJqallpvbpJTKXMjE3RaEFBjPz0DWQ/cZGFbn+UalmKOZLl1NEZAppNmIlfEJRNExYGPcH00wqY3WBdgamDRxXWHyZkEQsf//+xPeP5uLLiB1O2GjGJ2V8AOj82uc05Xu+abnYUMa4mw/5dW4KHZ1Tguz6XX/MTSdSzVBgWTxC3dxYlCZp4K8QLtSB6FfTNwfaEclJZ7ghOiCYqsmcOHAY27wxhimT6Hs3uib6LaL8dhk+Jmg8TMpwoHOCg4cxyQbZAQe+rB7fh5CzXs3EkIlH4yeVe3mo63NLY5tW2yrCCRKkIhFC2HHqDJzYgCJJ3JHs/HcRngdQ5WSRb5N6yTTRHPt08nLVKBjlvEyrEVVh6z6lppInUHXBPrOmWkeR8BkPFBe70Aj8PgJt/q5Q5o36X9qUSPYNMvglTlKc3VP1AZQn4RXU52MksxKT0YKF1yULBLjcr1IvVgDJjCojHDvv8upI1cwTBRy+dUOQzy9Qxb4QT2lD3H0rnEJPEjkoHeXkaNj89YHhQBRAqEnGyNbcR8ap3qTxIANg+1Y8lj73ruSH3Sm1fZ4h2FZbQixrsTQCtlwhG35DhBaUfQOgWLqtqDrGAdRCN90BhUkem9xGFfdkpak4RvDhWfKLmkb4+cjWndEKe8MKPpO3esT8j7AupUo8AKhsCdnIsoIigIJegKYBqV82oAP+FvjHWahumenSVNcZy4u4L61w/6MLJjOkkFzRX9Ve2pFrKdqiN6DT4z/K+4krS9n/eH6s1uOQY5+N5xA2q5v61DviQ9LdDceX6xQpLVgbUp7k2GAy/ueLlyHwpEU3ipvPX9hSsNTaw2MQAGBPajSjY/4fwxcvgYLsVyypjW6dAt7D5qjg29Bo7YBiTAKmXYhrOt0bnUChtAuPnz9p9KGXTnIsqXwi2qLiUUxWaCDjf8bsGVIU+XCnM0kU4p+KWGAuLGKVuBYdfTJtTiZvLBxmrsW+OvOjAnCHJ4I+Qck2/qgTUr5F2wM8mR1UKJZQfyCemht2xQ3dEyhEdb8fc0hah4KYkCtIJ0PxZrG4skF0IvE3oEVIs72qidgrZa3l30WBiURA7fkCzTPOkXHeWdHzUzfOwJr9jfHWAdO33mJRxFTwAmnzrwievmihWuI9r924Hsomv2/OyS7lWG2bkMQJFApzj9yrYN4cER9uP9cwgqGCl5dZxfFu7qVsZ3OFSZ/NHnFLBGkBa48wwf97NsM48PvVlX0vmLAICecscI4CoD8TtMCN9d4IydZifTdih4yJFptW7Jv0AfsQiea8N7pB5sy457U+n8/XKr4s9iZ/25ven4zK6qj49RQfeybCdHriu2ei0zq09WhUireatZBisRaSr9/J1eTD6epan8IuRZyz1Mvmh6vlG0F4/uYS3qFKEchUX/Y1sf93mWofjt5+VJVH5dHpR0dV9WV5NDmaVl8qfQyNrN29otRKxR6jaLOce3z59Vjrf/5FIXWp+W1CBEg/mSjzADW1n1YMCfxTi34lv9n18svPf330tgp/+tVRWU6O3g73ph9VR1WR4tVaeyQ1x3+rPuifozL81S06/JLzplKYKPfrvmZ86Evih+cvDvvV5G9lNa3uV0fS/PhfPhxVH7xE3riMPn7qGw5WShlmPdIePBqFxCoknsrCfK0XS+Q+QqC/UaTY48m9eGpw2lltn3kdbwhBIG4s2Wb56sJuub6FAlj/i3H/IS9z+v8hcXlhddiURIpbnooscnn1Ln7qWG1cJMhfmHhbxIPweMQu8RQt4+eIjMO8vlo6g/nCvPPMz7G7Sa+uL6RAf4y2hR2Vtbi6WJ6Uqj9zdr6aX5UNF0tv58ursKc/NIE9VneLtXPsbvJiI44UZ55SurFzhhV1mTOUlOBAl0oc8yV8AYRym3P1qvhw+JldPY7lubQUebbKlSKJt0/0jz+e/O3j6f3fy3SU3wV21rpChXeTJVAtvoTLccK1wUxFHGjh9fxHXaZd3up6fQYokDJaNBD0xXeHT188PwBN4QWS7ziKjZeCnzsUIYyQfHqMO489CG1/iwrnGd7B0A4fVuNg/WUxUpKE6KHmzX61GWo1XR3n+sOcc7huY2irGNVNuYajVpCv16sNjhnN0elov+UNHfX0nLneXM/PcYy50ErzPvvNp58ghNI7Jnz66cPfFjegQtbhQaDFRgaKhEyIxg+nmrG4yekTfszQ2S9H4w/3Pn1SlZO/9f9V9lGdLEG/QvuUDOc3Lw4OWwZKy7UkS89/XJ4sFAcjpNDUaZl3TbNJVsxwjANS0QRT9XfWmO5sFh1MjSV93qA+hySdd9+9eNnWHZRFMgYMADCOGYDvD/Zf5gBQNm2evu9GYTCGryTg1WX5CKwtUoxfk8L21CE70+K0uQjT/c92PtvubPX2x10Luadg6bEjnYQIz1Wahp15hDRXkOYmt6y0QyjJLuVlQ4aXxDwQgnjJzbuNyDdmAcezpRxIX7988W3/8pXuoVdyOsxCiQCDQHQNL04jKHL+KAdULi5Xws0bBO2U+H5UizdUmekGWlbEZqr/YJ1199n72t2D3/8+JM2ur5enuxRDqa6efPXi+VePD8vf/15ndpDR7vX3BlJdh9dQx9xwCRJUjS90PLv2iUlgIZa+raOk1K5MDRG7J9G2RxvZ068XTRfL27yK5k5FBb8K6Ws47429gQpD6Eckp2/SOrBGRcFT/8oJlel4Wado94OlGYr6hmNluKYo7svkVrFFErcn2+CNhFLFqfdr3sEsBYVy0ZXV4VqJL4V5upaeWMq0bsKT8kt1jLdPPptg7aizJU8Y39IXMD8u07R6bCvvj6Wj96hkHTOyTpv2s1mvYlb0dkTj/vMQssNXGVOECejkSrGTnl1fCPu5ch7yfH09OxHhgN7n5HCUXeSCsQuhA6xnqL7Ny/FSMruqojXJNCDU07X+FrcCvKmYq7ejzf2x/Dc5mpRTOXLl0jW9jyXu5V881y3h62dPvzqUkkelFNNCR3WxDYrxEN8OluVns+WXctrrIpNb6uaDs0UfZHDwozo6Rp2qJxwhqK3d914rZ1luhAF6cCmORMXL6eaDvkb618XqFOFur8/lwwMsfMDV+Uv+KWd6jfzySAan+riomuE9NJxENQJZ5b9zXFjq6E7vo5fMs+UrHXBhYmh/pjVCutZQOFBJkR+zkLwpqxsFrSXJuYUgLR50bwKln9B3Y5iIhcjVPi6cZ3w7P/+BWYAZQE1G7SplyKREoAG++Pje5mMxmURZCHXzCFVooOZobbzKQmjIddgNF3UCir6tc2dH3KDSOGDoSQa6oA6d0G/GBe/42tYGdczBrYfJQSKfgvkBfVYcA34hOvD9vk/5EyYAWsQEwFoyeS/2Ejuq3iaPo5wSMj3PRCajG8a6kJlVDBpsVhVkm0yV4sjYCGwPQpgAmRwVe9Ojv30JcUcOrke/SnltQ+Hov6wWZBkXr0SN/6fyoaVh5ckJ+qD/OzHXH6Wp01hZKosOJRKAaT479P72+3rzEhxBUIxYvKR6SLIQH/RUec73XQWWrcHWvY0/MSdRAPhHOSDGUn6ZQEILhralab9uhduWouCxZm0hdkyHvkFK1ftRiLpNWhGK/Sjm1MSnTTZ4BTfX+uwtLHqP3+HNniTKlELR6Zj+7/UH95MldiqGCrNHvLg0ytwoCLZzu3mRQuL5EjqIrrFngNcY4tgi//XyymKgAILqj0IhQOtZ62Zyhbi3puCKhMQrqBt2cM0JmLou94p8VmJQ49Ubq99hjBWnSfHfNFAAym5yAHxVtoCflNAUGhKmUhWS95li9yiQ46bykL3O5MZta2+9+ZPO5pE38TpTm1MU753L1qmVwJw8AhD51JL6/+RLLeWR6AXDUbXrzWVSMr0a2c+r1Q+Li+XfO4Vmw/97Lc6s69BF3z/bP6iZluah/b+ENQjXxgeEM5IUYHN0LL9UiPpAGAb8/NvRZhR+j77UhKEyElw2DPyIGefHO1Y4VqgEVVivLl5h9XgMQyuJqefVsJRUxjbGnwSm6ZKcLy98f/LmZdS1SpidUAkWILb74BtbD2cgS/gzc3rXkGA6cPaBGBoyXUJxnhIlYGCBSg7+KqJJFWsGuQE8yGCTCX7Lg1NLrVVIp+SLfStkpWzmrzQB9W88hKz+oHPrusEKSvzwwTzSti3qRXcT/sIRDxEHNCe8tNpQS5VJOSRPp6vQyw5n5PVms2qgLyqANks1udlQO+X4mqRppsuAmSxVkUgVLUz10/jw31NOh4Y/oWQhrqr3+vfwYU8v0kxUp1heYWNCndWxxj0bqRPaz7GzfzH8PKz0L0b9zwW1L4omMEm0p4kG1FfLHwPUEAxFocr/R3B8+Hp55MS2ac0n05hJ48iuj8GEUW9fi4Ston43tY1jaD/KUBTcmE6Iyt8CS7Jjg/7BO7kW/MSPGsSh/kBi1dCus584pALvUltBkOlJH1uJJK08oG4vo+tNffXi22/3nx/KLgmpPPfI7v9x4/u/Qu/8hidTVoroThkO8h6DzNfhuI5Xp0syQhwE8Kqg/O2PFLDDkFKvzlfHIs6tg/drMXOgrEgN5YXhdKOs9eLix6UsuRAG48n/efz8jy9mL188e/bi+8PZwXf7XxU4sBzDLVUOv3n54vs/fuPK4fHBm188HJrRPhKIZ8Cf7+8/OZgVFY7EQKSJOWMYrqN3AykDYxfBFxQR/Uq9BS5Omz0Gc1A5jy8loj3GH19M7kbZ9cRiPxRTfxKCxA8QKb95u9y4kZbBLB2o1bEXiArJDQAeJHP+blNGkLzJQvOI2NSKz98Zf6vzTah6KhNmeHZ+vXldVnWa3KDqtB42ZCEZUNQ4QesfFmsY9iok+ZOlF0cXRSUERby0Yr45WS4Le5wCNGmdUPFnojfT9VIm4aMBEuSCIWtKIxI19fXn0ubyyr5enWxfUtsMmK4vBvEjnjaKwT5fhYB8PjUwDs3J9+zFV386oPgIVcCztS4ZOy0c4tZwGB7tkKOLb/EF90qwRHNVD9jz2go0Cuj8MGoCHwu3t/R2caztyJ+h/De7WpyfB0ZCLkbLMDvAnRbH1z8DOsOY9BweU4YAV1Y1eJHGLc/e5fBDeitG1xcIZnJXnNYLgQllTPs5JKTWVjQezCLvuEXD1Zk0DGW0Dj7hs20m/PdFiVIONnxPCrA3NDUvzubL4FHqYXxhR3Vb76ytK2v8sGMV93SGzXSdoByrAg52Clk2QxGBKQMhpUkNPtGk7zUqgbJ8ezpNS+gVzkro72b99YKxhZRZsIInwsUjMqBQC6bC9rHpei5yWf7mlpioOL5cV+Bby3iGZCFD3Ynh0+cHh4+fPdt/Mnv83XcHPQMn+ddBi2P7qz9UxC/mwgMNdHLqrW+AVdRRd2iS/ciyaOGWY4P4AQwwtlpU4mOmbGk4xjpr6dBbJf0tdZQa3IV0aDwWoWv94sjhd7Jt2ZWdTCYK3nZAq/9wtIsYqvarfqHDNsPOk8ERJeX5ZtTxJLiZIJuKcfit+BHsjT8fv5cjkN71cSf3NpT19y/J9w+pnweyWi+UdnieaG10ZB47cixzv7zgf61kW78kP0xqkKsxjUuwDkMrMAurDnOBvGEXin2WYjPGBbUTN0iYBjUiVV3dGEZO/uFdgFSmv2pAnO5juX0D1814IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufn52/k7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLc+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbets8+nvkyNsTx0VwGacL+ZyhcwPxG3nbqiHFcPfw2O9e7VNIIc8YXs8LJEPwRrwgeBDvq8vNiFUsc3O1nmpVUB17+2E+yIB5xQBea2BcfjjDx91FM4LohIIYVicvFbvJK0dZM3wBpyiZbKYHVEjJBBke8tS6pYQwI1NxNtEx/xFJofbrlv2M+ZYa+wNvr6YiMlYptjjMHog+zvWLO4g6mcY96BHvQRjjfm+Wcz0CcQibmGhsi1eNoZr4bY3+jKQLH/K9wfZko+CWGRc4HsyfCOrXFhtd0MXoMh3+KEpMv2LkS8FFbdR3U4GUXB5lzzfaUsYNHioCgrjZSrYQJFp+0kHTrio7sQ/25GuO6rgYuw0k0vgWPmohfw53PIndb2IfiEbh7hqQoGW3BNnc/hS0WNceBLJi1gZSdM+SaKhcbWana7KuB1lSLomgmGg5em7wxbTm8X6lXQHOdUttJbrdnIg+x6dVvAt+mefrQAIYX0R1FhUY4GMcMIkYF+IG6HxRREeSQVe+ESRIrU64CRbnqVlYv0WpxsyQbfG6d3rMSK4iGTA2TSm3uVa1hUEFl2T0hvRAmgEjStmDpqqad1MgoOhkNbgYEGQlx8KQGRTwtbXrVhOKRNZvrdyyv1aDIdq5M6hcRqTdDExNWNSEFoxvalnDW+HmoxXMP6O6zo0K4lEDIpVLWBhElAXMIamhu87v9bbqRUcWJequvykINsTaGsfM1WMKRnsM0hmtUCGGPbtnLThpzNH2jsCsyRA65xvXkomERugoAANOGBYLwoSt24amp9tG0gN76XFyCGaChuaBICftyvdGOLgYzD022YdOtNYCZD5FFkISLtKOWWtldsJ64UigDp9WlDVd0tBq25Kr3/eMNYcqvsaXctZH1cFZkjvnD5OanDqHrelQQdmw/dXIkEoq1CAW18BzbcikkcUPb54gFbhZ/sSYzlfYQxnPJ0SS09Jzl8Jae/ALq7l0NDdlo2CarEhM9Mno/mVAybCANx2J+m1XkVyVoSin/zGTdWB7eKef6pEZheBhW6X4ZLrMgSXEOiESzlVTBTK7HGXd6HPk8eHj//w+GB/Jo8Rh/svD0wHqbnIVhfn78AAwbXicvND1y28ySVHRAmvvEvlRaV2y/md2iKEhg/3Dw5TsX/x7dOXL8VyVZpyx6ZXEL0Y9PyuzwPQCMd7g3WG9zfNBpJWyblyybHnBMvkROJC1gMwekGPuBwlvM/+CfRLosMQFWPNE80wLgjvN+GNdAzA7b4+rRDCytvw61+uU+qP2vpC2Wn6nszepMcbz7XYIt6UAejugeXTdR1dUGVNXmC3DHPnrN6MUT/d8NiaIovc/udQzTB1OuYLhCAoKKSg/7wIlq58LuZonyEMNVD3R3y8HRcjQ33ChCmY5FeegcmGJLr35jEvJcKPG38F1hacghDKj3q5HHnrtpFJXbfcN17Pz89ymWuvx/fmzfDsVB+dfUScR/A3aGgP6PDEzEj09qnZfEyBj4PoBasy8Uw8PeJBdZixzIXuhLzjPAax3HCY3HJbH9RZ0o640N1cJZkBEi/+FuA6ngHGVoAQy8Up7YwdBqqwX6yrCnuTQqmN80d/DM8XZ20tk1+a2jd3i6LrAu83eJVxLiB25jXEziYFRuUspyzwih+NPfJtIWAgYM7Ke7RceSHSUjimAaAByUvoMutEiDuKFNRBwzTTB1XMntPrN5cbWXBG6GIEHG6q2+Us28FQLEDtmY0JOKrJ6FNRolH4v1pf4520/Y10ubr9jVSG7ErI8ca+N6/PFz/VH9fHciuTfWrTou319+WlrpadLCR3fBKhtUNXcRGlWkm59IrTSNm5ZScKq3y2UZckuHM/+uQhN6jtLJJOSgp6ri9qUY/Vo0sKkzPp8AOQ1PJVw+ozGYeZ/lId/U3ZGT4W879+NrxVJGQ/dxILSZIggiIiIRbHsz/qSuZ7Rs7hPNDFGiliW1uxMXv+gGmdhkwF6PPhP0LElQEG9bPpSEg3eyM72DqZ6YCa6QpgOcvlSeDj4cafngb9lpf1cQQQeGFTa9NvyBQckCjgVXaicU7fhZ/XFjeumVA8OCj03xP5N6bydKD4tikp/Vlv966OlFGUE9Wpo/uOzkoGN4JMc7WRRiX/7HQmMfhxr3FNRMU/ziuLVG8SD8r+nmzLcvGGy5cKW5YwPFxoCTHR/1q+gtHUlSUpgKjZUzm367yhpl+syqrW9dCu2PVUKugf1/XQ0gOkQd1DwQmGix+Y8XCgKQf7+3+aHewfVsjfLHQ3EIZuieFgSbX4ce5E06LFD/HNbSxCKNTKIhDirtwBGs0GGEPJ9lzbis//WMJTk0fh+Th6OUp1BPjSZKkoRX9eluZyEkU/AeYbZpkVBvHO4IsbxhilY9O5/bnTft60M3meX8HDxU2mcLi1D1w4lYpaB83L/6ApTJKBXK1/2Nh7TS2CrWXagi1+RAK2PssIyf77er55rXAEkGwUUD1RWEEXJYeGFGZqGqDgGwKMj5iyCDMIlNIHXinLWtKOybqtt6CNS8DDVX5jYg7SLOzKSEGHtQ8gCn4Z6mFwDJSOCUFZkjAxK9qvmQi1l/dSKzbgxKrG5zCpRtHYJs5t2N2U5/rqXLVKy1DWDvdiGq4dFurEZgzqKXT8KA2nusN8rUWuZsYsWfOmHxz4cBqXQbF4kNWyFMdMVi2fgWNhHMgIpBpTOhRl2DDOUkW1oxhgNERFQNSabGaG0aGSx0VDot7JLbLAKFS8qTAvUkl5d2UWGDXKKxSvIJW9jn5ByNo3wZrX5vd0ELIv3129BiNjXOYwpLgkiwVdk3IUJiXTdSSCkNVSZFOShPdF0OKWn5Iw4ZegrT2XFJx2tvlBKNxkoG4Iz/S0uSkx1RaDpNtP5nCoRhxDpCq7IuSqtrBaMgaumvUwX72cefrTSR9vo1H1UE+fs96VyZNZVeWtsG8gBH5qaRUl67aVYPUpyrNvqZQ5B0tsu5B9vQi76yRfhrwBX17ah+0Q0/ZNGGV8C1bI4eas0fm1Dflpgu+8nVoe6UngH+zTfE0GkDkGTETZ/BxAHZOox041Kbl6oDgWUkgLmphacSatcG5wq8OstTIzadMOhEE/o6Lh6ZvmtDK2GXqiyvs05fjGPtDn5ACDNAAZB6ncXoAFaElg7e/+evjNi+ffP//D919/vf9y/4kyw48K7uslRlywUnDY/KwvYU7jgW8G1KxfxjZLQejABG3Q9Lll4AeetmIfgVgPvS7+SOub60t147GR7lvz1ozWbzwfATO+HJaNvFCD8MW7EBaBz3Ye/MmCQ1nWgUcioCk30t+J6WSsjtk+yhAKUQiJo60j1oOffNqYpbP2tEer2ryyF2q+QwCcy0ltdqLqrC6gnqGU8ZkUYi7y4IHNxvG9jZqMeD8gRQj+hINMs8W54qbWSpd5cz6TKXy6sRGrRo5J8fHx8uLjzev64sUyWDhmmSnEF9FyaWXN5hl40BrVQLNVWyJcG3T4iwWhXtYxifED60F+4c2k/VrKs1IDJgHsLhdjeG4adTzwST7xkiL8ddNoxO4SwNjX8Vj/MayBJ35W0F2any3GjRZDKsSbaoK9hM+k5Wr4h3di+v70RVmldj2U+gz/a3mJ+yHraIf89oT1jl+87ancqtjIj5PrzdXqjRrPXL5zx2N5WSCpPIcUiq/3MQGqyr0nFR+roOrje6cfn53Kv5iNK9h+XS5PdRT9gk2MNQ9P72UFQLcsmYkMsxa3/e+7x4ffFNXUltCUGyXHo81CYBws1L36mBN3s7gMFqET/ZKlRTwEpcz8vOH7UNvkXO7c8rRSmyCEW+bDwHCyjnbVN+x8Y3Vp4FAVFMu2dYtmx/LfoB/kLOOo1sHhE6GI39UVMHsQnw2E5T1AE0AEGVzPOmH18EfuEK8oCQPi3r3yEUWdyVzNVx6J9KHNzKgsHjywN7ox9p4HgXnVgRoXsNCP5chx+WZxc2zCwln7mmv44l0Lr10sFfcP6dLtSisKu6J0O8YzUZ+WxSiN12Rs0xijQn8TPFKxjRZ7/mSTv9yaNtEejkGcdNJMNJjC/CUzAJj4+Lu6qlf57ul3+7fOCykvjaAxm7ImZrm+OnvwO8Xa3DqABWVZ1/Xz21jTKmnvPTbXsKW+h/etd7r/ivTo5mbPjkFpUgcD8ablQVZihjtN5C1RRkz4hMDaQtktREHryxjoEwmqqyUl5hHMK7/DJAhVtc1NtAnoLtUycFVVYyDwJg/EWvbhaNop03TmnUcbuSiwT848de0FFOe1y2etci6i7e0uAgYE2vluO/hukhMWXZhAm2a6s+iXu0tzuyIwKu5MfaJiU52dqbq5Yjg1KsZXLB1rEPAWYqFQuEAX05xgccdQlP0KGZNWkzEoz3gDWylN+yXS+qa6bfPP6AOctpPHCbyV1yUhjbs2iWNkK3wrPa28vTO2UzUmq9Vw0v5ytOWlwEnbtSnqXm6IOD01lSTF7wZVB+Y5U7fM9EELWe2bKbK69lPNrHo0tdzsvq+G4xWVStq1Lq/CfrSAoO81rpLRO7iWjRx0ttAPIQLWW4o8nJr/BJyRwECaoehaG1J2EWXwg++85rU2Prz3oifUvSp5rg3Q9NFGKxI2Ju5OL7DASmv7A2znow9+x+NS/0Re9cs+BPtqi5URnX+i4mrkIkGgrdbLVzN9xSqgXOPhOVAnrNA1BMDCNSAUn4n44tuX3gERNsbexGQsg5B0NlOL2tlM2X26QY/K6MAQueZbmx7ZaFr+1jUejfyGmpcPoFAIpDBxsFCMN2s3srOIPkKfVspjO3lfAAKoDyBU2hgZtEi05NZqNzVsJWd+One9tWCo3EqCopromcTzoqeRUIii42YvU9ONWN1cGhfiBvMklyol1jWVy1JNtTNENhRyAS3AMEE5fjd87QlCUbp7+aNcxetjxpmrQ0f+zFtTHEgQU4BnfRo4vdbwv5322vqGePj0+R8PZt++eCLeOoKaU/Rk4MLlAX6iDfz0KYMvDNsYTTM/yJ7HiRw65NTXh0lAbxCobcnFlOXUF8dFAICfrF/dcUzNMXn2bAEJZKJXCJgcBlbrGoYBC6QvLCGtyNcVCcQ6nPL+MiS7hct2EKqhvsOPzXUeHd3F+3nm7zgUrYbr4N1EvdzR2Z3AS93wNYjxo8p66bIBKlyiQSOklw2q4aYDfwTv4ywBXrxvV6tZL3KFGvovn5/fql7zS+rTYO2klsW9HtwDRNoyvzVlGWyfUiYSwgWH+tieS7up1Nm0euTWo7UjCYIGgZDpLI4kRev6ArrFQmK+klpyoRUyuBa3NHF7GHSlefVXf3eb8b//6wf1eife89A4igP80HwtoCZmdvFxmkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngt5999ulvq167R0Fvh+gfF0cPDVnAsqXpsWSl0f/16+F9Pq9RiwLQMF7uEkwzbmH1BiCC35lC7dqds87WhctjQm6tOn4q02++VrHM63Wp/YNSr3zL6Dx+8F+zqf778MH/nk3vj8WJ51EhbrqK6f2j4sNeCB7xQRI2MoIyjgN6/+z1cXjoyeSz5MP1j+Hv6fzytYSBeP1OpF1IkMP3YjmXAm83r5Yf9GKp3uI/6LsUwHyYzN9OJatgxHFFcGMeUNJHHfeHyJAN8C9WFTKPtRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhT0yRC7CvhQq/zgXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kgbrOPZns0CgUtlZrPMgsogDFis4xJ9QJutoI+5P9ffFj+Gn/DbaIJyxpt7XKBNHBxX8rw3oLEzgPXmhzhYEHk8cNIU+xB7ej45LhcgJoLu5AkFZOrL8BM/81kfdAzmiLOTeLjvHVhEV1B8sPjx4oOJF3Uem9+E988vSO9Tddt64tqKENe0WGUd4HITAXUxh6VlO/wMTRTGQHNM9EPhvH/71Xz/8+4ejYzk4L46O5cfp6uhYndkVoUB5NPwQtLArobJE+Tg6uD8XPdwfhRvSggcfhKPQnAdHb+/PPzxYyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk6OkLUpH7jZmm7tW9qRcD4aMO5Q4IbPU2+HqiOAu40MYJSYo7eH3+IzK+qGCRRV0Grw0rXr95Xc6d2qNNYPOZerbptP/nbev52RrTg6lj3Or44aclvv392+PTZ0+f7wK+JnoKs6blX7JGYliLrGimGQrz4E40tf2jODStQGsZSvpf4/NXXPqmiHuIUol5uVKJ5AUMLAYjnFnfCywjomxOhTLKlrHFsbV4fHdvbT8tBPNy85ouyA2lsFlhB3fRL8EZZDTm0hBAJK1fAgU3FGS3IA4VeeIjEyizCc+PxPPw95V/++SH8+XtA1DzqTsI40fXtx7A6h5ghnhb2dsnGpNqFdKIslyi1DPRLLUwAv4peD4hnNVCTEWYjfNFrmXAhlu6rRYlC+kzQKDa/ajaqIFk5XUm6n5zAMTBqT5bTikwf5AQKyh1UtjGBo57bLUVwow14LEdJk1uodI3IXsyTD8eLpAIRbaBpwcRJPZHv+gygHZNt3u7Eo3Ob7jFk6zhmM2Vnnvz70cVUhzvlUuvHmz5+yHYBkbg0MMa1RoEx/JyyUZVMsk9AIs1QEqE1pGi+pugR/f+Ee4ldjBxIUcKWMUmqQmEk+fo5OiqqvCUcAibLkdkPXHtJOY2wLrtZ2NEGoVo1CmsZSz6NyDL58K+ffyGU8RA+R3LwH1Ufck4P5AsQlUyGB/+SvbVmXPcxnjJ2NnwkvqrHH05OjzY89R5UDhnTItsmkNnYGNTTMEdyhx2ix1MG+CokzqL0SEI7DD6fSCN5sBV+syHABv+T9JG90hH2tePs1n8x31nSxvAIDOHGxjV1uBQeVt2E4BYvFVbC+x+fv5Nyeomee9hm881uTi5yWvjxyEHZuvBw3aAYxQJ10b5Q8/Xk/mEhyCirAQ+9vtXkl0JZQ4N/LyuNDac3Q79duuzYg0mHhvg4C4i5n3peHvloy9GIBo1XjCMtHl9EUXqMP5PRg0+nxocPP/azG8eEIKjHCAmAQNRq6DBj5ZgxGfFgbNwGcd+aP/j7bCobtnCL8Wd1X6cKgVd5zBLmpC/ffBEuBn4JwwcvYoJvG6SYLuXR4w+T4WxakTyTvw2nGSYYXrurMt1WBqighTj6zWL+yqemoCzkQVNg9ll6W7zAs1IqyQGjNlMZilWINR97rVY8LeEn3W2iNLibAaQ9E8XK8xP6b5z2SKpYMzk21JlQZBF02DbvwjVyMnoIOzf9nQhPvJqmQBCDPLtDGgBp1xo2PiFTn3BYXLUA53TXcs4qRNMs5hdIw46HD+j5oiyeWKIhC79mAaDPB7McDuJhl5zG+Lqkmxi3mW4P6zJTWgL/TI90wOgmgwEiumA3sVmMXesh/dfjduTZokD/eZJvCPbHsR41fuDy56IwLWzSailiUmxHxMwce7eNoraFQYypY46fqZhgC3R3j1JoeDdXUvkCbmxe25HnGmckGjGkiS6XYb1vxDvZ6XZXyPvP/1zEPDSqebRGfw+LVRdRqPI1E167tSQLFGNcN+KDkYBSjh6MBU+piDL+XukWirk3b+rYbRbnZx+zi0WbBBTckF2IiOCxY+jbSGROxWKQfWL2awUzz51GgQ3ViGtDiWYIEtOPk3iPza/BAaubXKsupamPng157Lsv8iA52sV5Ro+sVe7tCJMLM8CKxOIXHsCzhoTf5H2J6WHUA3dF6HL7plAfxnkrbO6Z4N2vQCjienYy7iJqfYNB1SItt9xEzJhfP6ZBsitUwfW6ltBKffuA2dz1RlMQdCnOh4BX6YWtyU8mtJE1Zjx4u3TfziUETjF4BBwf/HUMdJuu1oF4ChtlKjuthUYZK4vAlG8Wd9yjSf7AHb6SWUj/Pja7hn85+ONT9V8rUbcea9DSgYc/YBGB87hRyDafqSP8UVN2MQyj+jAVXRgKdjSBMx5Gi5Teb+rNPcghKH9QAlSVPtIJXJ2zcesCBjMRpUx5ETg1o78XmAgQxeiEmFKrqmtjvk0q2/XAgVXJUs3FxeREl8sh37+PBMnT36FlnHvn81d4F3nwQKOZvT5drj+4cugH4WwfSFI1Gfen5dGBxG/q8flSKrnq8V+eMHDnRhNO3sLPdIfIUVuM7j5YFSB+45lj9LcP/erktI8QKv/OWKpY/HYpsteJ5UZQTKNuBRwDA1OhvKPdWVBwBn9rIT3Jw458MQ40mbND0vkLqQpSkiYEGJNCZ4zzwI+mKB/zKbZ3AxTVDLd6PdZSP8vd8S+mdgZiSS7+QqNPW871ZVqt0jGTjbCYzMYtphPBNZd9DubTR6rrvMImlChHC+mbVwQ2NBkBi26kOeR9KiprL37Ufx9CZxfN6VbQ2jfoSgjQrl2U44cD1dFFMqa4zMS3Og85abPJHtKrSP/F9gJ3/4a/scM3+S1Q5bf8K7+Bo3zhr70AgbFwi+xUMVIsJf3KRx7MVkys/geW7HZdw1QdEumKlqcD1alpES4vYiXCJ/t/fv79s2f/gPYhh312sXg720iOtDhWY33NyswbXBeuueW6qpvRg3rioAqc76mMQmVPpkCZqDjoQWatxRQ8DIX3f7pcitNItB9+jnrWhKUM5etSEtQcvJDdGYNk0jPTol8GKabwHOCZZZbdO+3DLipBR6WwF7Ls3sXXHp15PyzPzy9flaFXYrUyoLbI8ODpH//09Nkz6b7TrMmshx1DUGrZRXq1BugdFD97yZOe6UKXyMVezzD/jbez0GZT3ZOpGIg2dc3ifQGYvJVGHhe0ZDUBt0xDS5SJxQjpbIkFmh466YcLfYTgXbd5j4KjBCxQXxmmiFVxybqaIkiS6akqYvFz4LSXooUJI5VKwKH2KYFif2nTsVXfPguVwMoH9JNciCR0UWGIpwT1JRnJ5QU4bDfqkF5LC8MQdFUHvCNLoxtCl1BuPqqyfS2/LdrQ773JIX+GnXsd7I8u54rjOV2B4coIVGYB9EzwWy5gh6WbQWhW/O0KabQGH9W5L1rbCKQoR1TzqgWZnSB9fYGL/vzcVqBGkpRqsr5FP0QjKCuJFYJdmwyytmh+k91HnTIKUgo1NEzYejWbJb7qoJqhpRi0EKNcA51ovdzFlPMSbBJysuWFzP6LE95XB03Uffo0wG8dinayjxquHn3sjXZfawW9r+qYSCfwPcQXdUYIC5AFIBeyqOIwKYqsZvQGLjrrUWIoaL6T426mfzXVvNsgV+YlMCriaM5AxxqQZHrK19ku+9jiUn94bmKyp0UHqDBUx2lXDGaMZZel2rvMqBnINp6L6GvE66It6bXuIbNZHTjKbpcgEHs+F0sqeufB5AsYaAIkC3jOw+79tRdv5mq1W7L7D8Tvlb/KbGuiE3pe5aMAOIwIwErfQlmbLWFu4Hj21eznXL9ZXP9un8ptW8U2R4OxCRvUha34d+uVRs870DRAObNKf95/efD0xfP+5/3yU733eg/cyc389DSgItjHkIZ1BleJfgdk0fqgj8yZuQJSiHKwObANoMSJvX5Loh608zfHp3P1+j3gxiLp83chmMUogVtmhegj6f9L23UuN+4b8fusp4CVJrhP8inFo4Gptcw5itSRkNtVXb/0XL8ZPHz2t0sQlM1Yaf8mixCx2I5dYAlGASV6htAcmb7oAGEIzdEgI4BqYsI9GnFvZx3hwSs+HCbW5aa62i31sfIgGTal25f+oIbikx7Z/GqNUPzXx+0/7HLkqUpu+01q+vhGnkLuNfIEGI8dmowMp0tuNjOcO2dV2fja5aU3SIFkYAmFZIfWSL3cqswfrSgs63zh6mvzkK4DXWXFakaWC7nMquGExeTljK7suMPH7v+nw2TnlD0MZ1VN+bzEKIB+uGvKypsLV+SzJzeAryyI4AtPtQ5QrBYlA7oDfmwa8gIEqcBtAALYeTIJw/4t2wZJNOB3DMTAHN/hr5dkGH9uhUsIX7GnuP4Y8LF+BZfELT9wcDlXv42TyDb5ttPjm+0jwDUKL/l6TiXVjP0s8MVpPg/NwhWFnTZU56548nrK0P874DM6c6vC47YnE0iHg88gFoRFqedIUvjqL38Pnz9yDriWKCa12ieTJ9YynMl/N/qg0oGWAfXaBkvUCl2TVOOyOCwCs2JHl8QEktWbExWwLDB0OuDdaUFJg9sTG6BkPGpVFtcbuqHOKwGHw1bosdRI+YZJWk1ds5eEz2O5G0vAE2t+161Pm9128zrVL4IUgIxv490X4tJZVPHVfvrevU+T7jZFwcbERAD2i0QVg1iStK83IAlKE4tIRNYGs5pgS534mB3iF1oZZau6ptIX1/ZfsHDAeO10WpWmx940Xk9A2nQf47VX58f1MtEV9ap7J+Wbv3/qq4bWcmj7PjaJ5XUbr+UrVjGes4yYOVy6/b6t8ZA5Lf7Bdsrtpc4EGlgNvST04CAWb2SuhAc7JXNZ595TaVxjmkdFt3INEH1cGIn+FQ/b4ay6l4bvqV9CKb4NoiXAxnDsjmEkkfO+nLG702EbuUc2JoazMobyELPpRDtIAD7B76k4Gr0SQeYkfY+FZ9/wrPqOvMUYtI2FZDSi6F0LZxQ8Sn0iMknaPIIiliCLIPrVXKslJo6Qlw3VPsyoIL5aUD2ncJn78zCrQgZvDN+TCN4HDJ7gqpoy1xAYe0dyiHTQDG3TzQV9Z74atRVaUgOsfMCVAfk+B9EhHQAsXE4ZWtTrhEY0BF3wUdByzyc++ERvXeMUlFewC9VpxlN+xHp2RPjYmiPzlkOuzxMJYsRRPR0kQeAnlCafvvxFVBCUpOE0zfnL+rv+lqoMpP348DhteX558/quCcdzKpG58d7kNyVF18LUSqPNqhjuMdkIwZykr3xzBAd9+V9M+r+3U0g+2ei4Id8LbxrDSmnyxYJmufPU103t3eNHolDB61OK2BJ7vekH4Lx7U2RovcLhrrh//js1VWn/+5lTiYpDg38RtV5huziN9p7+gxTbJJWKNTco2mrYG6yzt47nfyCwYuS/Gf5r9C+LPzxqt34ha43rP29LDmJWEGcgBFewSFD1HEf1YVHXZRk1jZE4vckvZDu2OXc1mbq6HGgex2W3iMWkVTVp3jd6aObJ+O+czrz7+AZHhLKLRI4jKUU3dkJH0eObABDRwa9Y0pA210U/DeOx3RsHnjLsr0aQNnDWZ1diQI0Z5bDXMrZTOx61enOiN+Rnhj9hRnZKV3njG4kQRp8+4137ukOE5Q+u0dCHc0RHW+0Ms7paBl+vygxX4Ah+rEl0lv+e1dScB5x91Pfltx04J1Zv1n+SvApIDSQUETSbQIAtQomqlTdts7Q9mfCA7ZfxyHRJx0bK0Us2cGvjnWea86y5DcIyp+zo45sUmbVUmSnYOuGPWxEZX4KVZ65oKFRnZ+HYWvv4mX1quRraTIWrUkycMkiwD30Wzku6kd/QzFzkdBnwERM5dQhq+p3RQ+Kdhmgkn+KIqjY1LQuXkQTznhZLrgE1TBxjC6U1dhcjmPEgJOXcT43YdCOp5Wtf5/M51a2rS7i19qDAOjcpumfNYKeEQerUamy/77Iq8ux6qOt25OtVQdLTVwM9hzBFjy1jtQZj7rB9IPofRlbtAdheUH1aNUB1+F7VbHgFkeLWETTpw/ocu1X1Hqc0z9kevavZQKvFIveByllwpxU3YLv71LHhN+6ClhWMuKaCXIOMlJauJpgcMGX34ArDVw0W4EQRXNm4zPMV3MWIzRCYdD6L+6md2sHusM/xVGuQn2Mjl69Cw0nswgErCm7F3qPObxxG6DputsJV4THGy4A1k9HoH18+vEouKmKgdBPTNmec0XZRPSRxeMktipOMJrWjs/usWrDWW3FUScV22pxP3ad+9nUhdDmCygzJuWs4tjVPd4UvBWVeZ1gdhl3pippAV2z4npiZ4taUmOeat3Y0sdzdgkJ1WVLNclQ08wZ/YfAZhbJinM4ZGxAqpURK24y8y/5Z25V/x3Hj6P3Zf0VNzdFVSvvcu3e0foole7zPUedJyin1yFEkZ5TTz5077f998fHjVyBZR/vIXFY1iwQBkAWCIAD+TTKajNHgRr5Hgb05ayLNMDsA/cQ0tRm2dKU2LvIntZcR2rB9KbMsAdMctWig2aSLwMnyaO/RAdAkp1KTX1j+cqPKhha3rUYkSUxZ/UBqurxFVAJHTAgc2FiY8mHjRfJ+R2NSZ7kprBgKbJYKpm1aXqFcuf0++ssxSEVHYTz8w2JtwbGdpKlFjf1/6Fqp7Xo8WroaX9z63Nj1Ql/Hoxs6IeVOZWPbWBFCbzaC1GWNCeLeVvQL/RH7V6K/S3uXyI1McWvStLELtU+J2KidqySVoCI5Co+TLct3MVEZTqvdbbt92eniXghiVybleZXDW7kVzOoAFvx52PQu8y3GPrj3xAu3ipUMfC3TWM8oVprDtvO8wFxvnA9EeoT2ZDex6tOkr6KOkknCzLBJVmaeCEzQN4R1OtJ0fRiaIBxiEUjLHb8KeJ06xgQ9ZaiyZttTKaRizbWfQZmSISbeAqgUwdV0R6ZanDzGGl4tH27vqhhk9iSdZ5W+xwRKWDQxqCbgwphyDZYeYGxjie3Cqt9/CMWpEv/+tDWBaO4FDTNzOaI1wDm8S3NCKMjtBytWxsYHe/sHCOka5bDD5PbnVZkILQqTLWAHvc6U59Z+27dShWjhyhxVK/PyM46i+HD50d7jk/a+kCmZ+g0THhYyD1YMcqtjjNf9rfZ9/iJOv5fBOIcKPC9tB8crYzltbKiMCvgb3X2aqTFEvYxB6dmEgJGlgCL+9RfjNOX5YH85st6zuk6FQBM38lGjpSK7CdMIquM+H2/txJnRJuJB/cqizDeni/+4s+JksP+EA2Mq+lOWhiGt25XyQbvy3uHek08+jcq5TBMyVUh33V9yx0EnmusrcxHM1ZG5fD1hB780LzwdVtzh/3TpESyfIBk+b9Wu1mvObX0/BhhwksT3VoKI8kVoRqsnPY7xm1MGXvTAyMaH/cO6jeZphPjNrKRN40UBKUyCC8MJV61bf8IPokVqFFFQtDB/4n1n3SXMrBpFyv/U0YRK/FLvPGYJIScVygmaQWlJ9godyGXYsFRIaL/DGS+fQcg7PgkAzPi3sNYrjGCKxggSC3QLbmBYO9fnrUbjTJUkaLpd4ySl3rndmaT7kcO28Tr54OjQdjSbdJWnoQxNCpmadwXMbHamlGmksSBGYRq+KkLrN5f9vwSjx8ype04nSmuLHPAxbyGxMDh8qcSLvnIBND1FPU1Ac//aVJsoJvDhminnAb7gYFCoHu8bGx6ffAKmmD+3qXsqwb7cdotVOPT3HURAz8YFIj7r5GzPEq4EdY8NBtlQqNNt6/Rn0pHtQhEaNkEqgtABsMKo7aSvOOMKOE9wXO9G1ThoMIr6m3G9uNk7wf47bsPbyhUgaT+Cki2IN7apBgRbb10x7rVT+hIJhHjXB4y5KfXXrKnppN88fHwYTB1tLZy3Kz3b0XF9pqhZ6iCGM75u4+127VUIlp9nb3wmzRrYjyQOOx3ZDoZ/ITc03rlxxj4iU8fdfpqCKPkU/kqP1vDT79F5lsxgMQRMn1TJS6KpVzrJ5Y435YCP9cj2y4yOtp21QxSfT8W89TEcRqS0DE1jMs3+vq0phzHgxjRNoC4eGiXOo44//+EFxsNkirQSaYTTziPpNzY5FFXmKaKp7sw4zbXLUuRtN8sk60rDU3W0dEWZMPWBDq2rft9Gl+Yh2DOD3I4OJJn5aNrNwrkxaX2RSwWRLtX71n2etlt7SvaqR7nlbDd4vIqBY6Ib+VDZpHafHk5QiL5yMZz0oXJg0XnadQhyqsm7ap1pnRMFXuLwmFVpXoLg1chqrezNNiHtizXASOkJbZMEY7E4HmHEF+wtWZLiWUNumCwx8UWZT4leM0sPaHfqGa7y9e9/FFGBVs0U47CCOAxh7Hokr4ccW5AiEbpAqPTmkENH4Xz1z3a38lsRfTfyNv4a3goFxR4j94OQgqxR9dcuPqpk01Jb7q+4EQhQDcjoG7LagHz3tSVriKf6z2yd/AwxPWC4emeJ63Uwc5vPDeNRGiuueZ5TfXsLe83Pb313DWc5XAFjHth4fs4i5gaybvHjyn9UD4+W71mo8rd2CND8eb1YhG951YbT82p5tA9dy/Tp6tvkQpkaHf+fHddVz78wty2LKqs+t0WB3RtiFnNg12OHF823t3gj+pODhyeV2lCGXVsb4Iofhi2aEgQ7SFvoLt919Q80+sct+501cfiO03NUfU6c2ISaSrV3uG/l1v4rZsGbPZ8NdNnFpJl/E+XTJQCSk2Xnk+2u0O4qbUe0rM82OcH47Psk4wuGc0cfVZwhTRh5y2vF+wuLfIGcK6tV+xIOlEboF0iyuL42Q1IM1J4jwBc6LvOM+ifMP0r5CpeaxtCjjSc4boXmDA3AZBT4U6uFOCb4iakMli+2vtMSgm4kwrMyrwkmoBE5LJxoByzEgKZzJQxJ8vNkh6RXYRjoUaoRh3leMW+lPSBDmUm17GLdAD9E3LXVTvXvES90iI0NdyaQP4KCTsgagZVJsGgJBrNl7NZbxoKtLUmBddm1ZIEaJtYVDalOsMh6Vm/LDmjCRw9klWNGzgkv7cIMFioTAHaynWJPS3jrAKwqR2nu3bHyMLQ/dOgABqepJDGHnUNKBUF3JBg1rIpG1IiDG9bR0d4nTRSFpndC5FCUUb7ZV4nwsesLC9CqPrLT6QPU0rf45zUkAkpsblW79uMTE4U421Ufa3Qyl6En9vvnfiR702AfEuBadTx/dWVcmleh/Fn64ll4A5I6eS5ZLhDzSo346FTNgbMo850PSUNVBKBBsD2bWVCxiLhRcdRBDb5cXtgY+QxfXbJ2JZRgNKwDaxqh1HFnsbBWWCeWR45l+ZYstF4Y1uwfpslHzDYzA+lqhiEpR2TnEem4q3cH427GdZijwthXDHoxQhkmBJl9YhUnqrUm0lRZ2UpORtaoSPpexYxijZE0DAG8ekeXXyRV2Ktne9Sh6rURQD5ZLZJplOeNUkqT/S+B+TerE5UoYFoAEt+At7g2zCJwjwglzFIdlxfDgqod1Fakp3yuNVizOtwCem5DidP1W+aRSd1hs6lmt2b4k1YIrUOFOVdvKLL4BA4rtcWQaDu8trDZbz5rzBsMNWaz6sB88LymOjHnJDx2wEvYfPPcIg/X1f9Wd2z+swSOAyxiB2khesKXChXy3Naec9xwcc6XTeBFi35jV97BYnFx/QW+6x2ngqkpmtkFuH0OR/BZq3psL7kgxUx6SdiyPLfw/WoNfWRNxUiUxncSIXxZfM7UV6SJctFdhIeKlzIvzNv2a15/HYX/wpKT2TfBIlMArIQ6wWmmQ6xYAXPBKuAPCuIqs7B+FJhNXYEv48rH93gXC/gW0sReGVsaPLZqYx+wFYNxKHkZBRTmI/slCUSb5/N0xh+SUMHbQ4TgMMLg/Ys8en8p3ZGnXHSfhp9PV5unT9t3nkaP3ddy2fXVsDBX3bBYuG9spnUeSnGh1NEXD8J0Aga9P3ph+1nZ8d+WH+lsjH+P4Tf24IMP3suO13TmxvMzuv7V6LL0/5vw/Osfuy3f/8RP9aK32vvmgmUuY8v3Tx6/Z6ZgnjYmjnLIcb88sn+jNyZvIjj42DaZcOTbPDRwMH8boOWDg/0PjoyuR4+ODh5ZWyPcDClmx5VDoJnn5I23eWCI76El3QQ/MBayXzqKbt7/4F3lz0qcxgxROH8tjwzR45PNiSGyOfjQONWWSD+06Em8tufNsd38CN8w4F46slmhk+MYs1qfOtIgbzZHkgSV6EasYBZFP+NAaU327iMT4MY6xglnmzOcrAinqq3N+qury2K+vsJEHJp7rzftSCZnFhmg6aXpHZev0783yFCr8ItuzCqNmIxw8fybz82Ad7HzxTleOb+3T9GUy87anKHi57nMd6UT/SZ1kW+eLG1M9zcfHMYHx5EOo0bjg4N246Nijutnjbw9jc3GeVD5aHlksuQ9jkccHFJpsRHndp5hXqsbOpSKZISf0sNTLBVHN0kFMSkWZLHMw179lqWqSvFt+u6cwPB9ex0+J7n2hygXbhyTuAb0HxGX1ywdAmzvwvDxma0w9Wy2CdnMr+wXmtvVHLHILmZY2D/1Jlj+nqLy06ebp/XLGzTmFREVZjHb3D7b2VgC6auDlYHYnNmCYfeAxLtnzn6+92+rFv+GReTso7PLkM75PooQP0Ko57g58xczs+fgo7uBu17Wmz/WslH5Wb9WR2jeVxbh+zwmtlTeFB3qy1JlFf1lvPMY3DDYqSOKQY6BQGYko6ODqa8p0Ns7ddfAvSlu3rWNf+njlfIsMMzO1NsA/tpokytFQNv9IgyUzJS5x4A1jtFu9l40s+Ru6rsQ7/t3WyBhYSMrYsQEK0NElBN3MDPimLfaiMLrU8wX56p7LmQI4KWlPfoJ57CrcTYAbnKtziAvSAk8RjIWBB7cHSPLB/Cm8QIoDQ6qpkzSQDeWoMfw3g++/WJYQFWv8mXxan+NtfgzztT+YZI4ZhmVQLIZTHZh7pE921sAQznoWLGFgVlglhWUn005C/jes3k05k9j4N1Tx287WMf88nO80qUnlijNVORLXrLg6FSpdRvpn/B/Gw20z29al3+sw8JM4atF14bIopDWIDwBSe9EdhfiJu8kY8pfxf30mxWH+h5KPkSedMut9uCQfJdYLfPi4XyPLzQL5XrUl0PJib8LJKteyCM/3delHG7mVwKulBecCLRYlcILsshFGAky/qI9v4Aklz8IFY3uYATAwrAbVYoAtdRkbfDTp247OGC84sQ5S8+kLfRKto90RPcS/fSR9JOO2c8zm4iqUeDilf58GYxPDaaQKsPr7K4QoGmPyTYt+dELhT/iC+VO39jhrzGlgVt8hWGZxQW0dfTSBncXxuPuAgU226nuRTuDI+tNJFPRDZHBEKXhmPyavEXixqSo2IwOSGYz9ZXW068v8cfSFuEPbSZ4srnyxRWedNyPsu/wLzqI5V/zGlmlXWWnwaZtHXFqKjnzqR+fd1iN+UWjzTxCOzVIK7rmJwUxbFU56fiDDElqoZFeQkJBJo2wgMiqcU0TTe393OGAR2YwHycro6Ga6S3arUN+3WYL2f2mmgx6FYeVP7SkDMfnLvxboPAoJk9YPLiGmwD5g9wPbXJINNHVNcjZfhDL0MrWg55/v/2TTgAlLRNRLKhZzqjar3Phe2e7v1kla519+M3ZpVkvgBPzUPEAt8PwFCaZwjdiNR8C2wqhukOymAKOjlcp0TFsgIw94c9A9db9zwe/Y4+G+sVwm5oIN954+E5X5cBllx3Z93mOSwyK0SLS48R67dPFf92RM8wovPQCAG0ap3Nq6KNRDgcqCISQ+7cwjLyLHh/yPFFHpV+Nb1vLvD0T8UyOG2Sbk1XshUe8Z210gm3PfTDrNK6j3e5hkvSpUI+GsR5NGq1pDEDsbitbQhrcqc1xaDad38T9N74zs/t5t0isJ2frW07WcrgjCZ1BiWOOnGAa97HR7oZ74KbP/QPj1nuPD8N2vbq/W92f3W+SAHqLOJ3mTfqlcF3oLXqFNML6Vn78zyzlLlNaRH24iF08h3OLIQxr6mAeC8MQDQmOJ0lvBU/m22jglP1WhlKaTZ8s9/aj1UqmihyPpDPmm+Xb/N7tdCb/eQ1um17H2tudz0e9/ISCVj/VS+/bT3Pvooza/64Hh3StdrsnwSXK22NXh2NOJ0JZJ9bPf44ElN9gMU/LgM/XEY9DWsGwv3mKVRqpxYZ5DGAyUbZKvKreurSse7EAf98OtkmZvIH5ugwf4PWQddp/GZ9FTgID0oxjpedXPrKJM78Ll990flVbSsqr703L9VMwAvCxe2nsUiE16PIz8BWsmFaTyTIG0nhsUjYpqce0aB6ZhiWZP17b/sWJZEUn8ZUIePRk+S5SM8QMDcCf/y6PkJCwM0NXMvMqscHvQwIz7b4VEemSDaRSP2rDqUSTRcJUSQtKZ9xpMtwtJf3keCzRNMgnY3egQoiNyQIDRwHeKVURYh6NqG7cbZeBPbvUcAIEd8V1kaqTSnxoA/7fbGfQGDleLPg8gbZAzikC+gEVfvGkQQRgkRIo8fjxOnfrIRcUlcQqZTSPoV7fR+hhVX1rh8Nr0Z/jjbynx2Gg96Gr2OHN2cVrUNAOzE67rMCOmgdnp0JTtINdiCaUiRMo1XNOo1Lggx5rTLoGJnsp0qenuU/xCeFeTOW+2J2O/pL4nprdFNrylHeRHT3hlV1HRUDXhXmaxLI/JJDZNxUKL6+HIsulhksvNFwv+zIkVfEznJAzaFoO0KIw101fXmdIztFjXXaXUsrRFFVOrwnhhxfg5KtlbcLvPAfTJkmNFA/0vE542aqmuULkSZha58uNyqm2Hwlz+tYVr0h1ardQ+p1Wo/Er083diF+uWjmt/XPa6f2I9RRNkpeD4BPoAh1zviAE9FjZrLb0gU6e/bCOCZF4fn12QVZ3EOL5NHwDrItKh7HBx2Kzd2L13uXhZhbIjaqNndJu0ozPoBnsd9rsu06Fx9Kg2MAJrQncJ8ZOB2o+QsWOUSe20+Dl3V+sPOJwE47Pz7toua3by2l0izt45Y4zAfJNiNqCQynIMYiemOENIXM7hLtnuhvswF6ei847G/4d3Ywiv260yJy51bTq7Pt4FoDQ2t6w3e5uLMc6xked1whuPTvDsXoKAq90UJMd//5WN/UCV9/Xrf29eZepG1AdHuw+tsJ7zqaRdq5YIpxma4b/+5Gik+3NgWXJtyohEYIds6A4YmYHOnJBuxiRbmdLOt4pQuJx9fxInLbfgmj3ZiXAOlCrMo7ulfaI8UQUrqXxBNg39GM7etajYGaE143xxTJdGT0Sqqy2dzwZ27x9kSQ65dq4fWMgBMqAUipoWty9ZAA72X4HQWphdZ8Yj0n1z5X8jzTd7I6T+FAsfsb571SkoMp8Z5+KjgKLxP3GMUozyjMBWoGjeDYBmM1Ku8kg39JhzeinvmbnSp9/VfOei3Ldn8DF+fv2SEhpHEZiYjL1YpO3o1LOckcEN9n8eFVOg+1oyJI1OqWVLFXqABWN7hdeKT1dWcCq8cdInPcNHY8XGqpyEfgt+WVP+JrTDuq2YIl5VI/xA4Kr+S3skeoFEEBGfmZEqoMBpw49aEvLBem3Gqbiq8uixXH98q34O3zzxa13LNtRtLgHfdqmBzMf2g9mOZqeFFs5gEiS3bBvPMdjkRjJKvywNs1kF/vh7N2/4V13DrGbvftXbqnr9vS/F6u3ZAq8BT21IhjkvzDunhHkrVnBcd0dnoEhoCnrsC5E6GsQVaYv3e6uKOK4vNjpzgRXDaAlxHr8EILZbsM8aF9NvAAyZtwoI23RnMtqW/IuY5q1c4bURMKBZlebs06JALvRbp113VFlSh2vnC2yMLO945YAFQEYXZAn4FuXV7ACa2oOBbABpujz7qRIAihdF3xpjk4WxYaYYdCvGB36tY1NtzKzyKaTyjFPae9GoKE7iJKlvfTNLVf28lTBQ5MaqYugE5UnDhPS6Xpw6Blm25Ba/Ylt0Z5UxzBy41MbVX+mD4qm+6tCcuaP9j45lnNz6/lUSnNFisKb46BNmsbNPZibeix0/437K+WCZor6dMv160uD4XmAhs20aJiYGymN5vI2tWr7h5JDH/xIqDQw1sOpmdxRD46ZFbtTvZIkd4K8TJcsn/tJv3mkoV6emy356ADu86kbfeWbgsEtwca97OOHAzNG506Bp2weWUG6akzv+Sc/64mZJTzH9FYGPJbLR7Yt0pjl2ZF93KKVHzcY0XzeO2Cg2ANCxqeKLON0Z46k9AhlPIETPNoYFpBIziqFUizrSPA/kCJKIV3VUAtjkxJOZWRY56OY4W5YS23XP1iRVBeeTif6GYXHe6ZfDB96eGrui1EIFAz9dgeHYV5ONE0nJLbD51DFJ+dVIaDa+1rsRvfbAjupCqpSIqbwkzcqysLGcepvuZ7ZX7vA1aGxYiKwWODl6oPuoCqX8jzngOyGf9W5Bt2+ED13HQwfs5S1UG2CBWhcUJ1V1lmVzqF2R3qZ+5HUbl2X6JeZD9OPa2qebF8C2VD9EdvFq9HA4m0kDAmZaZSn+z4NwnCVdgY9b7i7hkqcLoyc7lfyuYARQFRTqkaBcmZWCdimyFrcxIVdwvjV1ffrZjhNX5FcDtQVc1uLjXQH9GQWU3nnAA1GIU2wH75NuOFHyNDc+vrDEftelaOfJXsEVAXZFEwdTX6sVa8gYVCqcYPYZS8+LSMptpyL+5gMZ4veOsDpmky8OXaROfIxgvm9hQQ+FwjnWfeksaY44VgPj5ZxqciZi/jsF9Y4i7Kx5cxYsHOWJ/2kWV3Vd0NpenE0fvsl9bFixKbkV+qn9639bshFmN87K//5qInfQ8YshCleFy+63cRSJEMdjCLCKxnpFbOQGMF615+iXbwbFTN2zbjy32qki1hU+HNlVymjlj3+W7/ov1DEJAOx5B5K1t+Y30cs6y6S+P5Xe+U/ecU7fla/Gr31SzEQWNDJHNTkudRcfxfXcaPYwE1T3V42/COLopuACv3Z9a90j5tvhKM1bZOauB8fWdT23kPT1wfvpjLT0AuYEoCkPmGSM6S8vVam+xsKjComyOmCnXZfvk0ulvCDjN1f9NXAveMJcZSld5DlszwpTfmesLF9DXGL7YcbSgcUyziUuKT2D8D3Pnqzu2k2VjI2vEBgmCwaHNdXLyxurdbN/QEHMLRe+O8vrr7FiaSjdfELkdX97iinmtUTphe/dJKUbTj41oIPmfBkUbLyIXnE/wPd+PQ6")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKJf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0+zL+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRprg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+KuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7o8f27iNvHG4P/OvYPc5n3ZtmrGTpteHFyZ1baXxU8fOWU57PYrll5Iom09kUUdKcVxb79/+znzwmR1gsStSafq99+1dLC4ADAYDYDAYzAyUdRyIUPb4Vf9hX4Wy/hfgY1/2//LN/st9WdT3UBkSDGqkWzWSDKIRyWswJa7CNKtjWj98UJCiRoYljlUhNqZJPxNp9KLYFyC+NrU8IeEB07g3eZYr5JOWB2nDcU2qeRvtTQpyuWIA4nA9OosJJSuksZbfB0wbxMek1cZKTzWMi5IDc/fOJgwNb4NKoGV8XJEEYUNKNhbegidvbyLqdNRUlJo16fPPP9yvh7MqkhrJ0VCaQ6hsYMMx7LI/wGElPl6UX33x68N31Z1N+ZX8BfaSvdgcz4WjgqEPIpKHk8Yfn794uf/40cF+ujtkWzhn1kLsaWbCjQJqbqkowyALYHW5qCiIaxLEF97BY6f3daq9iHDRnaXoP3r+RPUZTw/6pm3RLgCs29EJtTugu4Y45g4q+1npY9WjOCbt1gXoAEmM5jYZtlKFtiQ+p3B442TarK7Wx2BeOLCN8cdnQMJcjL2vdBVx4nmiEIDQXIrqBhaB4GYa6koy1Ef4QpcVTwo4unapqmubpMhhZ9WIK8z5hmAIwxm/CsIGooq4cEQvnQFXfs3ZkBzdvJXyt+rYAZyWvYSgXy4hayGIif34zjE7BQajGB4Eo5uhhvVtx1Fs5Ob7lo1ph5nkibV5KcorNWinJyZIIEv0qTOxLDDFSREciPwEniHm52JHUMaVjbpvGQ478bFRBIu38/X7megem91VCvKeco6tp/WA5rBaz2mCBPpRmzUH4sT1MKhxO7Rs7wLPCzGvEYnluxLX6tJe2UF3jLiVb6JKKW4o4rsQ+gwokwji3LxaQ1pLO5HAg7laV2+oXEtrcL4ngygavRmJxhtPkGD3Pqck0srNW9EGy4+X0Q8q3YNbRPM2bwScWoCnk4Tats0Q2RDoXYb/EFob4Vbh0YGdAcBkBinrr5LbYZQAjrJjxbZwyLjuvtQFJ4snoI2aq74IfNxHlmquWNwuMrEOUQhqy83qTHbFxU8XtCqk/gUHGZTygwz41Z81rUg9m50mO004Ii1DmOCCvwWo4+pTDBqLNMbM7/IKkQFelRwESj5eheeofFxlip6s1thEL+RwoHaVol/W7qNamDSAU++XbbrGf77aEKXj7UQ5lSwqmRr5Xubb/xvpyRmPRKbR6uPv4oQKipFaA+PLQpbQLFlSGIeExsHQ5eALphTybUatWqn+fXJdtzuo15QhglXr+1812GW1xYuBgBqjwIYwzCwROw2azH+DBOAD5JocEqQmRBVgToJwQBsllWI7xsK5Ubq9AwO4jTtLqHlBYm+EFJyH4vMMe1ubpUxoYbIykb4kt1mdenNg40xNJF/ayfkiVc1Zbe4HDII47/WAnKHnQnWLOO1KRi3LRRSaaFlIvX6XHhZLMl9eb+fn89cqsdAyq+xegZ2qUk9WOdqFIlPTenLpafGGpqPrgoMXii82FL17/dqk15Dxq8J/tp5Z6Qk2YCoVQIReOAYAHK5v1iGX6g4OeFX/y/5DY0hIGSLGySbghkPFpo0MytJzImzTIKd6Y1oBqzFbgSbQAgslQ27zkoWzdjktt63ioKe9pepYutOuNi6RzFOAz3NlCMjwearZSMPMI2jAiEGQUHZ+9Sw028rPEg7Oq5L7zOKX1F/8BPLapkL1DZ1zbzyp2O6Msi2XvC0uDu6qz77HDBJ1/PRj8gEM6Ml8/BjfNyVG8cX5lzrv7MRqUXLmLoSp+nZ5qQa72vLRAlYL0SGeKNT9gbowc/g1DExOTQVAxLFR5QBgUoNnXTi5Ev260HBh/eCOptq/87P3cOdHN2eXq9UYI6BdRJETZRn4lQfjibRV5t46UTslB8YtrcgUF5k+jK0ZKKjtC9o1A0sFjB+EKSUbmknY7oRoNHerREmpMIqB3TuElmT+uHbFtZjUtLAocMHujV9+6xFV/ePLF99/1//DX1U18c2jPz99/kdDAgyso+0N72NIlidPD149fS59ULSLFhoWY2n1Yr5cQ7dYq0CGsFK0fvJqh+x8A3VLPmqktPQ1BvSFHIG/7H/xZQ0LCWIrzWZ3GZBamZgTEa3t/6d086BftmuSa1w4GmwrgaWoVNOqe/1t3sxF+tSLfPhjzM+Czb8iPtJTDsXPyP7YF2Y/XK6dpENmIlO6Pp3f5ebZkUK9KFItvinwbWkerfXepEx0z/pDLo9070grU+vfRCR1tfOmdV7ZgDnEjGKXatUF9xvM/7hBYmkyfatYDIQsLgtOKbmM0PPLfd94sHtlgpGUThNyechyXCiSMr5Ht3Fs7v3dzY16Vv0XYb+Fn63QBCcdWwUaaRJKpcooohMxb2/bOoWhV6FiwJ9QMPrGiUSPgJMlm3l+XJsYOWyk+Lgx9hi/HFFO5ZxQDps2fUiQKUiFBkmYnsRW6ws5am26p1ws+Cc15xo8gfUI+zb1abB4LtPKZvW26lgkO7ZrN/HRvecwiATNvpIgXM+KmVfh7IGk3d5iZfbC8UnVLKOwh+SBH6Jt3qZ3UH3bUc1tjwPU7XIB983GjuD1uHBi2SAHpKTINvvWjb7eOXbZlUvedjqrN/qoaP1zdhjGUvCBkta7dh24c9GqTtbY8rJIOZAH1PCxzbcV7Ua+VfFiot5ziofSjwdmLRIxTiqgM3NxHHHNwFXHZvbdyxd/fvpk/4mbGJhOyZTtrgksBkkVNy6LEonK1mUOkd8MsBtKeDteRJp48Llthcj16CgOyOBx+IXAZXov4/7JREJy8DXh54PpgDnq5o1zxgQgkINfyEh0ZsvWk6BVizgLrEiaSgUvGe2uw+BVMHNDuGzfa+tLtuXFQSryhieNJN8CmxnZmvYN0e0qXZ+TevMTaEPicTaSniSUqeAjlywbl4UXgTX4t0rO40hwropOoZLOo3dwzITpri75sIGNMpeRVnGy0dvKe4S/zn1JQqMti9snaOSfmQ1ZPpD5dkyu1ybnuZa1c0F2zGBOGKKLvQao1gIhP4O3PpZipmxqAGlbCeyNF8xnDq9zWUTYMJW1ccTVHff4rQEGJ7W663ZKNYSoTbdMQwT6NLs46L5UwDD4/YIavi9p6Mu58DMCHHqBzY5BDZVKlAxkmJQEZcQzvEqTulSObrsgsSCy2i3qgzlt8ZsWP56ujIcOrO4vJKVoMp9Kbf9QOEbFvisKo2eUSWRaIWIWbhMEpOdOGtA0qsoZ7KEibpBOEMH5TBaEVBJrvyMdS+ig9JyHv4gYBZ6UDVXV2BFoIRbvAgn/L+ZHG8g9X477d04iGdJLVYHCVUMlxclCsCjic6RjC7ihx+4XL3j0dTbPjy/rrgOx0ASRajBMp3zOMLk6JMSWBLp9E3qbdjbvaM5ZRY8zw6i0OhOA5OP4Tru3/UqRS94U5GXDzkIB5DbzLrV1mkgk4gouZs1CUlDM+TAZXtXRXplKJW18stt6orLo0AwK3ggzDk+gAe5matPRoSTN8nvUQWQRG/jyjDdTXhH2Py6K5uhMezdyC9/Tu2eMIuzc01l0Nz9GYVc8sols6RE2EARcYIpqqGLuUICJlFE3F3E3+o7IcDqNNtRxY91F5xkJOguvO1t4yRRyDpOvvHKl5wG1nJxW2DO0ElBtMA/INt0SSrKvdi+8ZDfoWITZnBbImeGQJm5dVtkhIDuDSX5kQNG0rthmS5FV6DSrIBY8GTStJ+jcuJR2CIgIxvZePDohw/VpO1tAAIt4FtDinV6PxeUaetXtVysW0oETE/rLmN9UCc0dZ6pPfEi6d5dL9z2WMUaDUN13oJBd9vDkryshdVS6of+f9r8QTtuq5+hQnT97+u3TV/1Pq/p4c1k1LoGIR+eqiVUT48xexDMT90orZtko69OTYfEiMuO+ILpsam2KmmpG/s8KMOBee+MB8slyIyZsx5exrzpWIdAGEj6dHbuuLjlODjC1uQPEcV8ORRtBMqo8nOnJvK6vfqGxFcEgW388HERawEwPTAD5VV5CWht3KFt/yWHPTI3s0pXp1tlMNUy8lSlhojfLx9phbh5eY8uxTrPABh1lZ4DgP1hpj71DGHgZjpuGTavsMGQ+WM0eO0Tvtjba0tVGURs+ww2VYmMWKueotJNvvCqjUlKGIM2dwLLK4k5R8c0O/YmQ+yYOK2pu5nznjow6yghxCR3jTD3hn/dfHjx98VwOPOVnA2E+GA8FUc88KbZNldBmdYEYJL5omzc7qJLpuTqvALz41ouATnGzDUs4HNpZvtcpyvlfHkpiuQ6TkMfYbvsTNNK9u/463V2tR3bGSvuPZvMTua0vIJPrS6iz8bYjc0CcvzxHTuVrsRgrK/XeCr99A4jLyUyXRy4u+KXrLZKpGA61DADYmq+JH+gUSAU3hN3xQ8wpqSzEDPlDmQjzjW8VITHuBV8SA6OwDQcwOaIeOpLuXxR/BG9YL4tkT58xzUhNVmX3fy0H0jH85IR5CKDV+fK4FNAGTUNYTvvmOCj9kuUSdUlKekv3ckD9+2jDTUdisCRWiNto9Dpdwi1x0Ne/x4jHkgrMRCW5KcQ0VYnV4o5aOFsaBDLSmcrvZg2EXAwaNw5tA2cuFeuzdhg0j2oh1KZTmwPi79UpeBY7gqVkmGEI6JNJ10qjrVSbacCBs/nbo5P5qC+fCk09+EAaQq8qWiaytsu8WyHOZVxe0/8vBumkVtiZNyhIGxvde+u5YX8SHzcPS9TWKwygMVt8DOuYmvg0BQIzfUQB4GbdQ2al3eErWNYGOpX8R008j4dxs3pdQrfcbotd1qB5KtE2q4o+XTKbLCIN1qW0QMFEVYHYG5pcMSit0hKyvSQWBKQqxn+3i4zWQQdC8QJz2/8tPSPzMm6bc6u4571avTfe+iKdFIZDraqs8WMSQZp6PHZpGHvNh+AiwJdjZr5cscx8JtXR8VByWh+ydF1Ikj8WwQc9GL4LNYi8tVNDqbJJRft3UDEd/Zbh7rgfzi6GeGS6c+JnpuPI8V8fP+pHHr1VTW990EauWqO8QR+zRng02LQ8jtT/5BOVh2yWYXY90KftNBz1GIEH5fZhhu+ANwqzAS3Orosls1TAn7h0MhN8qvXab9ulNsyv4pXiUl4w86IUgBmg9lVuyuW+n3q6jlerLgXzBy348eLlk/2XvHZ/sn/w2MnsxI3bGrDT9KHkqKEb1Wjbrb80krET4n0HZyg2B3DcW0DFjLOqmbe04pUHmlT+JCNdqdOHTRFJVPlqd7Timv0vhA4YGOKqrRqSQCzGlUsgZ2Q26SNadUwfT8T6Q7X42Gsejzf498bjHTszxOlpBNLkXtOn2Q3Om12unfFYYvPM++3X+MjjTuarscuNqJCB4MtF1kigD0fGIdgEHfS1PS7WytnM3baZ+O9bpiJ3j3xZpwvaIw2dCCgV/uzQZ9/M54lM94pTFtE4pJciIG3SEleXS7frUAj6kGdnPCPZ8td6HLEKjJy6kQpaF/uJpZXVBObcYScp0C3ecSJd/rV+TaPtKNpXWF+IfkPo3i6Aqa8LXVYAfKufq05o9seexsBX5aZT7oyjiLe/yzJnb/PdrGb8Nmz6COmF/iiFwbCxyejh/9bdo7j3QP6Hk/df7995e//Oyas734zufDu6c3Dn7/WzL+jZ9rMgWsdjrW3Sh42/ArTpMvz+YH/26r+4plkApzPzCrREPcd437zs2/kPKs6IBrkkT9Pkyo9HsD3Te4u9O5s9rJStEh9v2NCYBmNZCaHfzoXo/aKKnnqd8NDTusOOet1RMV1XYlP9W8t6yQypvTvdO2WYbT3Nmh3WKe5xtF348c2L3Mk35uVJvDHDEK7hT+HML5Vg/KAhJZVIeWSe7UdJvz5AMcYMkEoSrXl2tJA+nuvlDkHyzNf05KFLVPD0mqkCIjnEpZ7cW85tFrI6OwYSS1RuQMR1M7wew5N4xQjF1DeRjZBAyXPn7EwzqHfil8dXJUBrls8CVukjKsJ16rZ4FN5M7j8UWR4EVa8X0tcPLWFw9F2tQR8vRZ0spCpVr4lrkcchQPFNPtB9CwZaRMF2Q7xkv/swDWBLWLROVzzedAZbK3USumB9abI7yprHQ0+Fkap1rAoL8iq4o4OCOIKKSKOXgI4I/8iq8jHV5NaXStLB6x43xdZpD0w6w8O1jTFCe+oQIxDScKNKbkWqbIwq5Qyf4plOYOfjU/eBiSKia60QFgnaDsAQ8F0M5YGfqSCRcWhRrfbX1ipFZHSLGG9okzY/AKULrajg/bdBFQBRS1/mF1Xc2PxSo7VsLnFuYbJXGns3UJslagaJYv4oUhbD5lzOU6yjKLngaAPiKbGTud0mBpUkqZFtGJHC0jekkOhmAmimg0X66GtWHRF+9On0BuYd4Ljk33UFBFCfTTWNBVPW7Xu18mAUof/v3cyMHPiRZF3bQxoN97YvqOSBe3vtj5aARJ0RVVOkW4Kowk4uf95EagkVEFI1RDYbhicJMPMGzTimgBG/WwWQxHXjlMi9KZNKoCcRR6wernh3QftRRuRM59dohLg9krBanoxG8jIU4plZsgZG0iPP81CDMd73ftyjVS4hvZnrk/uvRSO16SHneDWXmyRZKcieH58ZQHyvoBZlI5X51PS6LH3Bni5ez0Kf7NC9OJVwg0tFB7ijspTAPiUongcUUUZd3tZaqOq/kr4oLJF2wU9l3gmOyNqX4o2mTvr/58VTlF8vMG79dV9uwwBLZf0hwPfqUqBd/0ctA6DKGGV5MN1K6T3F8uhKoM215HyoCYszgrSO9UJHJQW1kbvnmOz5YKGjqJiWxFdeLqLc5WpmmeUeDQ32KgwEOgDKeQ2k+0SQ3pQyFQb9vbd7FfK+wCYpvNH4U5dscStJm2f+7DpBVtMM8GPrg80cPZvo1OpezXEsYVqTeXx6HjXTgAl+8OxEI1Zm1esvDym1XfuNgpXX3NOj4t4eNCR8QAaTBhtEOGOB/EiUTSmaR5uro+WJe2DlMJtyFU1zpKEOSRKEzG+zHHI9CfQaqBI164PgbFElz0DnoaHlGaGjNGQbhDMalcVDhkEGr+Q96G0kXk5MH/VfeHO5XdxtVPT5eoug11DF15tLipNuJH5NhttbC96p7Z+XIUSnhvFapFTAla4mo2Zo0mKXajJ28lIxt2uu8sXBvsYmHfQP3p9fzn/ix/fnS0XoyUL/RVoYsAvhNUkktw0HxBfS/18FyOkOyJ0GlIjCMW8Jk91a7R+JmP0/Gp6aRjt6OFC+jt/wTOrf1M+VI/8rd4lEoNqtbzdwmeqJR/rD2eX+l9nUao8XIgjS21pwyUw3sne5w4lwG6VBH3LtiSgpMEr/IIkx6pkySuYunkyToxAahOSuP+BwQd8FK0TfdGLg3tdlVlASvJyrk3hS8VYzbZJ11qxnvZc6BoTj8cb0JQ9Z3frMUlQyo3qbWa7U9hKD2MSlq7+jW3vj5JpAeuLGcZDQVCbQt1x4PTSx0xHvH1P60xROmDsQ4FRm+78SQvqoPK7uf/nlnhZYbk6UVqIMVKPI4z2VCU71WLBXNF+wDYtiqKePLg8tHvMn2uyU7jHBQyN9wyINvTo7Xn6czZdVOft4+F9V0aDW2/cQ5DArZK9/9PyFniwO/4shDZqhWG3AtrtA53tD12bgHLJ7D9kpKA1uz+sHqkci2Fx7tPLUBcFCzrA0n3hK43VNsVhh7y71t8WuyiMNOMdkRvrGst4Km5/LtH+3bqv3K3/SD/G/b81ZLVZ3rxfA6zAlp03KqH7IDBr9GYw4kSm/lrJm7bcMSTXg6Qwm8KXETT85Wsp46w+ckaitSo9Rvf6z/a9fJQcsBMWR45XXFNz8qKVLCVkQl2vJ2Q5d9i3apQc8lrI/yw01lkg2gNlpSi9XYyUNhoYKoSyi8a3vHWikxSrds/RaIMfKGJ95q1NKOXjMUA2uvhjjZ/Ml6jgOnD+ZzwlN62+/p8CBwHpJXuOLeNB2DRH7XcQ4IlckBU1P034DLZb+ZMomuiGe/G4asXtonxyjnO4o0IU5MmPEO4cp3xTAaoRufNo8RqCSXhkJiMDNRPg07jBrZIrf/KXf/5962pJDpDBt5gEyfr+zQF6Y7KhSNO5jsE8g/hzSGTVVq/pcNT43sdcUVQDNr42NEmlltbTUVMUqT24+vlnxlrYDg+RNRy16zQO1rlvH4oN2KnoWEGZY6Ggdh/E6HJv0LkI7H0CqAM0+JUFhQ64D8bCwzOLL94KFIsQdIg4Mz0mELx6otWnrLSokhoosiYzBLg92susK1YNNCl5tb21uRwxTHZOyMUd7vFnCpkzZOQ3/H9E9f4IYMLLXh6MHGoFJ/NqYHyy1RFFpVC1yIWIiVgCXZxECo5Q5I9dik3ONuOxOslldD9MSHrrMO4Nk7Qpbr3oQNIxF9ce7cjIRsMIRaBLxSIqJGAlQMnzjoOLiQAsnzXeFCkJRjFob60RDuk/SuvMcWCWPmMaOLvDp8ltKPLPS8xiWkErM+Z9WD/GESDKsMZmk14yNzCdCksVn9MbM9mDujGfs0xPfabhH1K1sz+43mh8HvBOTlLJQkYrnG95lsyWUC/y0wlgSzn071jpg1pjgUb3pUH0hoDkri/7BvlwX7H/96Ptnr/pFJVtQHQU3iqJdEpIiHgfFrjTGJUwLG2GVGeI6G3BeCN8ZPmDJAiKFAPDIN4Aod4d3UzS2q1Pz+NkxDw7QqsqXqypAS3NZgpjg21eENZalXFZpIYGj/Y7jutnGQS6VeQ5QYooVqRSc/fZEL7GVrFVuY23C+Zr3qWx1oHAxH7baQvuVrQ4f31QBjcinILR7cCouAuhuaE7k7Ohfva8evK2T86GIUToOYoc2a9c74BSTDmB68BHCCsy3wDpo96zyyMVZePThlWC1LnV5cN5exz1X62y+HZRG6rva8MHn2eK/ryQ0ORAZ0OdB+kPvlppWn5JWcR4ZOyQQbafqfwTtFHaVEFKL5jREnfzdBkczJW4WHdCdrnIgza5lyCp+lpOtBdArbV2OUAESXeQfKCooV1X5wOYCgK8vTjXemfqdej4J4kf3tU87vxBDPsEW+ERZ2z4EocP5TctWuqvLFNGEjAJbHvODpGEQ+WusCdziYIUNZXYiXVovcc1K/yogDo2s75La7o3AoqIJmBA0AminEiyWQhIeDsTkdolpus3ZxMqrorWprvLKbsUS2hUAgUcGSDOxlBDNCU/zl0dns0SJhuJp9KqJ9ItRwXQvcNl4TcscAVeu98qvRo9fPD949fLR0+eyMZaTvxXTezKPqq8Ojx5/s//4T/2vDss9XghhJxa4uGNo6rh6fZ7kfPBfr1dXF+VDYFHMQ3ZhahYZntnRei7HWRkMgAfKE9QUSsrUGk2rdKagD5GKGK8arpeiU3FP4JioVNTNvJzFNlB0dRdWeZpuhF6I+7eqX6RVaHngCR1MVoZhSsbT7rL//YGG6ys9kYUH/SgpPDZVtPkIDBvFpB5DXh6fIVo2JkOODAvFyBzLpKCydZjhI20+efTq0R9kxMqKhv3skM0oCCs+lt1Tlr1QY1hQUj1G2yl5WVQ2I8ncUy0Bd9h4MZ0u5sIOZa/bXF2okm5DTpD1F2zXZ960Ry0rv3wbxEaHteyV00eKtECsDvJ3Vz0ncvgsUA0bWIemlHXIPKDfZ7hpakr78YNSoTRxxS1e7aWf3iyH0S2Hd6v4kWFfi/2P+v3kxatHz55h7WOjFzC++4DfcWcQfPCDtuP4RqfwjZIKg2S129N4/6b9ILAFyfRHvfxNzsDCQ1gr/ssk18OTzRJePlEYtrmMBbqOTlVNyc9VTdOB9YVbYn4O9JtRYtZcBijces2wmzGELIRf2cHJn6t0pbVeidjvFR+OFJjakbPlUZ85+z8tLw8uhYeiAC8+mXcgf88Wz5UkF/PjrTrwS+mg6xllm/UeOBVQaqh4qF94WYQe8Fi2OodiP98RcYiOT+DGl2ufxAAHROVhNTdTdaPUu3fVZlWx4kH+QzgdjlizOJlL5flmISmJT7Vp4gw2F2Zhuqfrup/YrBV61PD4lg/RGqLukH5ReyQ0fJu3C2CQNVh6Uqg7LJWLMpCL9WUd9ZkSbjaGmYsiVUNsKdduWVuk2XTgrZNq0yq6bLYV2v2aW+sNP7HNX+yKURVcRVyRool0d4D9bB85j3FH4ZlQrLDWUBbuRU33CInktjWUlSkRlxYSzsKN1aANWJVAu/n5Jw64Ky90NgjYHcicmWXbhDItHmG3GnjtOLNap0w+ljTq6B7O7pfqUuq4f3Eno7z9qKPPZ/Jb45+MdYOReYDxU0nr0bNX4k0ios8zBFuGlHMzS6wvFIWEdkNVdlwY8BaV+5d7f/F72vS/6vVhXSYQATnVr0NqT4cRSy17RQ7W0rxhp6SyfdZbQb8vze7z7gI5TGm+Wpa88cdibKqeeKhEAY/VMq9VRq/RQfFohLxy4RhpiO/vv32ugxQp7eSzLX4h24GGqHPFubow21YyjwedOvIfw/h5cDWz5NA9NuU0N3aJo6GHEJRgkBAoEaT0B9+CGh0rtCFuaTpd2vuGiP8wfluc7N45MpBdRzT3QrMVEmJu93ZeSN2BI7u3gPjZPGLX+S6jrxKPL6cxlQRP2THFzElKylECrgUFe4PlFi2G/JaVqyG3STrNjHXmV5crtbCLH+/sLKSGC1YQRPa3+75/+XL/+avZq6ff7h+8evTtd8Vtb2odRc5cV/2XKtwMYM9Z7UTnBAJsJXHGW4LuotVlsTLMhuFj8Xv5OiQx5ZVIrWnK12J6iZRqNxSKovU6rbsC1KIKm0ajzsY2ttunMaZQD0oiNdcS49/ZRl5xM+0rK8RxPlueyW/OkCyAR3EHHjOGDAaKH66dC/aWG14RQl3f46WgX0yKKbTKa41LQt1aBlC4Vo1tvTl3MDFv7xmK1rdyA7vcTXVpfnvffWUfabZZnKLFdc8A3eb+/2PfbiuyoPz5Pk6hPYfnubz0TgOjCz6EPpEo5rSJQkLykIUJ3DfeKcc3nnZHDYyz18JcNYz8SNTQkW2XyX0r8JgKeSQfQxCn1aboCSR8CDVsdA6jhcf3Ow2EA41QCOvYjdmahECZbsxX52Hp+EOv0oIu8PBh2Sir+yat7Dh0bVYXWqrAAwqqqKNqFbE3KEw7nNZxQs8+GFt8dPD40ZN9ceXkr6LmhgJ7prBHNbxrzLka5Yqi0wA3EYxWEen2JMs2q3gGDYioLif+5IxU9LjzGHUNMqM7kcEMZY8q/eCbTlBWVcyi+FWTpBAeVjiVp0L1frUhvazO79O4nHhvlVysR2P8qZfg2OLv12hfXWjgghhzuPn5MQuffpTN1cxuzNFLHVrblX2NIlTxJUf10Nf4qM4yAWkpxcXFTkxTy8ewQ/hKSdfIiKJVO3axcejZ6li2TJk9xwKdq6NG2B9MImBwM1Sn8i3CCjXpIkswslY8PVmAmQl1+/zFAGUTGJvgLYJSUb8OF+xExx6bb9Iw0/FQ57ljOM8NQulT6bZIkqwRmTX7Q2xQ5xe7uMIBIj4azk3y+dcSuQhmBYCRAt88AE/3UO94vpYpNhex4b1XkvyHyEVKhwFn1KxdHklbFe/2SNOtN3z4NVz8tDiWbpam9UxPPZw6HgDHqp0uLmVzPjujfKLvpmqBStcH3k21S/xPw5KZN8NSDJohzxSYBbEsjkULGEXtYzqA8o7PlMYz9/Hu6bMK82CfslivMf+kyY2p5d0TDPdrf3707OmT4GYTG5joOXX/5UtVLxT0g+LbLzIPnsgMxJtV+n8OBXwJbXOe5zi42NtUYDx5+eK7vt/d4SXJR0+epEnpqZnD4+9kZR9QnXNj4DKVjf5sKQdXIT4dH90mUw4AMvjwb8ZtywDswRkPFcZ6HMSGRoVxfROig2uc0rW2GPpIcdtmOTnw5/luZOxSvBHHJJfpaCSPcu0qG5dH48NVM0CdgKM15bZQdCbGogieHJMDLGgolDXU8kBCMUZOueTRWN9SsY9jhPAOppZURp09PUuu3mo7EUmQRFHXHH+GET2hukpKm8DUQAzDmWoq0ChQiKphRsVIbIej2DgYPiU9TeeLyv7vZ0IH3TlgmGgxxAQakmuWwYx0vLoo7Yi42p2UkS9vkzlSkkNnA98ReQlDZpds2qoiYBfeu++AVLVlbCNVsZGNUMdGVpExh1jcw2InetAkAEcX0LQAdK9+qxezCbvwuVqK71Q1ymJCdxwtvaN6v7eWmLFzfHX7uL6+kn3Sqv9RP3rc6FbiJ3oCr9GaOU0KIKTso1gfFYnTKFlWf4w7OZGeNPJD5DoqihHERyjmm+PlEj7NRH8jvb/QnS5q50zqaHzkKS1I3s2X2Ge8hKYUDS5KHBSdWJcfk2XSZKK6omWYsBFyvw9Faqk6tZAURRh5q/Khxu1hWV9zjQFTi40Dj5pfrt4uj03dXl/Jqc4/NCi/AkOUH9oZ2nLG93Sx9yo5dwVfj4wuDGUJsgnIB4P+55Utz8CQFgKbYdC0VMNv2K9Mg2Cz0Z/2tj8q5Cftnd6G6AdQYrmiWl5e1ZZe1ySm2bv1HMZ6mJPJ7QVoD8VSB7Ro4g8D2Uv4SoybY08Y2222iHpOwO6e8+qWx8RMIMRB+WD/AGHW5ajxw0yJighsskBVTsU8yysqAjTclQKZbk1xFsmIKFO31UCahvzzJSw/w1yUbWG+xLagzNBsb6EEVGiVzK6zpWo1JZrMgwfTes7N35dY7ydXby825Qe76h751TA52hgCaQOTqrqO+N+D3q8EpnumXcjyW4QQdNLmA01y8/HE5WzdiGsi91nrtaCWe6T5AeVKBk1c9ZdDWWU4G/zl6atvNJja0+cidL76a/+HfmkBIueXVVsYj14/O70AXOvp5YchoJlx2g+SI85XbvRb1h6eS3h4Chw9s0j9zV41GuG5CkA/16SqGvQSlzlk6a/NIEKiGuSFRGt7kpZJycVwMTndsjAptwxtcmOwil7fA5/sEs7EYpmw32gtj3SS9PJGWsNcVRaLPTCiNNcpu5jr21bQAJFoy7fCf5Yis9j3JsxKtM6UH+fSZJ3PC95eTUBGuUwDyKRBZrxfHhOmTNqTuWoNCBc4u9qoBsCRuME9ERc3voi6D/4+c5AJl0w/Olc7rbN0erAnP+fEX/XaNQstOoDjvW2nfNABMlanxR5vRzZwgjaHaONJfJhAs7ov/hoiGDdYbDede5SjEU51An3nLQoMH3juuiN3bk3PxFP7WR+iuRqO+cbEJ8nQSoX6Qt+o1VvalxIFN/TUbfGVvFz9rVzsSWiwn2YpDmMJJve1THwe2NGsxuR+KBsExy3DavseneCQxrXh6ijc8viTu/f63z76z9n+f+4//v6V7N+4fyw1fN7dT2raDPoPgUiHJojuJ5FLXab78bfeYrO+pNhbPadpkV1u2TDb+YxEMjq5Jcx2q5OeRYmE6rhbe0Kgebihh0X+poCHqOaixuPWUdjGuIXK7w27lzBXbfayU+9XVHC4VeHPCTES+PbjAGrUoy/RTGqILDeTO7cz8XxrkpocBVNfSww7ziqWbTb3wJuJOFSZtXwAGrzIKivAyz2cn4iXrEyihGNrGr8iqeU+Gml60N14PWriHSVUtC8WFxSQIlSjKimF7SWJJx3aE1T/yW3i5jprEYQlqFgTll27Ku230dECl+b0xKhfvDdn2QxZL+z4XlzF6Lodbgd8ZLOq0iSbBtlMZM9yD7adtjpA9MnrwLiVIW/7fgbrC0xiVtjqAaMV6LOiZExX0Ifa1yacuRHtKNYgsL3rfLY5nIwiPDlr8s1bO2C07u/peAcvniNaam855UXYBDXTW4mFqJb50MoVlQamfz++6URnLpDebHN2xLTeNha924ywLzGijU+cfNMZxImse/aPOFPnG6uH7e/YQwCt2+Ac3UXL3KjqGaOvDfQ/BPXriBb51KLy2+3QYISRTCmiGblmXUcj7hycFt1jBCEuBobEmH+BmSN2Gw8wm0X+3KvzNCZg94yKW/NoNlP5WziGvq8nJvSNSn7a14TZ6odqgAJOOH8nFeWYnxDSkpRbS9JG3uGHt0tawR9k5aomJ/busiQNR6XYBH300tNQAgOTDB673GMm8vzwUbvKbHWh83GIXWkY1XGSuTJuc4vhxSFFfi+q+6YQCV43fPP9FA1xDGl5Y3ppiUUmcxu9mCR1p5I8rZKK4SV+qRwq6RxoqfZwSuH753kJeXusFCFLW6bVaaCDE5iIpm3iiNuEicQIpMOojJRlhrW21o6wURh/nLtssxFzfObrI7VqU6I6KkpZ72vMCbed5zoYY0s8nskuvDDQ1V/l6PSP5jXyXCxkcTKWhY0KvNTLzjWuTbWSoCDru09x7PfG5lLJpIOWABmRUdGODJ9dGPLnD3NZExMVZKI4isxs87/dbhfv8j/3vUTgQezRE8E/UDHrhZ6Blh49J5kqbu+R6k636KiOVUcF449Eu8a9lkqrLpULuCydfh0D99Pt9uSlXgfQg27HbTMGjLNja6JjsWBUWYhSnRHoHxrVbL0R6CQ0Nd1xtXXHGXT/wmk8i89lsBhIxIM+DVoXHMNUctb4vugzv3XvxyS6JffJzvS7agS7A6ql4Q/nUNhK6boXexqtWkIadwzF+93ZnRM335LbKTvteRWXPVokCJBRZG/Tjmk2XtQWpg8rGXtu1mJUqG83LfD7f9x/vv9SdGJPisqewXHhKVLbAFp/HDfE7Bub6uktvN2KSfWsqjSmxviwT4tN9vOSFz+45ziiKs486AxDUTMhuT90X5uhuG3DfVcNPcvRCFElB+hRWr8aStryoswd7DkgceuKKyTSqKOBCo++f/ViJpcdL6FwhNk5CIVMp3udTvK7KOrk56Y17jMNp0uGZ2aK3gWcyXMH8lSvJy718lIs1dJUuaU5XqpKv06RaBVRED2/pINbPhpPFIWgmabCaJP55/hrUeR46tJjhzuvZm6isbOWfKoEOeJr/pQJmUMJg7mUtvjl+zMLz8WEB3kMuNFQgYxSH1NTxgw8eMaY0Zxq44o4kBNXX3ZyMen7WgFJT8YTKAzyBypicRmnA/Z17Oc1SIQ1DeCuhjMJybANNIsRfCDWGFUa0moVOv32QjjaCUt4+5bBkIxaVkmbldPEuAyHw/vjMhTbFNdrWWHzM1eRmobUPaxzP2zoT/0Vuu26VIQkH5hjNa7C38q3q/3liy8x415c9PzU9n8qxfWpFykhGZ/LBTEed6E6VC+NJcn8B3/X613K82VwTiw+/ezzB58LNeTHdw/0pr0X7mZnVqTgXS2+C8HL4i2GIANKdLktL9eA9OnHzz8XhD5++m8fv3vw8TefSpCZf3vwm+rjg0cfH/zvj59+/fGz33387H9//M1vPsZQtVVhR4w30QD7m0//7cFnAkqwk39/97vPQhMCktXC/UGGzacfFaHP9N+Hv9Gix0LfzSzc3JQ9DcL7/uRInpP94ePh+/LN5eXF5qvDd3c/ysZ2pn9laz4Sg4rXa7Wk1oS5aNYP3907HMo/H89Wchmoo6blEEReU+W3aL+Xai29EGX7TNQ1G7ymKa1pZinqsVn11fzkR3ndTX7qEAvo6nBz97BUNC5XH3WOSMK9i/VKrG7eHr4vepWMrq4tjvrdu7/tnS714EHV1qAO61Zouo6mbiHIk4/44ubp84P9l/j1/XdPhJ/rr2BrWrvWyzQR6eAkf7Li5z8PsOvTi3KHM1tfiZKB4YShsr/tQxkNA1IBNz+1iANYYi3uSfNjVScuTmDmy4Wok0lXHe5TSAWhkVtefkjsSLfY9pexcf+gYcZfaR3DwZ8YKjYLIZCYbdOA8Ei0P8IGryGlUOr/0HBYiMML4DucgfA7QZE9Mkse6mftgkSdOCJ1+qB+FVNUJKt34/ASldIxeanSCmmGSOWg0pa3L3msR2n03OZAydIVUlGWZ5XYsLQs9C0Yd5EgvpUVNaLyMQeeATHqam1nLoqFGz4n8R9o1DihAmAjn23eEgRMUvqUiINkMgtmm8hCl2GlG2ULcUOm/DClFvqiTaMTjsWHLDoFvC6KESG/1YnGBi3tGGk2TkHqmDpYHRo6wihTGzdeyeC0CyroKkwF+Q/EMereGwMScefc4GiwiYkjMGWfshxXTQGCLjxdDAhtoxc6pXoC+NyCrWn3CpRWMgcbGBbiSX6dNtA1UzGXDqKnuB0kapMaChvrJSs0aLc09y6a8JfixtVO1PzpN3vhHMvK4udqtRuNx2OioMw1KVUjGkkYXD55/NeAjOKZpMfuimRIt4x54nGN2bf8RhFtMPSwTIOkRyQDQEArNw5PXqIAuZ5NPuukGO5F0tE0vvnlkMbdclYIaPA0g2WFGo8tj7kVbB38asv+sIXhuzxfNxHh65p0QRhyTjNMi7FW4KmUdTCGF+dOOu4IR4PFQ7hSOHtxZ8sbPyBjNg/JkxVyRF5j3E5dlOoYBVk/NF4oqqbrGy0SnolU3GWOEF1Pyt3gav2D3xonWUjR/P44r2OgRR6MQN8NN4vkO/gQ9hYpbN3I2MHjsWG74fyDHMzjW05YqZIcGY7DunmEMQhFqwHr2F8ppWGYFirXzmaV2766PNQNmD2qCftKD0Q7GHpw2mJzcPpGBfxukz+5S3cBMRDbLXNYcAFB8oFJNhDoiafwpbP3QbTVTDQgecopPLTFXZG9Nxqbia/2oRfmr+3WFVJx8gEXnlhIUV/w+DbBUc6a+fqL/YNqZ3Mgtg0Ryk5EBVilrQggnf9lkjjo26vAwBDrvQwgkqAoQCWKMQHakIioRBqyqjafPtMOFdb5/DWYron4j0WoFl6E97DiIJMTsHaKcfLNkAQRd3oHgSy8APB3UXc5fQ2HQTwW1iOQJbyKK2DRwPysNGCDhtzFDRl04D4ttZquwOKlIYfMdDf3iPhsDSyXueRq1j/gZB9wmGa5yp2iKf6oaMqSFFGb2LA5XthzT6nvpftBpBj1m4JyyPUdZ2TbDbOSoGit9hpWjqeYUbrhMdfD1RQOeLkGHKSKrK9RVCwz2kJHzhmY6a8bhx+8q447buKrXnUN3J2kSvxJiGMtMcciMQwaJBP07LLtx1oQNNiomu776wAYePdD4QmU3mjv5mvpWc84b7IedKxHGl6z//Ry4zsNLvpweJaVobwbk8BpI89emwIU7bsdC1ZCc5nGi07Zjr6Jo8K0ryd2BgkyPKI/+ObFX2J8ZqK+sBeoGEBb+wYRUU/Ny0tVw6GpdFfGela0BnjVGYMRGhZJhlu5HLfqXV0PGXW+iMCSB0mYgrOuOUbz1MBmiNB/GZq4dM3nQnRNuB+Ju6gdjJa+lANG09QuS3AWClEQ9B27bkK0GfqqmrGkgMYAdmUTb0yQmrKKlCSyehsWxqQ9mz0zdoBCY2sQObmZK5L5wGBCeM6HQEROiIR1Vv5kPTIg6KEHtdoMVPA7nmmyvULBKdKi1F/Ju4elPglNTaWUg+npJroK2wS7kNPl63IPek4aVe8N4JWsobOrQVLKlaAtRQvgwtkaGhPqqtafSlQBpl+xJlVvueJqsLd2V+iDvoRC7T/99tv9J08fQTvmXa+t6Tgam9J2KMyrnBZfOKXgDZs71LoEkGx4NrHSsZJiZvzoy6ZzVOPIBh4zmqyj4afABMFMbZXSd5/kEkladL+E5YmGUb1U0Ht7SMabiVSp2JvG/aKHdre8bMzHk/uveQf6enj5uv3NKmThFvxf+/8muf9mWCJjubE7pKpfoOHYw+kOX1yeTOWcwcvmLY472TUsz61oNX4ki811PJVlrQDxS23gkpYD/gyYAqj8VofKz+xdE1iVUAW2PPcJbDe8E5eOyxuOoEEyhWiK38lZ3nCIdWTAQa92/PkLxyRaHTIlWbtMVF6Gf7Af6kSyakOTs93WG+e6rzqwPrDnTvbtu168dHFsdThSjg8Xb+j6jUrAONwBltC8VxX3PP0Cvowcgb+byu2gCK27v21GrbkVRt6GjhuBxyOnySzn0gi3EE2fxojbZXN9+cI757Q43exjIMpOePmAa/T27SamcT5ido8ZzfdOItmjSemMityP/ZUUqCZqQA4+jWn/gYyQQqauQb0BLlv8L549/fbpK/peoDXTMWMhyn46Drf815EIODHwEbl9S1UjAr189gveTEyi1ZjQVw2fjDTyMzGND1nvzCRPPmHRYNV8S9eC1Nxow0hzi4z4VlyLtmIE6Yudg4WjISUZhpRTG7q4gaMG9WWFVB0GwhFCqOIXsKREZgihaeNxA4pHTtg4JMaiagUlpQCIZQGFxRRWCh00IwTUbqPFOwbUKnQX4LzDQQ3B8HWm+ATMDQ9AYoECp6GJNDXRjGmziApYdXiykrd0DYvu0JjRHmhV8NGFZHN+mb1PEY06rQ61WLqsqN73944MTaTHoNCGlkNMaW2NF4x9kaBeKJqwWpLQNd/vH+B3jG7nkgXYqopLTArpqp9UNNuf1EN5jFMnHoxXQVQUCzqh8AnxBgUwIGFWiGqxZX1Ejd3TefBy/9X3L5/Liw7y+153z1C78mkbsPS1ZGwogDbfuEFgB+xwoyrUiufhIh2LJlsRoMzPaVBjY67FtTPMQjbfDl6UCwLpfNt8cz8SELLegPL559TX+YWjwOXK+Xz3eqNYFyNA5Kiesc8gFAR1gQDihTiDCHcsMeJhSy3aFlk9p2xoYNC1gojMtH8Py9aHigs+B3g3DEe6+3TswLbTcPu1/cajbPnxhxufiLy6w9PjeO/DenAx+PF6zx+dhRRM2qzabVvtssaRwiCjSTJvf3qLmPoxU1ECjm0nl+wA4U9Hi8HEcf+ilrTPRAt5JcrH/plK22eUti+GUkyz2IMLpH8pZhW//ex3v4lkeBQU5FVgh1UlAgzaOSU44SNPC5covVkf9/8/d3XmvHipZwBpVFq6OJMjqrpSoSSSdOwB83ivSo8Nnb3zQAOtoQHQ+e7IAOgl0wSQ2RAv9iocnX2c8tNEPS7TKhkvip7pxMoHDZEkXu5LeOKDp38W6+VSiIQ38ErropEuPwpiKH1kZRjZkTGOeqfyk9TIT38RWcv4LLnWsfEEgW94LM/fIK3GQxJUM8q5rvmM3ipQKhu3759r1BKC0AiJ88syDhZwsTrTx8QGUmXQb2ToOQWWbZrrC0xylsfv2ap8OOp5kwlIPhS9dlB8Bpqw5ifbQOXBDYXGDs6zCFESHKTSOg080N2IXrY7+C7OQqDOkvZ+3MsIn8+hy66J4+sc80L6IqZDpcbjWpeXQ6kvYxS+ANDVIlUVnfBlAnWuUp+73b4CPv3YV05mX6g+d/OJDdRvwJw+DCnmFebrViZqw0pGtiemcDrhZxthg6Ll3jNmgdHJ947mRjAaSTnfDcg/nNdIbibxG0w8rX91hMeL1odHtHvW6WKhDQgud17p5EZdfh6uBfu5jh/08yCNt2uUWK0r0IdH4iFEDEsjhMr28CYYrHynB0na9mjfk+25TNdMDhI/gNkgfZCcChpU8mFoPREKdhpEvtN5mheD27U58YYFkafsbi9SsWSuwto7Yg8w25E3kxUk4nCUCKVhDjWE0tz2eXUaPyxfxg1B5F0J515nAu+T/YPH20ADxG1PqZ1Q1BQfQO7VIOrgQavjS2HmciR7Lc4Z1vNqIAxnK3T218/BEyUug0420JhiQmq+x55EGR5PpZTAuOdTPNfiaDQriWL4h7+6RidEb4FLXD3cIDpfsdAAX6P7eOw1X0RdcTr4vKL++cJa4GSJDunyJ3g40Ky3Co8r+Eu80iKX4CjzkMZFE2eLrVlUySc0jwyc0nkoH57z+BuHPf7m2QIx+nZZrWeL08vgi12W9V3H/ewmROLCwGKdZ0mtJXQy0/VY1RJpF3sdTMB5RD4uu18d8aJIYwQqOqm5fUVfqFs5waFrIOaoPeLdXWQC8C5BcXQwtNMeFFmG5lh41aXu7TxRccTi2QJVNdSzihCBUFdcfPdAGctSwmiuFtiD3+glPBqMWWUaRE8m4Pz1+Wqz3ES+UcgWO6HwJMFMoGqpwhzt2AHa+4/77uWaaE0knZt1HDnJ2tNuNN67tAb6Y8KMux77MLDzRADdV7M13aeAOhSKnG4w6TrZ1HkD77GezX/v7h5D/gwWLuuw3jg5/QQbzctHf97/TgSDV7UVPDxKQHGbxu/xtg1MGeTUhbQIwssXz5794ZG8ryoarW5oaRVZDPq6Y3fxgLcW7uIR0pFbTP+tE3pLkKc8RISxfHgnuMZSdUWgcaRg0DRX2uk8SlPPmFrCAc7TLwq8PN8ofSKpbNSvtFBrk/iF8vGS+IURFLLnz1mUD+tW5kDgNRKFWeN2z2sjpFH82omXY08T2mySoNCv5Z7j4TVal1GU8YNKGa41so72KMypjrXmB8IGZEva699B/3SPwfNFxkIi7uLuch47vxixIa3EPhjrgS+Pch9RINLUN220gF+W6SpH9FL6tInpclM/X4wJqq49cz5RpYiT0ESdXynyaMnc7sw2LHn4BeMBNzJ/dUmAMRGkD+WjnyC9a0grZAGa/8rKxG+Sk56k5agvyAYJRBQQGIKil18ISkW3kbMXlW3e2AUm5nl8dZdKZWnfIYeCcnizYey3htp/WpKVAklyGWa/q5e45qnSJ89VVqZ6FbgBc4mb0fZwU9xgMDom0Mg9EgiYdxpvMrUs+sziQK12GosLhVHSn6agLhMnK/KCdO/Q1rHvCcEb+6ChVe9lSB/A6V9FDG5gwC4rc/Fam2EJtty9NQkW9n5A685JNzQLpRA37EGQcm9aO4LvjSTl7h4eZUczjJdUHAbzrywi7q8QSpvOkp0v1PLXWsi+ept7TG7ebxLnSf4W6VfN83Z83xapcf7V5fKskSWT4FiEHxU9WOi7+eWbr1WmWG9z2VTzoo29Ty7EgWUb9taOikO49cl41G3xu9cLG+YKZ75a0PYXbTZDKyAWNepH+LZ27DwT7MPnw8/1+/hsJetE9gKNFIJkcZS82kAPUnz++Xdg+sVvHtDh81jfZDsLt+if/9sD8ZYUJ9DV7Eg7p2mfCtCHkoabhKaf5eFR+een+3/5KJEo98X1PISN/4gY8fhZQXnT8EvXl/Pk0kPbhVHYG+Fr3+OeZD+Eb/1x8UwaL3oqwp/JoYeBO8QQ8dHLffVaKl6u3qVlB/0I6oBAW0oVWcKj42MZgCRZzVcl4/FjCUstyrLHz74X9TUaZmlAJwDFJfm2D4C59k5MAv79ly/+4kBxwdMsUuh90CQGFEHJ8NLSbTBMelm8ltV8IZMajAKyHJfR8L+WF/qyHnIhyOkjXUKEURxK3Wxqo3D2oRgj2hcoqblFHty+6ulSHmoDk9G01XvO8s0mUw0m9HvqVWdYLghtLgUWw4vVBXA2DomC+ljRTFOH4TqzFM/ob1arH1TM1X5I47604X0z0+Sy2CwvZWltxDxeTuUFXppBBaUCAOM1yM0kLYiRC1nyQzkLC8507QfQ+o/AAzSQbhEkYz4wWYY/7lWh6MId4fe6RyyPpUtvVidUTxnCFOu0p+G4Tpd8fMTBLJWQxjVym6IGzcLraiUIRoytW2nL0ZFFTw5SqKN3egIC5nmPgSWqWwK+30iUdLhdJ6nYTpgy/NYY4j47pqPbSWBBLvpyPeAj0826QjC1mwVALqDQvsoAgjU8MwSsfA7x2105ehgSzRNmff7jUq4QMFGLJ//n0fM/vpjpCe7F969mElH4TwcFZeeVCoCtb3BlYL7766tvXjz/7tGrb1DZ9t1VWCKbxUVt1VyLMLplY21PdVKzMaW9w55EcDGlHV6QA0IlOys2+sxzIz1V6uR2r5ktDyq0vWBg+2OZuQ3d0tGQWrXNzN3F++Md4/n4g3eeSCv//J2O7AXj1n6h4W2PPWSd9k5Zf05jHPBE+PTnN/oknJ02fxI429v+uQ6f7ocdoY4kPljk3tgZxrFfthEAVUOn8eR21CImK3Iaado4InrAjY3NdDitDekypgzASQvDeLAqscdQkTuZ/QVaKWJ9B1J2XS5YbjmL0d5lTKfdRUWlN52PGq9Td+n3DNB5fW1qjZzbjvCyWXiOBT5OueI+HjMtWkyv7eFYVPXjq0eCz0RZ/2licM3VQ7dVYjy2G5Auxj/Icl6yEt5Kr4EMYp7tTc9YhnWG4cdMyy7VyNOgcgzI/sIhtMQ8BOA0dnCeoTQjYW7vINflJ4Qlp4wGo6VDODIdLi6UEP+IPcE6cnyMj6d04LzMmXbq9oBZ0PTmvam+ljVPm4d4aLZrSTO8rHMOTwLemGGkZeQAkY4agDeGhUPW1a6X9a4CaAYs3QEVD5aQM516wM24qoMp9azbfdRxSoq2IKfwnSL8biALdH4eJr3eP7QkyGqzql7DaeUe2fEms4P/sDcBwm33+v0HNiZOEZqjY8Znz6HJ1Wn0GNrWaP+2WDigq+bVsk7pbAfnqinrSrjlKDv2QayG3QLoz08QPYKKNVJeN7Ka8hQJ8DwbApzONeiUvq4wMHULxkF/ML6elKw8NmKs6y0KcEVvOzP4IJxxXOQOaY4r5+S1OW0470i7s4STN8aLLhJoNn7bn6W16SdPqLEtrF3cTqEK003tXKcDbIIZ2/dlavch3XT9H9UwcnFC7Lzlqtx17tEl3asyyQrU6bdeu+4LEYmOHdzUEbd2GfBKaufiPCVSWH9McI8Qd8bvpgjKhKdrSxH0ZNDeRQ7t5gECJZ0WhtY/yoAMi9R/cInazR4+bjMNfXkjoGKCGXqMBC0i01QhRab40IhqQMqV6ODDm+8lMXIkFCup41ftredfqlWHXkqaAzALrGmixdTt+EP7UHlt+CH9EnSku7kw66Ar5y0qSktXFmO9Hg+Q8HIbHXj0BiR1zr7EuIA3oEU91T6BkIeLLbvkgOfh6LeiMM9JwXgmfjcYUF+d4qVrmtXEaewbp2k50SLTCgOxkUWCKBJwlgBgsQLERwDP4bKCfO2fV+9azMmiFR8iHdrfxohqPyzUJ8Kxc0YJRMwpt00QGl6KYpbzTqZHhZnELl0sF6JUBVRKjEADoIFBHSomjxc9Y0ANqKtRLrUN06EOkHzldE381NIjGuOy+ochRwRvm2p4Qwjecrwp1MtR2In4JJU0KaSRYoTC52ZPrz/tbRHQc3GyfQImPeFyBf1tCg50ZprEqz0l82n29y7enI6PCVqutHyUt1J59NXpRAys2Aj5CdtRrjJyRSNj+2MLwxQS/fJM0FYWnRoESu6wzsuEfv9Z9dI61FsrT8nm69H7y8WGM5YSz5a3SPIBnkfjKMY7Z/S8XIDL2QjJXjzT2xzu/TGORWF08mlJS5MdX6IhpFu+yiJDMf9xcSGKwEtegROPMGk4XPnU6cbqCeOK2BEX00LnfxKIbOaR/jgBUCYOjYb01oUkJ+GNAyNXlqQ6LCZv6uVtIKO9F6/i57XzXYlZ3Hrg3+koTQMD1seCpfIWbuW7JqugQ/7KgAdjqzcyM8nmRpgFpuCTThfz5bqMgVQeMaIxAOmkzcipbAiAhErSdZAwmbJsJpu6LhOQYv98AcDJ2ODUgSuWNj0dHrmcU7Cb+98a5HZiL5uyvs4ku3mNn6ZtlUzk2hYcBBMkkUj+EVGEi1slDF/ZTYOwTFpVxaJT8RbmYrm9WNwesPuZ9mK5HV2HdK1Epfbq7lsLmqE/eO3pB5DAICOlrUVIauWcwH6LbhbtXNc6Odl1JKoGsdF9PqK1johbEZKrzmhg4GaETi+tX3ZFF3CYuV1hB3yfjE5Xh+PGht0w2EsuHfayYwGh4zvuHzzADSySJMKsf6DOMWYoyXnvOrDq/75awsxBekSZ2hIZFwIHt85jA9+F0NptjdD0CPCwKomVlCO2+daCCeidSs+oyaeeSRMZyYfjH4rZlHGbPByVbQNeV83U4Ia80RMR2Y/b5Z3JvTIEWkymbCtgm9EKGGoN2S9nvHehXVtczALZoS3Z9qSHP3JmKRFsdtVXfxqNhXE9GOf96D0SGb7Z9lttahhYUGnXTFYfFOocHkw9ftXvhW1+Htr9ewYJj4baBxicYrh9j+mUjhZ4MyWax8AlkZC2iqQ+dLyoYX80pNpmaCbZb5ebjcejU58vhiumqKMpLuiQXjRzJeW1SPL4IK8ApN3QdFmnTqToVOItMZ2DrBgVYasLDRok086YAS3Lr87P3kOSgxoHc3ZX/NndRgcIF49JYOkX64vCWrWJ5VikUxOIpKscKEXSr666EomVJ+rtnifeeqbc2biEQZbdIjSX7p506e1V7eKgk/Iap5Hw20m6nZ6cDVyioFg0OQD+2uVObSGXOpHdouXAws45ny2KYzEoEgMzelUph/P6qh2C0CXpN8pdXkVZcLsABsrgnZhocLUrJln68CLZD/OsyG0WBSJnNqi4fAHVgRJJ8HilbF2YVareJCwFtbWqrweusyask6XEHl7ry+Kz24HNl7BJHNFOYkfm3DnUAyBQulNi1K6gGFVzyoa7JR+IkKGfSUIZIoJpMfOANkh7yLGvtmAD/uKQueRiWlvbls3m5ZM3XHYatAIqp5jbsN7pA42mDeSeN9ztyExPV7Zozq7WBz4pHzlmH0ShBITK1HfX0ghdduP5Z0sfZPbhxVfM6OMBLusiQ4k8dyb99cfJ+3zQSe6MYDGJi3dB5bqXKd0pAigcqBOaFAJrRmMd1qG8jAb8FHUmxqJusgZDKTfU6wyeWNKoV7sNwNj1g91v1Q+vvA8fCASXWzwcOpeGSTAdgdEnBfyoGN/LXPiKOydvwavkxfnyoVhQlltd+UhfBF6kE53+W6XnA7V6q69RZXd5igvUb1882Q8byYvnz/7aLzL2YDeJpKAhTXKz8866jPJAxs51PE2in+5og1SLsFgWcRxKnUuZ26C+IGyQ0q7lTod3Ng0fw6jJaZW7Z/K8B7cGRYSel7sfgrzTMv55hOoU0dSxvxmDsxrkBXIfygrHCG3HdVjUW6QTwiaUTV7J9x2Oh1RA6YRw1+Ne4m3TW3cIqNKFpYEOSJy0xqCs2JqznTU7ZePN40S65yD8TBWQzkfY6ktJ0gPcKC2lHTGz/UQ3BcVGuNT1EztmG45mCS+CPGGs6OdF70Zf04vTd/NlsGCI2C1cc1xKx4V0ypKpv+On9smBq2sufg/6qWeDkFjv5+aIIb84D/75A+z2mwFOODOZX20MVuNYDnBW0ye0tCemCXIdkMuC5KdjSLiUpfSQpsM8DraB4UNgSQZwHScYj+ue1VqmHjz0xfYeUwjtJQEqtRdszE6/eUeQg7alHorcDxSRdFDDot4JxfEt6aCVP1+0lCPJCGm46fZEuGOleg+Aumb0BEnj4Dwcfi6EHD78XLaET6V//ZIoffJJ/9Oqomnve1Px5iB17IE88Jg4DlOVltBUxGm8RxhpOzehDdART0KuF4tBQ5I2fivTPlYgyyc2mbQQD+mu7bXBsAeSrRX3+fYZh+MEkjGp4IcMlq6VM65ibM27Y+okbmtgXJF7S1MZZRHpduvBgH40fUY8cz+S0LcYE04uHQZMaPQKfVrJjTG6NMBJQx/QQwSH0ef2WNJqdjqHNxMtE3F9cPxGX+85KVotKaCewNnK3w8RNzc7eKKrmyKF7nViDZVXymKnx3wGzRIWwPL1gXilIz03wqSVso6AVMKI3JH4NS0HY4VZDQRROdWgeU2YPByZaCNkKcg1BsTFBsLJ75PLh6Cd7jHfY/V7IqlJHof1nhxA9Au8ZHO2WFyUwQlPH8aWfrwtZS1jRX9WxSeo7DC5m2iSbZltqjCksT++0LIdNA/fMrHrY1ZOkURRvQyDVtiPDywAjhfkTGMI28++KGCyvjtdJWLodJrq7T36lQpSMvnEjGK2OZ9fbN6sRLtceJwer6SdxD9ZFLV3cUfCqTnEVGMzd/vNoNdSXjc7C9Fiv2VbFkzO1bApxNMKa8vQXQ4tKJrsdsPQ3KlSKY+RxhhJ7/oCBNUsVppUTOK0yTcxbjQmj2tKO/JHnFIuJWRacp91xtbnQ1k7aeQmmJoeBxtUi2lO81c0wOd+9WXUi5VwTKB+XMuHUvTthQzqfan2k5SawSiwGo1OxZmIB5lSg6EvT8v5kMEM9r6Q6Xt1ero8Xmonxa/2R9nIXy++VNn5N3ImsqbR2DvQxpUIDEjYqSqQPPs2+jGZR/owFkx7vYay2FoMib+0QgGDoyHdn4i+4OlzBm7PVSBE4tn+16/Yac54HcgfNVg8Q2FBhUKwFponGQFAqvDAB16PNYPa2LaTR7e7WODVVAvXsVXj6OmYWPF84tK52qjTbjSBascMEXsZC0Ma8Tg8lHk+qGwyim0Nmy0ou79AIeQErjBis4W2K1/659rAmgotwmacYzZ2/MbyH3boIIAC44cVsR7z3mVGFQAS+da1kohGENlLiKn8p79tI0KFDnEEtGmWQGddNYkxDK0Rp3pvobkCGHdi+QD23c0Xu+O5BWtwPFBQbobiex08CD5+7O8N9/RPXKCuXQ2ieGqDLLKbNvhzA8NZOVz5XegzvBstu2FZoOB5bAyL86YQb67sY2g4oawUy5Rzy714NYG0XCyxOuRUmNwg7HwykPG8xx3fHLBgjy2qmyf7/6mPZciO9FIeC4fi5h4g6IhxL+ao+b4e9H0fbDXQTVkckqCtuFqewVmd4r8un/TylmB0Nt4gG/OgYPAE7cwSQQYCz/1QGfvpA/kfplpDJewz7MKYp/Ezc+OfHa8XsiI5IVw9jDh+GCKQ3kKRYhztaQwNRcqBtbBhADPz2KQPdJ8OmlUMV0InbcfYm9T0FWIR/kJRH1PE9E6cg9HeqLfN7mepYi4ml74HvH4jcgs2RhGx3yyjyyBMIZstletrAiK7tCMQ5aSACvogNhzXwF6VDt4GIVrkMwjSAO9EMCzaGrVXObRxdqxGYqCncplw8/M+Ym6ur/Aor4zJQnfMqNuKjmJDu/340OBRSRKVbPJYcCZfOl8EvOYV2iiP0OHROxohOAihbRdQODbL6yCbe+VXo8nf9qYf9/aqu/J77+Phf1V6gtn7aq8YeIOoWLflMUOiaJ2HJ/cQ8qH4quBmVIcFudIoJAwL4gE/tsTYoBFYRyF97E0mDMuCY4mWTMBv3sh3uGH8LZ9DDy+jv1menISHzbuEuMLiAc0FQORGUI2AeMQjnEFwzyjr0IibxX/Lmxqqmnqg6vw6fXnyU52uenzs2+X5TNwttVdSFL/16qv+LQ6mLApuUiScSKWImR3sTdjbUeR9DeYlGzPAWmUFq9F2RCpImd5txMZBfzeYR6/xLp3eEFPm/p0eZaSvVV9ufo/ZmCYIs2ZIRRvcXt+nYNhcSp0tQggA3USHuSRdFx2nSjS+nK7QTk6mFhXq6pxBh7wYY4DBFWVjEaG2vk0e20hP41l068C0Lm/sEGqWAglGA6R02QBbzN56Tw40F3suTCB/uVED7WVy2+ciio85H44pKwQf9wJoL3sjqeN1pI7o51nscwBtD4COr+4I6MedEdD9+PFwUCNbYGZFBwln2O64t30O6ZBnEjahyKGbTzza0aZHqRwN5u82KzDHAmmShzL+/q/J4XmDtGOzc0b9HLg062ZzvdbrRHSBHs6eiXY0kfXvCQB327JW249tgEhJ1CPEQYtrkJkrKEGGcKOt2G0PS1CvfGcMZIYEhcHF6Y/HYznSItE90QvvgI0GSjtfQV54MTraVkWzsllskoHnZOYusRtPoIOM1W2wCIsO1x+3zjR/yw0nnIxJyO/FOaTcRcsB5FwZxTkPIIuhFPa8sMSYhAVGbu32K3sMk4MhI54N9ANnuMlXt7Sa4XquaueKGu804Yob08NsEIShDsE7zNHsb+quCxCZpWvt9prd3gx190y540Y0mcj8JRQnxJ3vPVghbTQ0mRWRSaUjhiLOmdhPRH9m9GKJyaVPUpHIYFeJMX03a8KweVl/5yj1oo3n/8lsGZtL+Vzngugug/VATorLbYpfyuOocg08R0fHjM3R2dTOlszHvIUDFE10mG6GDrer5bn+Zo1UEnZPM4TUo7HKOjzILm2rHPvuHoPd4YABs9aZZFFohhecFBNR+fAozJOPg+pwc08SpOrhsPrq8C4BZNHP+u2bifOAhM8SR1ik6GJjBWenVkSSHE9wazrFNnjxALRWNCITAQyQu7p+KDAGxUjvRwvMG/mtvQmy/HX89I3UUH0PglMHgBzCMa/SCUxjmuEXpmA0cHaBB3DZPNRjFZ3xtQlaZYdHh8fFkCcTlVZi/7JsA5IWNasK3R+TBqjSSh9/PzbeBSMDuKktEWCY7RDZdNN1cAwFbvRg7893eakMWnT4+pcS57jDvxyeTA/f3a2+qg7/ZXj3q8N/OXx4+C9+nNN6bji199OeZUmnT8/mrzdjAfnkxSt5ATU74umc/+LXk8N3/3IossPhyeTwZDi9y/MeIFe9X5l2BGe9jgiQl2/WwXc1jvK45SwIO4NeLzirjvVSq1erQ4qiS4rW50HeCE/WH3CtQSTs+PNyJU+o6jeC3ng2Ppnd20UBdHGDRlDgRa9+yNdNu4f0xnzy6xCRuz62v+WV/ZaX9a283un2xz40w3199Kis6nYRTooNY0JHZV/hV8lQdAxCDScZCSzH22/IbgnAn6KO3KWiI0ZHeK2XF3hs2iw/Wk0iaFchKREcvQqlM/SI+ka3DMAHmgHv9VoIqXyZOoDpT4+taQ+Y2w2wSr/UyTcxM+MMRXF71KaOl9BxnQ71qT+OR2yUwaIn1bX7FCHBqWa92+m4yg6nXiYIB5c7N8rPi/egPkq6LzXKd3h/5e5fYT0DjDeP/a28uzZ7FDzP2OIRpmgm3klsHJf9Hb5QSTfjSLu2K5B3HDHWq8Ce8bfiwRT9pfQNnGN1qrtuXgPM2z8Zi7oBpYd9Ci9/6Hy6cwfHKTG17N8FeLGqkQYAStqhdaTrBsGINCdEV/bTmPcFDSibFocSsOjoHl9PQXVwWv3du61ZWLtRgE8U0E2G2kt2h7q12lnsr20bxZFI9a8XCNSuJmEcCd3xZHWpRKYhQPEzitmrN4LQx8nKV1GjS+e4OD2VH0Yli7MVTh0QcnUblKnEB9BnIdTg70Rij5NkY6dEKTfGmif/Iy+VNLMZkEkAVy79+93LR3/89pH+0oPAy6d/2Ec82//87pm8WK7uddENJED8Yf+PkqEQ6JMHcJmjHhLpBYjS6UvolnSw/+jl429miBNZxTHTF7OgVit3jEzCY6N50g/P5Jfc44puAlEIq/iEbxS5F1+vKpBWk5y5DrHqS3QjC0iNcDVlbVW928fjWcrMXZe0SELjzcg7nimksk185jZMcSAeYzICApdQsi69eiOauWcMvXRVW4h5Wh6nL8OavdGj0yLMUM+EEpOHqsRKry6hEL34jQ25XKwqG66GHEE2B5qgr/xG7xxJJhN7vGysXMlCY4WIr1UtGgUPX5j2n3G/I7cZCsVW76j6WcxQoiyoI5MB8iqJLS1kHCphugERHQLxEwxqokfIGc403O5Q1P9WvYz44gRAphVjNEdaKh0T7bUe0LT7ZmUuPwNN5YeSlPFvCfsElPLh+CCfQ+jFojpZU1S16cO1gZiwkEDL6IMefqrr6JyDaDTGsDuCRKnmXUPtUz1GXUV/nPLOCApmhFfXdUv/hJyDQoHgbWmnvKYOKPhvoh7BcvQ3iFQ3nT4otIwXiiMyTJZMv8sycCkxDxDiQ2RDmCYqlKIiZHY+fl+6zzQP12yxjJOIfryV3ikmFt6Bnsk+F6J2hJpRiJsbwsDGTJ39zCslsQUNsWM1tDzG4NA2NJh3jrOYXygOaTBAQCtOB5su3tNqyECH2GVZa5C1iB4mY82iQ5ZcnGhZLcV5Ic8YUI72WoDSIiv2HHo8iRRSFvaXXoaIjvcl7KSjqUsPmZHjof9ORh3lVLIXPO/f75cyUlVR++vcH9eN9PiAkM8D7sPeLa5auck+xdpRRlpzUCTz8oHLUr5Uu4P1pX+dxUgLF2+G5zKtwTHSTNaOuAovFiyUZny5wMIgxbGc207W2IOydmbCkSZRHNPp0Eq7w6cyrmN9JZ++HlIazFfStiAY7ie0iEEFQqCJsl4Bh2aNmSLDtJ8rFQ7BKUhND6HJ2wBe7VDTSCzEYOeHCIWqhY+1lzRLAaAIwFmoClPvbCq0ThsqwyqK+PnfBm0GCy2NW6zyHl/YKkgpPCHm1eUUEa6cy8rDbeBqWedPNEgjWf/JyIMj2NWZTDQ+rpJPNJsenSNWcd4ll0ZTTF1gIX+95Vld4jqfiYaEUNMVohN4VrzB7DK0BkjQGuhr6uRNvDnQUNemEzG0SnSBpkXuBNQxgaoONqKglpGHhnDiRrmIzdSCIDK+HPNortjil7TDDjlz+IARHoEAHOYRB6ZAO/KJv7bFQ+3ZOq/VeTENmwjkCyQX1ZZZh6TZ0XvZLaXw7pMQ0NHzm6aji+gTUxHrcARp6a78iuchZJ7LYWwb8WXUDrSAqN29JCnUw0APaJks4xyA6J7EmzzSWue3ziufd3VytDKakgJXPBi9TU0TgX2dOBqxn0mckQjpOUMByMZkChOdI8bvh7UFhSaqFpuw4lPOreN8AiKO89ntFmRRXrioVQsJ7y/TokbyHJ2/SfBPfNaulxsSRDv0LN6fa3ncYsqaXQ8dpvHYB/5N40E4hEwKuSmSWRJPslUMqrrDnMXBTRqBTEjrAdsGdba6VQRsowAPGESmmpMvrHjUNJnfQUSFuTGKI/5HitsOLtHIG/VTEz1gTcLjz0x64F1zIkWTtFvDyLdF+GBwyUZoGa5/FbD+RahBJEhX8YN9rC3bJ/l6mlp4kgIjUbAv4dZw8kFaZQru6uJdFgj55oVC123WidMB4CshUvCaonnX9ZoGllypuxJuFA6FiwtJZRS3GXzjocAbIkf77LWDscDVoi4TvhqFpG/eSuxrBkGsw+DgnJp2XCRdiEZQXWWWr/Xd+7u5qzF0uTN9z3evsnK0fmu1Z/JX4u299Us+CJ8YKiFV73mEjAtp8qQKMGPXHvfnkYgE4W2ejguozHqcDFVAugEQCSpuYEKssGJ8KlCIwkj43t5gqxOuNgCspiA/fruYqISCgMZVp99RK/hmW5QR49cledNRjHjFgpFnouLBKYRGBtnIV3CRUDjqgitAqGZIS2FaR5Mw1Ai0kTrs4geGrj2bL0mrKiEW5rGNXSxpRMloyRYaqX8dP0nJ8L7SM2qYfHuoRill3BmFJXM2UY1uCiEcs30BuPM+1bthC0IHm/T17uFBHblsP0mtbH1VckVmjkZh2sOhow+HDimgd1dv5xu9oIT+GLauZcWwqWZZoxTRDc23fv26zabftdnjWeqJ2l7XV2T57Rh37VhDGiHm5eHhH+UAIiYYl4Z60Zbqn9m64aQqTL8Sa1yIcRigRc4wGDWRLYZudg57izSgr1eFsrBWgxN6GeFaps9vqUhz+fTtxRkm0OIEiVXTEMSuw1+t9DGV1rtwvzr2sGO1g6iFFgbCFm4D5Hi3xMOuO0dQjAP94pSIqRq9ZqrmpWaYP5thIc4GO5jta1sJ/maT+KFQpIsRcS+kSfmQf6+j2eid8eWF0yjYcaQrp1kQzjXIIxoywMog/Y5kq9aEgkTnsUgQ+X191yatzPXvmS4EwQ93NRFrgzuW+AjCV8UeL9mMy0rfYNXAAOOiCIJC60sDrkHv9f0tzfzqMJ7jPeKdK157ljUUNGR/l0obOZvqzi+xhaXc+xRO/FKl0WJxqZrJOqeE3ZOX7LjEgpz1mIV0Dkf0BkhZIf/efyu3FksZv6C1oyIOFw5evg/tmb6frDDvRWZHBRzXM1d17tvQ+FepngTlDXU/XxJwNTw8f7USPvOTYvAWeu+9i/eXwhT1Ti24fcivHxZRZ+7ff7sQW5E9xo1qPs3GS9ihpP/fK7nMPSn5RO/219p0zQjlskNPkCt8qBtvICU6RyhJQdey4ut5Mi0b56vOlrQZ5tkRyo+1mhmUVehY1Nf/o9/JqZZrw29GEuV8vUpsiVRmLwc2KTNOsMUuXb8IPYhOkVUbvlNeP7GWghvKIoWn1sF/PJPJYk77UNZsuQIi0EHo6tBugaqBISabEGzZ/VbmdIkqGxisbghGdQ+Mr8kO8DJfr+OUiQC+t6dmMrax6XTUAxTfncM5nH4dAzfmZvuIqYpIE4MuBReNCwre56IG9w7rCruLL8WO6j6dCy3zWiuyBv4trRcAh4pOAes3ErzbWQXOLVYEYNxmNvrGzgzFpFW4+3omJNgYVAeWj0ndR88K35cr3fKXpzQGIs353B5jmLKBmxeNCbCaZRHXrDdgSdgvzW62xoffaJ1uALY8efsZt9dyrbqhIRFmiMINfmstjkATEEguZ9g0NmCpXvsGxWDyzjKr+WinayzliV4RZ0tMS4SxYHgK/RmZDMNJIp7IxPhmP4XeTWJN90z1yQCysoxQh0XIsACnnpcgqE/hbUtXyKhepCoubASt0/nyDBrlmDHl5PTcePZQe9U+gcDWbUZr3+z3pOBMhW5pgraaT9MBxjTeXLC/RHgIfAUTtDNuGVKMyNY10aQeSbSfSA97m6Rm+12U/Rz61oRHo+Nq/6W/rUVn2hE4FdYEvfcMm5G1U6Eh8tBi1HFMQKHINmd+9uTkzI7WEcxTMZO9kg0a1g/rVXg7c3ZychYgcPClIm5eoM3qU73cphlGPvXNDS0x8/yqXoFCJNdhcom8Q9Ht9aaEFI6tXeqCiqXcGkdKtpnnbG3PIMH8Uu9u8X3NG6jsXnfWPIYDX1PRcZ5TPaea2zRDvpGlefOjjcw8ycvXFLY+3TE8xqqfK7RQfa5A67Y3ejtMCA0poNZmNMMd+zlt6dyPtRKgY9MSAPiLlKA/sLHhLIKgmD/Xm+kbOIFB8qv55g0Adb1z6avMCkeSeVMqarkHquDzp0BdlISOhE1MMNunFA45nH755aucEa/8gc+o7fxmH7HuQiehmM0A8QHqN/LKSw4xvf7LL65CpwCdt6gx/PikyMenyUVyiuW36HlzTsQGDSWBCkaioigQEztLQ62m9bjrppI8GLVdo4cS40xEHNe/qshG4h+VYnoITCZ+3gpBoGFXymROFOHLhGxa0d5iBotauvSUvPVVe2pbXhSmUbD7HU0IDjbIvhaMUhzTGTRnppJU8n1kmT4UmLKPm1hp6FcDxwpH43zFxj1lDPL0RILUeC5tuRqkZJS59odV0ssftp3UO9N01IzVEzDik9UwxpPLzKCG14M1ygJulapqFW4xAnhMV47tKKIx0iFdSjL+IgXzphhR3MQX0nkKLLiW+Fkhj/rdNgZCkiJuutPwRq0zD47ZaGH9IY8CwRKbAP42Nnj+QipFSS1qP5Fucpik209p0vFQppluMJqCbaGByWZ1tT4GLpPwE0Msohq/luekJuYhtxnyHalkP8E9foUYM5fu11THlehdrl4vqPUVU/2eTuwgwWLK4gUNXppJkmlqOE7KHAmZ0UdQSHmFwbCYFKJmXm0SDQGBeBzX5SmTdL7GBnsLc9bn/MCV/d27olwMjc9URipGrK0X+AYLX4GumM3y099jS5ApvJWZ7IEXV0eiLyqqTlS8UK2NbmqhzV58W3toxV05JK/gqZwWe5soJhi75fcatbtpk3mwZCO5QmOsETvblzW9CLiKXf2Z26m1d+TjCdQTRd7q6iK6zQbk7DZbQ+AGoXMBW0g3msWdMfoNSNJZgpzoBB5NozBQszpziotBzF/XECrAyeizKWKUI1C6OqngOk04nmSHIurr9Bm4hKd82f/M3FUEM2rNfWE0F8WdTbYK4tVhkkskhCkGwJjslv0w7/0B2qTJr2Ei3yyFlITunJBEKL8eudFtJslVxYLl8uJYdOPBKLw/diUEEkorMXy1//zR81czjZH+DDukORzURWRcWOjJH2aPnj19BG8Ns2rHg2LNZ6mSVQKgsW36yVEwpaKkEtde6jOqmwt+oRROUjIBGzA1uAi0A3VPvpVnlJ/OXv31u/3Zk0cSBF78T2ZfP91/9mTa0atvHh3MokqhkwcWptPtvOwmmp0IUov69Quc7Angyq3OuGWiA6n5WZolHBK9EfIHPiVNtaD73fd/ePb08ezg8Tf73z6aPX/0LVxzjP25MRoWImGi6/qDnaEVHqNDeUG/PfbIXUTGzM6wFfp+ne0Jbm31iV8Se0E+zV9wEyoqZ/wBN5RmW5BGGkwSM9ju2+nzv33+bxFe0VBqPaV47bINaCFsZzozbj+7BMA/Mti262AcbQClfrawtfEDZZUfQmXdcB11TouCkmfb3j+ph2yAhqaxX75NimwZaD2rANshUHq4y8BuM3DKcKxazYJu3Gkxe3axysvu52kuQEAtIVG409DsRj8swkkWGUYDnLjrzweU83XZ5n16zbdP2g6E7FpkTqepgD7VaufaiKF/R+16YEV0LDST9w8qGYGTz8vwpu1s/hqePx7OkjipKYTHUnUL4jo8Sh79hsLQ/NJtCh4MsGVLR6RVk2qxpswvVbImUgO23ffqItoNt9tgPGGJIGCCg3bxzg2hYIBrQw5Bi1W39SXYdUBbcUZp+V/jFVWJ53S0WLucZ0JUNoDoJW1b0fQEEKYNEJzDaletckXXFOa8xzsqN873zvdZHk4rTJRaBPGjDXHABao4ycxPwOdxpIxiaOpnI4imFp2ioF/OWfAO1JYWcRju8fjLpiM9eJQW4vaEGdPIqvJ2OfvjUoJKXArwUwN2IJUUQlZ0Lgd75DouI03aIH3lpueRLynbWPcFtndAla9hNyzs1XSWwwY9TUtgxiT5/TGVh6n2QNMxXZkQRXuM7TFL6q50Q4H6Cb9qtRMaBByMMihBm86cZkuq3CysSxWrvPhiLkDV700CVMK/NAQ2GDfuzWUZLOC1iGotb0PEjjjJcKX4ofpkNL+curcoEOj96mwhekgcsG/reB6CzswY9/Om2kOW2ZinZANct2M6jUMyt/RnSOaiPFqnsqcrvHiY3VGm7vBxju51cM9Dn2d/aVNfqpJrQxUkeLSySKp4ovOt5OqbfvpGxPui2uqZFfsSuLlMo+vpjm9xh2qofCbVHWDafVV1UW2zORrFAZ4y74bcPQ3lTWOfW4Tk/lYdrhRsqN0pIn6dxNpCw60jCJ8HV+Dz6UC8WU7tOB4NBDSo5eXdjcDqcUC2MpeqxVtf4dyrqCnhSXnDIZgjJgujJC7UGij7pr9G9J5xLjEiFi6iuC+CQymiJBytNnJfOX4gwSRkCz2t9WI7CPYiyKnKT+ygL9YCXCoFCxaYx8sp1D2z9QsbMX+rIyfIX3+fi2SkEaCLyvbmudpbLTR6DZ6xkaO/mcTKH5WuZS9237wQJxvFh/qBVWqCewmGP6DNcHLUJSNVsHX9tsN0j0a+eKInSDrexBiv8GKTimHjPkuLB7Dik1VVdaQsT5e9opo28A0hiUAdiVosv6oMMPCBkWlpSFg1gIseU4zrYuSnKe5ztVGIUQfx9RbqVAUpx3PQr7tCBw4MS6CHj0qjM/MTbIEqa/3Y6AlBo5mhR0OjH0dIUEkk6SYAah992vgpz6ZM4ZkWuyEJx+jZQ2Oa+pd90Q54CQht7DpxirAUW3tVcBe+D07YDo75inUcDgOhqxV9zvOU1CBySt5kuuuWMJB/nA/ak9QRuSAuxDStIm6JdAxMmEJoTgavREs6GX36aGttk8dixM1PL7GVRFxAGCrf/lRZWcENurO15V4v0IAeHFqFWCv1pAS/Bn0oRAdWRl/0YAn8Hiiyk0J/qqjmGV4ljBQr8Us6PvFGptm4cvZ5DaKAroP4IAagIm3Q96wIMpOFWcdtnP6g8AGQYwySKTB8k0YYcUCUv8GHqoA3F7rMTxlhTHNAU/HNVgTmlBsOAjrzFHqclwqENEgc1HAjNZiOGQrLXOeLUAMMpFTEX0ivnmnzXc3WydcTNi6lucK62RKLOz9KCOVcVklRf4WJ8iUTbOZYR5jszIr81viV/sKKvQ8jYm5PUECnx0ZbEjQ6qnemnyuIdle0q/S86ktmdKnlxHBHwuCtXtfCcvhk8a1RkhBKDvEF5Xky6WMdKMmdimUcEDITLK0TrtKIQFNjWAbdFSUbopfAvN1JWokZmwQw1Nysy7H02uqKmzkj7CgIu1gdHvAq84CPxE8xB8ZuKHCjGKw8Fxf3eNDFhVgPesCqsla9WiyRG5f2uoJVqy/ULlZcGYHwXqFNkpgqihFdMhQRxlm7jSsuFcIY6a6zFPrtm/CG2h7ujPa+2nZjcjTYpWdM4kz208dhbnoaxh+G8Xex/AGXIlLiaoCPD8mc6dY9xnpWEti4G7bteBLHm2pSKLYDrAhFjcPKd2o0fHdzaa7Vtw8jszWITGf0GEgOWbCYluBbgmSFOc6CjjFqnMlP08MwKoy54mmjHripNWbMAPVt6q4kFUJlTFbq8HAG4FtGuIQRPCQs5sYe/xyFjaMOOQ7eCGAMITUmBJ/AYwCrKnOThaGQx1FqjRbE1Z4HA1IoKIJry6ABiKhoYqR0wPl1axAkakSh4VA6sF9EDpiq8px2mt6GkH1zLB5gi7KCsH2iuctmWDLNUxlC8pSI/rI/AE9CvakdiuqdwwEApXp7iUJRNDSx6XBUcaWhHBfCih54WtjcudDHnAsFPotqYN/Y+JmYgMRpz6t7UyqyhOSZqdUdvE4cAIrJaE52MoLv5hq0EkNuEH0otZ5fpJn4ZZsQ+4+kRArDZoQTtMkoylezg/R183FW0D3W0nDEMJrTOt70xeqirI0EkARp+WGk5wbcuPLIoUEaBDgVWPEFhB2xlk5WXp8uDwYBdYf5MZpHRswzp0pKkAfh/6Gvv6lNKo/Hgad6rEDdRjGABYYLA2fva0N1bh4Mei2RqMMJKZsJRTT4otwBJDgrQ48vXCXouxWemKeECIx7/0+xlzh1xpEKwk15222CD4jSCwpkexgfte1BMbZP001KOLEMYDyjZoz6UQnDXZ4Kl86UdzjfRgpLDojpK/mqMPoJWV9K+zE7tYGc1KxSDYeAg6TSmzzQQBKIiBiC0czGDcF6nYGuV5vd3zoKrxkN+jgubAaMBm5BSnnX27uVfN5VGkZvVhZRJyB+n87fLmVR4M53cyrWORrNNtxHB89ZRnHQ/ovqz0V26Txsb/Am8hnUvzwE6+RBh/TH6Q/3ZTXhWoPGpnoqupBx0GO9mtJpKFTce1Jl9pDBUekPL1s3eRueGFUEBU2P9kI+hMRQMhfef5Cba+5R8WxGafq+qFQVGpAcVEBRT2LrmJG4o/Msb1XTgcgkuwVhsfqWBkizKbAapOq0RQsBHHJtcWi6n6nTpRHDR0IM3k7TJ4vjpQxFCaYmWgLl8ieyNNVxPn7GBPmTQjtSTCNihhSnOIqp8Aynh7SoTDSmo4I2BlH7ciEal7ig3n5lMIWJfa1t+WZveMZVLa1wrLlJsKI0iig2wuzjNrWM9sM+ubhpc6nbmFypKKGMybYRy7ylIPyQshiiZtlkjGqInIoEAtYb02wQ9W5AhAck1sAxZrynGIyhFTu2M62XDiS7ywOpXyrvcA+HwxYv1aSGcKvUb3JSY6j6v9VJcAmcID98QusYZFy/u1f8AWtShFBCxdS1iwQjZXXvlq/35g0AACHhnMWi27Q/68Urb2JgCJ3dqUhPBLBuybyqkMMuWlz0ybDoZJtxEKWZtmR2wjSHwU7rVsXTODB/eiPOiZpfs1e9OJSTds6f66dZ+BS25lnnMbeAsDGOP5iwkSE2YBuGFbqvyRwFvMhWiLyg4ErcJCDHH9K+L0u1UCMMjFM8L8oqlOKNXzBOLKJ5pUsyc7jJjO65JHgLBZvO8Iokzz59jdu/1titGFi2xkcpMXa2OMbRytam6l7KetU+N7rnC7CKDfoluRgZzCj884YG940oaLiIb4t/5lHm7BpZ5lpwZcAoUHMh38nr5ibTc7fuKkvLttQRAXGh9FjR8xCH+FbiJ8+dgKvwutAFN9/tMWkjmYChDwHN/IhBRN406kQ1lLANoLPKg6+jQM9AnV2KLWomyGh7DA1FDWkyCk3kCF5Rik9TV7hPYXQRWxudr23YYvGlAnkdK8Pjj3gpfCYBKzzPfkX5PUKwe1f8JiPIH12wUmVl1QwpfOgZfhzjaaWALTVo+G31TYiMVHeNJqsaQ5xtDMXl2t0dmaTHcz70JP9pW44mRD9yUCbJ2YBWnqA7Fg9proxlJuhzzasJIhy0qJjlJ/vDL20KOki3+cfswHnBKaX1s8mfr72YNkNq6/M5WqXB7HzJ+Enq/uvVuW7hvG/DZ5iVFP6HYrrzTr3Isxdc7mLxjEwUtG6rhiLwDSSepQYRLIQqIEjsrIA+l9EanYT1GV7VTcVsm3wXyhXtbMUXLCZY0YFLuBRtZD77gXJ4jwU4mrYU8wmE2oHK1izuvwxO/+bxdNJwz2gOJ2HbgCobaBtNNMQ5pLySzJazxQ2jtEzMdHLy6wwM40pf8NgZvGNRoxQEs5Hd+SPNBexR4KBIrUXkEW46kUbZNynGfUKPvGiWXldhKtyVNmADVrVE4pW8agogfnIGHCbGA8hk4vWtt8lEVY35NzWA/kmqebA1aGwFnQQvW+hah7pB0imSdUl2mXpgKoqHAqI+GrMqnWLI9Po4COoneEs2kVBn6zzqfzE2bDsnrraBFcId/aazLjrLgnEYeXq6ZtGU/SzI73zJKRsmrSbpUE6NPvaoGUX5kq1V/gRo5CiEKzjKPAOeiKu4DZHbALoAOKB9Z+N2T3L7cglmfGlePZuaudB3J/gC+VyUHaNP3MzSMXgk57OhdeRBT/MB5boYGMH+Luoxos41BLnY1wa2IirABa5NDBlzk4ce0tLqU/MCZ+FmvDyk+pVtHtKVuE18HYKSUSxdB5FF1G1m8TLQxsVh0uSXY5itPlKa7+JRdSerumXyocSWyXfLuYemYrTBQXKEt2Gh1dREjjfJEEi0TAMsJhyYUBKSpQx6uiEqy4hQXMmjPXA2oLRpZMIjprYJWhhCjb7o/Yq1KeEmgERmLaId+AFyRq1r7E5yhuXI6UzpWK+BvBXf3mUrraARuJYFYKdYJIHGQgYOr5BfnYGagNouW5Fil6srhIuC5enmsgNAxoSz6o63b0dAP98E0RA2QReiKRa1boshoP8GHo/6W/pZVT6hXXfFAWzFJCqOrdEnPj5LdEdcLpGGWcIkr+i3ITy4JjO4op6EJ34dtGAD9CCdpykSfiHKHIrm2WrEtOe2alWaYQbidTlIw7PkHAEDcN2MVDxl+xwvbzc+aAYUrvQYkr6xOtaSksfatSSmZQUHVEGCHWQl0Q6mg91lNo+c0P0atj95Dc6iuWwbP6VulIS7YIYBoAoFhh8m+FiHTNpluEe94lGqBLeEyn1rwmkkSBQKSPV7QZlYADOthHawNfgcsHY4CDgIMOqmW4Zz2jajKfY9XEa3TYsHyOZZ0UXtXV7FiM9eqRRubQPaFlvx9NqSBt4n8caSs/dug/B40mtJP30rMgYd7NyzYKkky0OpYEX8Qd8Nxzk3JUo6VN8oIrYhEeBdgJOkYuQTH7dbhkaUOS2f5yHkLr3OeXREyMHOwFlVIyoj0FAMb6jifKDvx1KezSYoJj+7SOLPyIC5DAlgmonJbkvTOAJz4uuJlqzH38LYzQrOzSm2LxlGF8iy7cXZ1NZDqe6GIb/8qOYhoX3URu54sNMrDtkC7WYJ6YrMKrqywanljb290iQSiIYqF3KwWKzNiaFKwetXbBfTzx/By6xgiKSfKABAIyyfY1QSew3kubFGK7EABxXxtJ6CvOUzg6hLT9S4Dlq3BqZUUbGR7JBBABB63QgIhWtILfhXFeECXNv7hQSfbfmZYsrDZsC82XviIdxM50Xh1I8g3fHe4kh96CNRBftonIdTsXp3rOU+XLD2Q4otzXs6IOl+NkAWmCF+eWzYaEpjxCSlNkeTNP5erXNFYSxQZ7soW43nRSJzV8nhDnhj79kypPkqfSuRBVUmbZpj+cEr1lx637BzlY6qt0gMibDrrM3ozGEwqdeLW+O2uduWxBniIKmyNptIYJIIvrtvAvvhs+duq/XlzyZ3U3XtOMhnsMYGJh//Ds1946SF3qTxhNF66yHfZHtmK3kdN3zxfodLQIs6skMfTUty9umeU14ICV4kAcZ3AFEE+Ga9spFmhSSPNUhRd9kNRX3nbxThqIfTmOZxLmLYYc9vN20mvfqFRyR3Iw0VU6T6H1ty6PsQaGnWMGkRk9I5bvD5hHjf9IGSOUUQFsXJH5Ejw9a6vBBb6yMmBXPQOyzVMEvhNcIiU7J79h2lknzeXHuM3sk0pogfo5MDO1qmxgAZDfVAGYkRKBaFUnynzasRX/DjKX5cyoV0zqDIzVDaqUS8uPLYK1S2LnhEfjvmoQZf8PGD4dU5R+a6ytrW7oc2IwKkmPioKBQ/ORIzjAlODXknJnRGCmP5WrZtONjacHZ3xM+rjUa7Ouclrv2UaPC5YnB/zhXDqA0aNCHWE/Dei0/J5FyL1RgFmZZiBMNWRLrNl6Wm3m7GxSuo7FhpMkd0+SChJjpS80X1ju6Cgoj2rF5gMmBFRZczBF2bmtTEKjqyHcsxU2ok602LeLsF/QtUJ4c0O5+WxReh/pcFd4XuwBwcYmAImt48c4Be19Q5W75dKu1ZCDiFkdWSApvXV/F8klSOMiYehzlpxgMd9YF4f7ylU1KQbYcBU1oVIY6762ZSmTgnq95XPD2A88bz7589096jBaOYVqFoaAjxUydDSieyJOZnLaPrkPu66ah6VzwcJWh98aUGkckwkh6yBZ9whJw3afRnAR+QDgycmrYqWcZHLC85usWQZa8CPX7x/fNX5V0GuCmZ+rD/6KD/kwW9EWI8e/rtUwmqc1JpBntTODj+lamLxmiKXCNqpqhK34eV38/tyLbYUeUPKQOrGh47IZSK3+u5CXwgpk+dthUAQt4Yj45MEMpED3zvr3ovgynUbC6KAqoYTnDyB+jOMHG/HruXeLbLubtwXFeijs7PZlJUWpHBRZlNvd8l3tzjMfuXTknSwh2f8W/GyZzEccycrsqNoJOM4YXh8yO4FfYIBe4gnhfGtxTGXy8n3WRRk1u4kyNQg1KT/tdsQUfAgSMLI8fsstHPHDzmktcT3C9kI5htJLaE4ei9bwtO2UpI7mrBx/zNIonVaTbjUa7MboeD4Jz0eMJjberPCIvnAQNSV/0x7c3RhhTwT8BL4gTABN3NprGDC9nXIkOvVbeNv7HQgZSZ+J28Fq962ww14M8dvRcjDmFB8gNUVLzrhu31Jlr4mBF9ioYZ1Ov6Hn0OERN5jrWlJH7+6kGQIlw0AiMgGM/yWHun5sZv52e0Iwp01LWDwt6go5gAtt7LrsFX9SxloFwzIsf9hzk9umtXRS9vI94wMY86FAU3uDAbW3t5df4dnhjq7eqDbB7H7mQMmuaOZ06eXPfm5taoZcuaG6hjJermlYbe3sAgoG6yFZB6BVW9+FW44PkxDMfymW4yvHfAtYFonXRul+ui/GpZHR6VGknwo8QJffr1Xz8+/ubR8z/uS2rRchUNdGhimp79y7uvlz9iFd/a81r2Qia4kWb4NqBs0JVW8U5JGZst765AMRdybTVYbz42bU3JIuG9sI6X4gzOsGHi2YJbridJdU+0W0RD0E8QFLIrV5Df3jSj0dJNWtLQGNGA/Tqx2EWZ5hZ7XhrfsaamFZJW7FxFXEcoxC2VbsCAfYP7MPJfX4miHIDa/R61k526dOLv3pCZ+nDLy37EEZYTM12RZfzKX5dSmo/fVJUvBp+XlT8UfrLiEyHzM52mtNPt9IvgGTPxjmj1sEicJdzc2x8HTp8WYDJuk63miMggzS3a7XEW7SdjFEI71rha9ldnElPBgRv2VdcJTzIyTLwtHGWn0VOoV+dhXSmpyAe4O8g3t4mNdPairJp7B4vHLwVahNHVZnh6og+9lhEl2VQxVQ59VFQhVFWQccHOZIx0f8ZN3abUrCFmRyUSG9ZAMd8cL5cIzeBwhbjLSwXqSRacH2YbAD3hcMCittPPhEUjailunc8iNl9V4TEXyT5ChGKUFp6YcOm8dOqT4kb+zebcLwVlvAM+URseKh9iU4scnFuxQhHWxDT1YbE5N62u6+GYvy8xgCdXby820prpuc1no+IyvRE8Ad8srJCtuYtn9h5l7zbPVXI5uwdP5o4AW/uJueiYpXwUEMXQriJDRva2feSxsnFUvymmoogw1sWFHPv1hMF7XBFvlq/lXaj/l6g0UE8gjd6xueF5z1u+7kmzlEnnk6kJB7RnXdS2/waLREDd9SIcfm+A6J5sB+8F5bf7Pykesi8BBmuqDAlDntTIT+tXmEYbqEZ5A+UvDEtCA0GmIHsXIxOwFi/e2SE/JbHvbA0dBYLdHSW04HQzAKSThTKOTV94H5z63q2uzk66rR0VPn3UMgadGeTuFCQGksoieu+pfvttUuaWRjQwhH6lSfEorMcWow88h5KTlgYbva6FqDGe6UmTWbBBLzR2I4gBejHWf6qe40OAsIP1ImZjME5sIMhLcwqNug9uKGvM4I/6IWVhkeA4kFt5x6kpy9LLprlCFI5ldQGSefghA3+TaAqEypaSURtVFXkhKOq7YNHrdXdP+56ldWxoECLCazsfCoR+NcW6b23GJct5E3WGrDmd/0AzGdPshJKY/YYJdBZYAAgmVBb9/vchK1j0D4dDXXlRpzUKTVEIeAlT+4ZTVXQJHeCvjo8Fx6SBF39q1P4VvS8b0RhqqU+S+RvSuhDXvjfvN/ZTPTu3hmeQ9HebQRamoS2gaSNoA2IT/RKhG/LTsDEAzK+dwj28/P7Z/oFHeJBJipmgUzAJ7cAHjvim0T8Q30FsncOOU/5Wo6Sk785vSneIbZ5NJLztuc5jPrXLismDpHVVmD07TLaiO+FMwKiGWyYJBJlE06Ks3msx5HtofXkitrgNf3SDUnuM4s3mLm/RG59yBpPrfOjcjVccRu4a6tD8vCx03t5uDZ7NE4AF4W0+LF0Xx/2h5JuLe/PpkbusOBk9nOZepdhULdXmMVMtmQi4ZygmdqNu/Abt1KriDa+0rux+Ml44olBF03Q8WL0VOMgdpHgwPFBa0V4bQyLTdJY3O6EHB09L3k3R/LDPdkVkS4oOs+c4MnvRPJJ2xUaPFnItTI3X7e2TdvUJHjgd6iHfbqeUAI/mbwZjiKgnNOqJfIsGrtT0oYndv5GfWINQdXZfIRa1LdfrOYkUPUKMGUKQYTFSrR4WfPnzluage81V1sSQggI+QFT77ZPP10VKRhbHcw4s7XDDnPT5aRn5o+PvoislFCGl+Hx7U60I+tjVT+O9fqR1PGYZSUgOTFUB7zRMFXbuof5TekvMdaUkOMBf2vGi/nv7Q7/eWwXOzqIXLdMCaLt/Pf3q8yc7L9YWsZrFkVCSumywyeOiD0E62drLdFalL95WGQvEl3GSGXc46GbQi5QqvgE2Oae10FyUnIxlvPTiRy36tKyxPlk1JvciB+8JBZEbne1ZjyeXSJ1EQ03vfN0DDOCMIoT1wyG5HjguLqQp6xIcq9rNT9ljOiMyu/joYRFenNNoGMPAXRMTOrOJJXzGfYHClP+JPkyuoZZy0ow5hmxY/viN97+qkiVA25wWA/4Ak5YEpKEPVJDegN7qVEcJIlD8sE5p9K/S10EiVNzu0E30vD3Up6uMNJKTgiJkKyWI/vVAanZ22Kd4c3VydzfJEm0zLlhT/Z7EwnHvhYuGnY5jT9jUu4qB1ptiKvsP6gCiS1JR4AQkunnsXERrxS1JRvTQ9vgH4NO16dlpRueQ3ra4aPJCtpdM1FZO36FeX4tQgZ0iEcij+Wr7gRUd4jxlyonSN9BWzwLiB//Mxhrk9hMzT3eLTxnszSzVnUI6WCC7lg6KYCQ6eKIHJk/8QPdIkg/SWM6qbSEV8o23CdyW+J8R68ZtmLYz3jyAUIsPLMBxN+90vNRcf0IBBX+ZuCitlnQA3xWpCOlEJWc6LV1grA9q7dSomaPNRUcBO/J9BUVv2qT69/hWc8QwfP8keNrSOnzgkdlR82bTRwQVmobkNlci6+pMdsQ0ycyrlWZswZcVcbErG1RiPHLGoUnrRnXgCJNaEKdG0U27bLfJ5JACYlRi2h7/uin+cF3yy6U5gc809B/rMJZOtSCXpyQycG9aBU1h0+nYRVALCxW/4r2jEe8WEDIttO8ZFscxQhDfEy+il2SapOgCM45142jpet4qmrzGjZBbCEIEgXUPzBxrNkN6k2Fm7HnXoydiA0FbY3YdqnObBfmj1Seo6pS+dvLdY2y8mWxP2oQX5yPhSX2iAlbrqGZmDwJSuQvVGCqbhQYQ6awW1XxDFLCIvmDKSRUVB0Rq0PfCVS+XEwCAjRlr6xLj2gQMrESnXkLLzt5399wnZL7l5SccSdzeIDDv9K38ma6VXAtq7pu1nrtK9jJXPI8Bnx85Ox3rRj/PS/hnO4G6P3C3s9+01+kD6vUz90/CaJfS+okvI2Dks09mT0z5u1rMNr3k2Eb6dh7eFHT8QPAtzyc+u7ZIQ0L97AyqdXNhKFKml4nBEVXLVRXthHk0NlQxQUMKS9wRbrHcQXLNJl3gTTXt6rFyNrDEKovpeJ2ee48Wl+8WDMPu5CVBPVBcCpBdTuBukwNdPoNGThbBYn15P5jXnRTBgjWRAg2MCWkU52QlNZwovI+jXu7w5W3imae6xTAaiJSBDI/UYud2MfA50xaXa3+/syl2+hat7zcDTgO7qJkAEO1QmZ0VdzoT+Ti6JogLWHp8TAJpijFt0iNZuiL1oilqMUIK11WbsFvFbaPxJqzlJjSJhhIybxek00nEJQ8CEKUOMmBITZSZ+BLmqlLzatScilToTnCtdzcuLGLv9dPRRdAGeMIJb3+SM5chnawbIp+sHuCsT6hSJMRYJWwQ8cE2ZrFponcseUp12tiZV/BS0yB7tZ7l6+c27R5HgAKrTAHkR7uARqYBYtcCj6wV8FqJU+NovfoBjYDz/hzWC9eAjPUqJfKDZ8ptYzarQBpcluBT8xrQpDNWrUIh49WByqPTEiS7nbNuB9DJuYGBUTLAYXI2K3TF4gdJ27VWO9ky4cd8+Z/Le0mYFq7Qv5LfZ7EGLKuOkU0y/TBJyw/d7thbwBvjX2CNX25QhjSzbGrkAeR2RqVtGlVjhVT3cAF/8obGrpFJMXFTtzkfCXsH4BA2gi4MMqYe22v0KW66GvT1qOKSrXG3jyW4ZJHoR1P5bMHw786I1Nai5wEOcxJkXo2tsqCW8nPWP3p6c+c0EqbURjQ1Q9wDLroqmqhtmgEHkvpgBL30k8McL4gOt7zbkizHMxoEfDsqxNr95bqeQcR2kT9yikp2YGCX/BaE/YnvQtCdJM6Bh9jrVnaBnKyW7CJNLfU77YDbESOn4oub3N2rnUABht89kPvzNmcum42hvwPetZY2b4eIoKH8TgPtGJK7aFrREo0Cq15+LsmjJSb7JE2pmmYN1EyJJRgKjiJi7tCZd9fXfsKKYx4yWMz90E3OWzd9iOaupyo6nbFBsQvrnOUrmvW2BAQaNXY5Y7CCNx9WtR+w1GcCr79RFKe4b4llt2L51y2bp+7QzURil4VvSA9wLq9zk0sOgUFRM+ZlSqbB2XE7A/iw0rGUx1gMqPpmhdAc+QnDN1zDguaAgOBLFHdYPv98JtBIB46DEw+riB0IraLnHBK8BiZdbkzhSRGC+E59+k1aw0FzuZ0L++bkrLX0ycXt9lNJbgq5Oh075RhsAEq+2gIgVp7ckuWnsVkIoTM8sOMWrzFPzcPpeJghk4gsC2171aT9zepqDUMvsmV2FkWi0xdJJkuX7uvQcDIVa6KqLOYMD3D9MYE3ZhA6bfdCmRzKayK/FyJGuiU5vYm8TbXWWe2hQgeEwaa9lsv8fl+EkvbZZlXYj9rlSfyW0UbtZ3u00bYQoxhYXJ4zFP/tYo5WnUFHKRuMWGdrJFIgvFzjTk6qIe570Zw3tTlnKI/7Ewsi3yyLNW7ERfksmqymNjaHkuYBilZrhFOYpV6GAojwwHueKO4pOEsaaVtSwH8YUhXfFQZXT1K0C1Y1zq7LSzPoUuatFJqijA5ZvRQp075UcRXXyQw8CYEnACZV20g9PsmhpshD+Q1sY66IZZQxx3iRAESMgofeRhZCRnfxruy9bMjPurr5axaabHbyKHTHijdtQO2UzW/j+gh40BkvIwuIEV2I/UKxMcYeG+NnxsPYEhDDzwV8LxZl02ANJIbcgQrLAilgv86TyXnggZRxYQQvNiYyZqvz5XGpEadNa7iSK+TN5YCnKfryolc0FXYa4hPMf6IYwLYmexMrt59ENep5PMZKaSIFEwVqhuWX2pEkRIgX5nrrx920n5iTKJlu3ykUadtr+BrG/JSVDzps7V1MGTQbJ0QGBa497py1PztezkMLihPHL0IoBsbIeVjkYXDwFQeBQsB3ts5ZFZ49tm0KEb/QdpVHJkH19AYZkq0mGw1iGfz/NSq8ePVPpwR778O/1bFMe+o9KPWj2Y+L19Ez5/3j+t1xPekvj66ERnN9e3w+1ARhzfAO0JbxgYBRyBMVbX8sn38tkQvpmtHDQrNIVp93KbZ3uoeaSDsV1oN0abjcm+8N+nvrvcrzrVXhnaK0hdNEeWdTedOUTu9s0JJSCnTaPcbSJB0o6v5DiLjxQ5+E+VTLw9Ox0q0D1LFiFJVOO6zy3Glgu7HyxM8y2ne34/GTd26Yk1p6saSd32sj91/DeSocmbTjtP2h+IlWRBPAPSSOQBcZ4AwsCF4zimSMQ1RVZbAtfciMkLhvsmzCfOFswT1Le24PwDlfdlWG5OxkG9dQcmgThEWxHMJ1i6QNDo0ct9ZiWiw8awGGRchGLo+RYFgAgBIR9UkhJNZKm0lKhJssykLFWqsglbvPy5kOYlqxXY2WGZ+/kWzWstpLSu2jfo6ZG1alpqmsbQPCfuM4DMLJoYVBNXCPHQfaj/T2udtHfrpOBj2tj1abrzE69LY3GXeJZu6OYHRC6HIFg2K13VLEPQpYaGsclhuA1a1T3WsIoM9tkY1S4CxHKNmz4oSF57Jl6sBqNjdzcZBdz9R313fhUsfQqWIDndoger6bGiWpMNK5mZ45Bi0R0DLTJsLHhR4PICnYqo6qQH8YsBVGh0ms4yyASWTls3mvxt4ncipjFNBQotA4mX/ef3nw9MXz8FT8QvebSLglKNwDfTFmCXv9JXnCwo3iL+U8WKYOIW7yzJDqrhGBOOwCtKtC3Bkh8sKk+of6EBrtC7gskg7IEkfRKcxZX4/dzGXEtWoy+uyBCs3OxF21UhjBoWaI9SvoiuLP3hEz7pcoHmtduA24vsWTXGdSoBr3SH67qoSfqWrEtSCuBLEdpouIKBspQLAEkNjwh/CQOf68LY16EoPM+bFObdWBvVvL2c61GML2NaAHRB2fBdGbaIkSnqW1OgGGG1w7u2NQEvUEaTk1kZgQ0hM/cKFengUknsLqbHmsgnDDlUPm3vx0AdsNmaXq+l70/AkSm7eDMAUHPt7TnhlhrdbYH8dBfMciGPXD+8b6G83UOMlgBOhDXOujRKzdrqRnHjJkQgD5BpwGSgKdBvVUG0RzxuMo8YNDXk19ydqYWJ+0aXsgBiYoVsptMVDOHqzcTOaX9dO++B5JwtSXP6Dl7Wn1JgFa9actdGyEp8Lw6jINPzC5MZpS1hIBGokBMoYIKFYozwkkq4kW+yMVyKdckmtdsG/nP2kADF1hpMB9iO4BACebAsC6iJYTZPllONFtdCiaMUPdo81KTEw6RFfnZ5ELbfqirovpuJXk7ovKM5mrbhZEzRKgRbb6tOcnBnFGLNdvDw+vRAUoquzTF20RjKphm4+2kisyLQY48he5iECB974VgTgJUK3ziB6fegUAYnzUkOblB/awuOBAkQrrf34e/HRR3oUd9I5k7YQAfLCL+giiYfaTNZQsaa+Dqtlu76JgS6DVqcbzqtI6jpm2J4i3NxgAe5OAJyE35HeD9goyMQkFBhnT8WbqwjjAxTa0bsflcryzDYdgHnEjTr/MjMtno/2OrLlkWmc1fMZnFTqNv1CYg9dpVWsP2zbeOaah1qcNQ634BerG63J+SUi1OK9Ef8lH53a6smreEfnI8iw7/QVeo/ufvxgitZGeyT//cw/gXZ37WkMcrWiy3HVfsarTWa5hmOjQlHF2P7SP+FhKtohDgaLTejn2aLGyjQV4RZQHF9ArdPQoNjmJFyW+edEf0+BegwiEBCKgVrziaggdz2miLvZlYEY5cQtR7FSP9mNOri1nDbHUzXAxFoiVMwmFpl1STmRRPHFlBhdvMeQ5Jn47lkH1OCtDwbtIsxegyIQQ46xWgdWcFnTaldv+LHYruzFfbOkcKKmoowTm637iPr+gkrF9KqJLmAu+yzec/5D/qeQXkBGJirFobLE+0W7i7LEhx+pUR1mNCk8lv7Iedgn/mUz7ax/tisNQ85sWxu/jymjd8/UaUi/uOnWLp215Wk0LUxxSDC2CIODo+w6F/ts9nzqmkz8xI6NlAwfSmvxdgBbFCDQxqVlQVQQkVf9c92JxffvWUzh/UMD+RfBWSO5AixGXbl0k4EleWcUV2ov/a1wc5do0lr6WOvWV3hUDMI3Vlte9X6l/pW42rcHGVhv+ElLZr82bKzE4iEOO7RJmDAv6DQLkM7pGiCj2MwJ8KX6Xy9dv5I4yiCBl6gEz6MfT00N4UYHFo1cWpUuvg9ZzWYw8ueH0enrKagwkcBpXM0BgnVoUHLYBLPTWgHnZWs/6nQwA1Kw36lnfyE04QmodXckyYXAtJrbrWzWTP0lxfoV6rnWFnkaTKv5GE/aB0h7DiC/jq5JbtZ6VCGFBrgArbB6qHROeOmFUHoc5S1V2Sx+dwGckIuvVHNYtWqSg8s0ip9GnskRHInt0ec0bTVi44Q+FoMrQu7Hqu1DMLZ0O31K3GCmE6zYFomJ4IEuJ5V3ziH65CoCjSsxsqBSfehZqgQxzs0peJvOtDaiqMoFIf0yMWoH1bgznAo2096Yu5l1C81bojeDvheQYh1HxR44UXrwomI3niWC8RjALnqixYiWAZ+XhluIigrjUS7yHuse7Z1hanJzFJnlKhJkXgYSuCHZXA5frIQ25FJ9MBMLR2heSycEQeGRJAtJp8OuYMbCmsy7cG+b9RuH8bXyD3z0fQGQnqtKPYKUnbEvL+I1DJ3Fi/WhnpzmDWK6bfuhCRpNUQwoOoPUUw94u403+ycm/5ZoqW2B2M6o6LGedxhQt36rF8bFiUFYOoXCtchbKDrlW1BXVs21Kalagff8HzFLXQOPL1c/xJCUeJC6uCFpnOE5MKgg5n6bOJIsOqKV+r+Zky2MRWd6sTvyIkt46/uxrR8CzGRaPXgQVpzL0Rf9291hzt2hytdeYmDFV7dhU4pk3ShTFIDy7SGNdq7dlOAgpGXOpaucgYOGRViRHhxnyTHcnASzr6c3Dyz52i//RsTDqUffhEJ1wmzbgFA8bMVRju5J9Ugx9hnELr/JR7VDIb+HOUuU2Y6E4RQMhYCJ7FsROlF65ewKkH+xgYsSKjc7uclHWr22b+w6H2EjEAUcOUW+7hmCt7d2e+rOfrKOocKelrD0Ufs5J5iysykcD24HXxr8Wqqu2xgobAxrVAol9oiYwr4PRk0bcxAjJmYy7P/FTLdCC4wwXCWok8aoo71sxwGxuXEZpSc2IxKm7OpMAV6wC2lgd9w14G5vjbqMBpxCmCucY2uAwGBhMt9DZ/pg/EBrUH0KLRXpv3V7eYQrvZJI7SSo1p5Sr2ApVcb4anPjoSJxAE3FWzTz2MkGP4+zcX68tMAYbHF3wfE9hgqBj6irQaYyXy0HmxaQn2kUyCD4E6QBwdkNYVQuNuk7meJhZc7bjFeNE/a4wA1mtVsgXbW0iHnSQHH5HP58CVG5A1bT9kjn1KckjVid9LOTiCMpVqgXUqbSPB5/k4TS1Ey3FkPLxi+dfP3v6+JU+O9B/Kk9uvFaOvw/zBDyVdpq26dJrPDxK59nr1coHKEMEOnXtZxOrk9Ui0Gwj6G1WUkRwGwD60h4+0JcM7KXudYbWeOyn/NjDhZzhZHb0HqF9dloyN1LwbCFvDGKcL1foiCoZl69xxSxY61sNmAJsmJi2GbA7HV0I6PSaZkB4U4eYhYpP4J8rMmR7PL18lIhb9p9W8SmZIP+YoJTa4qCSX6RMKyuRBzZB2XYpDVuSzxQhUz5JWIEzhOj69Kh6Wcs+/b3taeo4ny99H7vmss9DuqA5H0jGV9k+mT0pIR1Rc7Rz5PxivtmKo53bxKBICxrQJpiq3uOV2wksdf+lL69p7tPl4kuludEDWLyo0AvsPTxG2HW2S3WDiKguTXXuHnlsmEzoA4xE3NNJdqMwlslZm+h03c9UeexK3DGSKBLUnEw4oHXaZ2M3jre32Ny0gPVgwfWpRbnrAiTnZIq4jWjKRIUvylCuZPv5Qes5osJFlV/etE2JocyVNK8YCMedS4sXc722971XeSwwkvuQVk7bEBOdNtv4JDrhlojbzli3P4OAmnGtFndxwHYsUk4Qu3dv4VvoTOe+doxdVlEMrcNhATsxTTaqje54EHskDb3SNDRea35bye/To3GmT5+xx4UHspom9hVvQ+olg67gko/Rdpwg+fv2bC/PqBc8nGABCj9MHWgDhgs5mRFTYKu/YtFrU8te+DXX2ZCoYgA4AMjCeHRE4ahZT75l5Mpc9L0lQHem0B23S93o807iuPOjTA9sKO7evzzOYMxnaWxYZlaEbkvhVwKx9iq2lGmjwoCh5RJH2PwJM35asWs/de2my0rfGMvHiB5CjiGKckoit/0wRLRc5TiUdqIHywKcGDMkBKwaGwr9OFS3R04/ap041xw1nIHzGZnZB+0glnhAAZcBbh9HRnfORmiAOMv70ihU5TO7W+T344l0Q81Ol0rQUd8v/7cf2oh8o2BbxCogkukEztQFk7s6+Vzu2kwqNc/7DTJ2nv3Tw3+jVqwIyDQB2wkna1JPdNw9oOh3/0R9pGwlW/y89s2wF+2Vui0HYEou4UAtiHWPc8tQeBSa5jrAxsCFwAHb2bubMzGPU4QhyKIa/XrMNKEW026cgWp04gSUX5Sk5BA/R0GgpXMxEIUuL/4kRbZD5rHy+2G4BPOw68IvgvXRC7fnQGJsbUudCJAqIkiCaPSMoZ3pgWgU5Vv1xKgh7SGB4Cg1Sj2vgYJVfMcQEyalG73mWF0r2qQZmEAucQNiXyI7a7hI7y8N6Vemrm3y9nTv1RI5r0lf84g5YHi2Rxvy40F6f28I8poOyOW3gZkhAIyLqhRUFpodhVKI1Crg0NTYOhq9DLaZ6kU1blyxI10LIgNVQpoHPRtPul6ezoOmAYhXDe3qhOgcE83LhyUZEili9gS5OiBhhdlL/trT+OG6TddbzSHyglaOYzTcJjDDbSMubA3jwAgrAN0dmAFrFlkaRG9F8BQGSSPIRejB8PGjg8ePnuwP+vz+7uWLV+LdXX+/3D949fJplHCw/2qmG0GS8GT/60ffP3uVyJM5DsPVOUdLCUJceqnEiWH1K3EMX/ervzZaOiR6JSt91zHL30Kan2nMkSK57+S7H/dZUeYSLG/1jCtU1EUrWB4WoTUxt+qzwmFRoIm40bJCOwazCJcpEdIQFeINgy+p9lfC/WSJCz/VVNbvE25oSH3xJAa2BBoRzaXAmi3Of1yKcwgoIHPM888laLucw+O2vnt/+QaClm7kqlKod/Dv/vrqmxfPv3v06hsFYqlU/aqaVkEJBmYaFTs+TQpLLabA0T4DGSgfJfS2EpM6l4+K4yHQ+VudEykUILyJX8jZHK+XGsmWdNILTNYOIgALNLQZLB124OWl8hHZY1i2F4lHnH459IFujJdvxp9hQl7ML8V2gHZ1Q+xlVhC48reZiugj71pFDv8aV6fU3yhn6SpEgdUhB7KLz7piYPNItKDiEG00dZzprsoH5YWNAk72djyChPykxPMH43/7+eef/bbqmbvpiwPcI2QNsB+l1h+GUdHGyqPif/06DA/6oZID0stiuHmjiCv+VZVjfLY8D6/L6A9MAvyQnqMJe8X+6vL0/u+C/IYttKADJqp7KAL9HJ5tLmU4yyrGr/hfMOBleFLhHMEsplwXh0clJ8VH/p3Rq/7j5s3qnb9lXB0eFQO0UCV4AoWoY6CAWPSIYx7ML/THMKBUHBZ7RUttpGg5SzHv0mvFGBPOWH7kVOdzU6sOWO6+PALu8NzkFvgE7eAnhaYjn+U6B8yt4s5lOMry5pv+ygJ4/goCnBmm5sapOs9/+xv70veCc2PVv58tj7bYp+ocgVEpYwIJVX7TvytPxH5qf3q9jcojDBYiRm9yYzKHN+xSL8wWa+3q0fK1peNDsqCjeCuynWfgU7NoD4kAObI1m9ICGxu4gmRE/tNIF3BpcX8cIQ4IImXKyoJaYMh9M4yvJLwx3Tzr41fe6Gs5feItzsK08tgmrAQkGKXEWuIHgUrSvE+G4pFIM19rwSJDNO87QEfoVMDandxQKPVUJMdyfgSkBDBQ8ZIALZtt5g3vyw7ZBKPr++pIF/fmXvnH/ef7Lx+92n/y8dH3r17Mnj5//HL/2/3nrz7aQfbjdy+ffvvo5V/7f9r/azW8y+fdlEYKrvKe11NJyYbMAVq0jkKlujjHI7Q+QuRN7BvUvmfgKNqnXDTKTPzIKSl6jtukKWTR8lTWyOVcjcuRiH507hNw38PhKMAJ3wTK2DVtNE+qOouYtAmtg/5DQSybmJLtlwk+OTHlxTviHhvwiT9fHy3Vx8BrxabIDIRYWjNeKpwQudoajldS6mRprsyLny7Mkw87LZTzUIRVNsBUHOvwoqvAgC+mCymi7vfq25sJaQtVRXoQYM3uQ0CoGVqtn+liLSbPLlfSZ6ggAdw7ri0YOVhHuuX52suyMktQLDjP9JMcdCLfo63HdTbUI52jwnOjRcOLMoehb4Ir/cKcNqP0FLM7oa57vifSz4xbnrSBU3/qnL46rTAP5Id+AlMGrrQ3kFgUSDaqXjs3QCNwsdVx4YsLNlf8wS9g2cr8UAbbkjqSdLJJadMng94uS01UnRQhGO1D5LeyZC964kUJChVYOip44QWzDSd/x0/gRnVfe91sxeNkLFcys/mJ70YA2LkVYe49ke3rlcTZC/uQtzVnW8525bOFBSsynu7111rfM2xckdsYwzJ/+JqyIjj8tlcoAQZ63/V7vr0xmf5cfcKgb1mbd7q+Ttztt4sVKQGYpS///gQLQUuYH21w0IrTCFlBxtfm4OeYr2+LUV3YHDKOJU27Vvy3/Mg45bX7CVhFHGzYCsMAXHFMY5RdJUWNHGmf1lxZzVtwjqg+XmqJGZBC27qEdSPEqBqno8rpl+FrHqkvf6I0TJNoXtpzpUgnD1b042s1Nudbs5ryGuqmTYZIHWIVoWthwrsQxNhi4oIvY2dPsDRjrm2y0GcUmtN6WDx4lsLNHCyGfOQHyRBrIcveFB30H1RozZJWSKoq33oZXK41tnzq5+mT4LrHZACI+8o7g3LihXkPF8Nnd3gXmMKepvIH0JT2uFZ8+8JRqgNr34y867LiMJS+N0HxC0zwnszxmH2SCIHjbN9i+xUOHvzi4aMLDje5lDIeHQ+xt/kNJv4wkkCRKuCM0PWjYZaRXe2WBc5jOKttCmCJHIelMoDujGRQE03Pn0vSir5x4X1b4mAWzAGRh2njcEW8QLv+SpOH0fFWHAWmbSp6VlmGkIEt+t6dgS3mrW89xXXnnXVfb63rezSUIWnd/NGpfMe/2NrEGZvgkDPdvOfmGkfHJwvPbKoEGJ5cvb0wl3AwhJle63PfowHRar0Zl8VAB2VU+OmMOoXh0W9/sziH0kgVCOqeA7E+aKyYQ3WS8I//XVW1jmm+OV4uC5f1iahWFDzt0CQ91lcIdZqhAanNJuSmUvUzuA2VXJaLCpSOItsE7EGf6gvye6t4da6C85VGAdAgS5kNNDk8aQePpU2pjTe0ZlXVWHyU7PCb4xD7EvC8V/5Z75mgBpQwCe8v7Cd6vZDf2bkSlMtAw0WG6WQU4Q+ru/AWkqk3VpZWKEufOvrx8TYufFlUOOhitsaFauhgX1rCcQH7LfEvMMmbQF7wpfX3UT0ffJrtxow5gOSESR94k6+4AW4NbwsilzzCWpNrEG0hfvmXFSa2+baA8W9SJir2ruCzGcrt7UYu28fZMPOzrSnOr3wOPWLsX5s8f1q856+nGt8mnV0+o/wW6Fd60QBNYqf6kFrBWJuYO8Fv5MJkHru+p2rGngTWvdCb78cS0vjlX2cHf3r63ezxN/uP/3RQxOrFzx/o/3o90fEuOWs/e1D7M75arZ5J0fIPgp+pSzDNH3BpoDMllgQ0sceLM42Qb4JtFGrRCSFj4/G89KaAdz4YPEW76kWpE01BiPqHBWcgbdNDW3Y4Ob5aq3HgTIQ7hl8XNrM8n2lE8zLKNEfIUM3OizNiqaMdF0Yc8uXfF6UeW8aMrdKQHIWJy1+RaHE6UIqoj2ssQmqakiOGrGnZG/My6+WIHowCr33S1aQf9A/eb6TK/k9qAMTRqRqk9djpbjcRK+HUrjIjsJLMnp3MiU8oHPSUtkrPauQuk+XdWcBovtwsDEfEXWPYh/6Yk3cY/pT8Onj6x0fPXn47ABQtb6UWl0ttaW0Fn756+u3+y9nL/UdyVcuJq2q5qp4filNZxaTYDdgDqbMFOeuEDK5nzZ58/Yz7bDyGsUJPv+MLHC6Voe3PjWl0enXeVCl7gf7YeETAUhpYeI2hF4yYmM2laOPz/TCZQiKMicgYBy4r1nhHRI0f8QN5vj94e5xzmuHGSvj686OXs+9eHAi1XzxXSteJoqP+y4uXT6IQYy4N+pxkjiBSw+fK1ZmN78Xbi8v3qKBo1mHHzNbDbyYonYM0HvgYn9lLvtoacq5TYQ+F2oU9ZO0u7HHl26MKOGcoUH16gWw603b/0gLir3AU9+ut6O4q318u9SFKYYm93cOlYHtRRRj0U8BQb4vXxf863NzlDTDhjCQF2Bweya9ycvju/vRuhZ9/O9yMwu/RV5owvFvViyd2Wo9uOEemSmUoVldW5dbLXm3kz8/k785oHq87w2WJ1PXmQ+ggOky81ajVAoSdH+Ibw0LrSJZw3pyop9wfb0BXRRQfvhb9yYUJLlgC4/BXEU2qWDPIDeBBBlsbH8KzOKrR0VqFdEq+2LdCpK/N/LUmoD4sj31BckXWDVYw3/WQJRIl+YHKqN1N+Ok+HiIOqBbviCLeFcjZyw5n3M9ns0ranM0AbcYrSt69saF2yvHQr2kmy2Ama1Xz8/NgyNEC3dOrC4bd15KwHiz2+nfw4XYTp1GdYnmJ7QF1gnkorHq/gCT65fCLIDZ/Oep/Iah9WTSBSSLv46sG1NfLHwFV0ubCoWgrHMHx4WsxFmmb1rlJBnLcJIMPkGkRsAronXDPY4xjaD/KUBT2GjBDiLYp2muowHN+OTe5ugbxSn9kW1d8dQfGHzZcnJX4uYZndbx7EUnbVsLN+tibevziW71dnfZ+JXZWziNN7FxJgrPLnXiiKGARiLSrMM4nLOw3FoPkLmBg1ys1Kv7uJgePj1Ch6V1eocLoEtbw+EwEndIlqjqqpH7URi769OMsWLCWd9FQuBDLjear2HH32f7Xr2Z/2P/m6fMn8TndmYtQWqD/5dFfD7CwtZ4HanXzZuirFS910bpc+AN9UBpnT2SRbxCAXeOYITUN22aIP11EvQQ2Wt8bwqckG3EBseq4WY7WlQeQLIubjDMVn/Z836UGVtaXLhAGbpPifyGgXWbeQmUphxmjEnsYAT29mQUoziR2uoQgpOstRW3oOA3hK7c2ZL+1jL8guRfEJTeYbxYYwjhFz1tsy+cj9ZmhpvdY4RFLfajGtVs1Pzb26yXdjLfUSSTR/O7K1fwVOF1Us4i6dQfP6ijDZJViYBH0Bf74TnvAsRqqSZP1XapdwQAaB9Lu9ZHheAigGfJ1TWXFx+w1BFzWHdt4BUhq1F4MuN11QesgQkaqUDduOTaR8NwqBdhovGzvqczZp3BSC81gtxqnRveNrjlcvC5XYhdxgJN4DA/orvmE1jyPzk8OUEnHUgUagJjFxuAFF4JScAqZvRoUU29UTcjU+mUh4Mq7qF8TUN6Y6o9TDF5enR/8x7PyjmxkWapcUMmhd9A6jxxwtL85sRSLPrEYFbJ4te16E4B+7DK7Rc8WMUhuu476xMzEXvrPT5/sP5GyrN1ij+XWX3GVcK7xE1qSqRzeARaFX+DjCDcLm/RmxmD20Y36kTiW/RDtGL7vw053Hu4kSgKHnMffsTdWbITCAEAsZUPbtEkjVUgt+YYb1Hrg3bA70TNpo6wGXXRv2D3Q6z9pzsUZtoI6HCc+T9L/UjaQz1VdAeKwDanJKnoh6qjxl95QobteDkhYeJhGq6AEpDwDlW52vsoQwYAvn5N0vsX6Km2WY2fpfxhVwGndx7bmlcWjk5NgMzFg8Ra+OWhnMjayaqr2k3Etx8JGtDmQW20x/Pzug8oLpmxku+geW3NoZf+SaLrpoEbGUGN7PH8DAqaQx234lN2tVOlSAkzMlYT86kdmA0AC+oANiIGR2qzuqfPvmjwsxTa8kI9uPJUcdF6pMaS+0i7Wy7fz9XtVxrRoUt6ufsTjEfHGWLzUZBrotO633m89tCDRQu7d9GLiyXoFpfyjZ6/2X/ZfPfrDMzyS+OTli+8k+s2z7799Lp/R+4iZ/WH8XGJshuHXhu1TvH/PN0n2mWnJHqb4GZGPFhvx3WiOW4/GHuO2lc5MzFSg1VjYTJTdVE8SBckPSbB1SBtHCrbVRhSfJh00QTuT0f1PdX9s4USSaoXufzpydqHjls5Lzq0cl9iySTm7O1sGHhe5WiIlm4ykrFd0NtRFV3fljKxECkmdMZws52uKSzVArIi8DLHj/QO7ny0OpOacGEKkZrk5pINkT5CxpR88drWynqxFr57uAkQdou80PSBJ4sQ61Oj0QNGrOZheWq/zBbDtYCZFiByJkOPrL8px8xJReTPwA4PUAp0WgeFfidFK+hIZzAkVV0msZTJHIbERBrfXasvzppO6I+KxXRUV29a8SZnPN811EKnj0VWRRtXbqsX1pttTme9w/rCAGMgx8MEe+MzK7uwpeW8kPx07n1k1K/TjDegl8xd3A40Tb35JkB/trqs2fnpXcKm29JSdauzW3sE02UKCJFdJ33/3RPwBGsE+pGnQBp0eBu/+8r5eL2jOQE9bX8O0S5WEOEhooBV3gmdnhaTDTMUgHRIgLolzwWQDhqGiaglzFuuamiuaGzSnTtqLUmoDTjWNhDGAqb8MVqNm3fg0Eu8yghrhYS7q5wJmozyTEmFd4eaSnrYZFirisGBnS15YHCJdEEZJ07rwnYH2kmgqAD3ihZzTQYR6YJGkTB7miYg35glSRDcVcBodL4wNOQW1k+XdkKh17fSE/MQz1+MG2BQBWBc6SXklnlMFX+gOfiuQSEpLvROyzdfNGSfN2AXTzqWGucosAuiFyE4bda9e4ig6oE6HBSoP5qtNuO4xl0BcP+n2J71mRMekuTxOQ+hugyk0vu47X0CPWvYoUi9ngFiEuryzJcco0QtRb+rNEOENX1/N1xCl22vxsd5ZeGtUiXYmGTNhDLzylNvOt8tjmnPr1UAoqQA7xwmZfIZHdetD/cd36apn+UM/4Db2VAqBzK/Lz2ZqDjSbDS/ERqHQJ1wz1zUpSRyHwIbiR9sGTt7COzH0hunxdZ6DOzmJDm9tED3X79lyhBo+Mp2oOcH8ZFc7kZX9V3/9br8/vPtV1f/+4OnzP/bhJCbeZQ8LXpSs6d/570WVclViw8FenOhwm7CQ7Uv37xfRyVvZSS5KGyUHdopq7cZg+9nqtttLvknQawjccjzmbz2C55LLTVudl25bnHAEyPzmtGYzaZWeXS3JI7c438tkoEgY5qanKfXJC5i6TO7KgkHLSQOLmXAvZHBBZFC+bde9gUMSK+9ENVVZ3OiMHQl6EQo0/Q8PrvsSg6H/4eG1nms+vUbQAB/SbS/8928GKAEiXpUCtf/ooP/hs2s+yo/Mpwf9J08PXolv5av+1y9ffJuVLep1JTaQ0Ma+erPAnRvZvLiViqc69+H5id67DvVk70eN2ym2hDrJwSWCc5Paq98ilSpRNFqXmBOUdzGiVYWCu3cDqLVDB6gd9DpBVGqqdCJ3vp2VdExPXUg7tGUctNtqtYimHqPCZCZ2sYXXBNW2hUZ5KxK88G/8dR1VgvrlG7HweP2m5ajV1K0BlYylotEmP2XiVjYKkFjiWzDzhZ12OSPR1PRe+fGoLKD6MkWYTqwuxkK87rU75U5pStV1RsUVdr5JQ6jHWbohQzTcRZ8gtMu3CrzIzda1y5iWBOIOzLvpF1Gd+sV2fU38PkHbSiGEulY1bVf4YSB8HTFIxe2D+eSu3x4Col0D6YcwPGi4dblvn1OkhwFtO9Qn45YSmN3kIFeVEceEZ03OV5dfWGyZNRpKRU4SKiDN24N15ftk7anuzpJvlqKpPA92x7WFSsxBgtRi+kWq5tBfV6Ns0VRaMcdXZ7iJMy3itWkXB1mO6RQbUbvqAuS2wO+VErcxKDrf9c5vXVZ0hcsXhN1nD1LISdexucwakCv0J0mV7wSc36l+K2SSTSK+jPagVf07iPteo6R1p232U7F5TLqZuS6qdbEk17x/gO01UOFKhgoSCZjxA8Z2xayF5RyugV1Xgx+ZtgZzXB+TKfUfXGbqc0V8cVvNW7ANBBb956f7f4FFSShbSMwJFaiQfGcjUhHZdwbLLNOSI4VQa77G6b/zilyIHK7D6UKYS5qK4ABoTkaj+3KJFd2OB+gw/BIKfrMg/VzdaYPrqtBiQJwgisr/1PwIjwrzsd77fLHxA8Miy89kH7ZgjJrh/EOfNmR8QgeAcYwBmCWWnYLt5kFrZ5E5w5uSrG2HWJTkb2/IwOEkokU8gIrD4VUPsuNg7x0Q+KBhVzYPekku0wb9vEFqPeLSIWngeUxBeaiQ8qYHnuOoMLx+O6Zi0R3ZocEkq0HoQRYAW0yl1Xj5SsgHQ8Cthn/9uoQ6nexk8Od2fZhEorB9ffkG6D1T1qhYfX9xEX68kuOh/n1mP17iB6VVmmJueNOVxmrAxrFFYZ9YVrr8lIV1oRG8BSux9gqjVWp4WxlLkJp08wIfpH10INVQzyV6KVcc/ldhUWkcnQlLIZIdI9dknalsh1KS8rcpCqEptNbtIce+h0zpjzvMBb2Iq43wHhMlAmbHwgC08T6WSrGo3KCStvwTYkAYuJmnxs/z5Xh1B0bqxAm2jl8XqfGs30B2CycRtIZbxSSJN1AbqCZ4xnOw7c52GkW/tKpJwEu2leoOwVWi0LD+dFqRDnv7HOYEyLGxdSQLIsKGCnqg070miOi2JYHrqkFwodk0rsttSKFkK9lsdHZz0ku+7ZTwnrSy8jwAzFl5wsONjjUGk1z+BgFgNvYrq0o7522MLbAuROITX5X1xVqEyC1VVHdo15RGDv2lsXIH5JTBZy7s7h3gLHpwP7LEhmE0rMhqF8Z9JWjXi4xm/6nBMf3l2jCtkGlJ7ikyxrgxnbJvnm6xrfDBVcUa/lPFa1azemY3hjhUTHTNNY1ggS2npo1wM6iLxrvADGUctYg5HkBtvw9F7mOlkZQKtHpJYKVWAj20CV4OkGTRdLXnftFYCUKXunkUKDXWgGPyV61eCQlHDob6IDj8zqGEkgXzx/gXp+DbqFcA9dY6FtS6EZtucN5VCA4tXfXZ9j/VGWC2S2dwigr5IH03FA6Q916vO1Ax7roffuKO/A8PmF/gxIw/dh0A+AS69M477j0jrdz4cwyHkQ5TUCdWOAzcnl7/83Pi9qQLff0lqQexPiceENVk6jHsp4qex5e8kyRlUTSnLgQKVO0gvOtICKGbagDTmc9hBN2gBMkHzZBpyaqSpx89OnqgjKktakOK/FaGUD0NI9sILfj207ei7dM9msjP6DiDnCjF0KG2kE/I8km41u5nIqYJTVqDAfFlqyGY5vVdNsgsOM2nOShSTz6p4NMZUXcAxD4fTqMZjnY6ZrnPk52WQY6IT9hx2p+x98nnezqq2ZRPxtW+fKrHRXCH6IValysHOUM0a2ocQ3J0W6+tc6wbBQCxmYg+xItukoWX8riG11FExHLnFqY9n/eIFYKW7mujOXFQOSMObUfG/KtyGXMAszLy+QhXVdZqMPUwb7vI4qULaoac6rLvQyPiCHqFcVFkmA76jH1pCT6IqfVCOnrNQJkUnjvDb2oZs1RtC25aYL4zlicnLWC2hu3clT6Is+7NhOClP29E4y6Pox5GZhsZ4O6BaODUATwTFnYdDY9oijG5fUjU6Fg3bA+Pqs0wuXUA8mCpOqQOK9JLdwxl3Nu8n71bzfyM4N3LgH+3DkmEHui54ZCo/9tG5f3VhUcjcHWLzLbwMu/UAPGd4p2q89SIpbnUyEP9sc0N/8To8pOcGF9keBgwNqqgkp1lczGH00uaOqNLeFSxR5sgSbLzY3ISbdqFVVZheMLnAjUrCbzMAjzidq3pURa5tlVfBfGBu3IerpDn6J1n21bPua8H/f+QMgA+gIP8TJSR5py9leNVHp0CGlDB09lHd3xnJQYNdscRuq46UMNEAYjl4kjdG7NSGmmbeiKGU8QmW1XUkiIP2lPWdDnH9ahQiHo7ihy25rGnwQyPAeKyEGT/gf6kiEJ8PBbAJzKx4Sye1ySyScjmEz5H+WDKRwiK2ayo5LPKmsAtrV7/MPwwhoppQvB2zWxReb87kPq6DSGwnwwlgogb7265i0rdKuQ0gtsNuyUGtCM8fXbPqeH9LvEsnF+wDXg3qdFWsWqyB5S87Ch6Cw213LTHSw2RM7NXBkuBa892IYjhOapzgTkiQj2L3z/zFl39ivmHyrHd5ntdkt42O8P20rhELnU6GQCwQYG+gbX3SZErKAOmq73V+MrRb8SEb+2fsNAruebRw2nQvoHNEqKEC7vACHvntw/Hz6dnSpFJXWKa0Rk0dPSQBzLFVEIfcPuT9kGt58bQNaIz8iPDlaWiq6cyuquQGtMG65Ek6AdsPaMT+XKOy5CxNP0ueImhAy+xwk5olxL0qBrGBIYzshGvGW77B11jjr8XLEzrDQhOZMEKdXzKGgyrO0xqxhkzamH5ShORw1Wy4esX8tix0WCMtLWHJ8eMpkjhwuXk0+eT4RnRPp+zyY5REvUK7jB4w6fVNzN1TRm0zIMopML5Gd5nb1tA3QErbNcWu4PwmtRN2EEgbj4Ql3IlqeWwGnl+JRGuWLouJWLhiXccg77b4kO342US3b5ls5rk8VfPcgBH0vG35+X1YUdEx7Kky9WViB0ndVAZv/GYqzMMxDVLuzrXwUrTVMmdptjboWmqiutqGsBaMuZAY6CoeM0N0Ivrcb6nyEFQYkEmrReAmWNilb0TMt1gD9Noia8n8arm1jdClnG0uHy3WJynyFFglsSuixyUw20OZ4vM8fzFYmd5DNVoWyMNH1OUM+0VspcbSPfq+XaSxt2qSb64cHp561nHWzEDIq0bXD+ZWgxOloZcc+UmJRjYvqDaTX4syPelE0sT3MR8ebY/p5wMU4O4glgmIMHNxV4as8V1LsSe6RLRaDEjs5TqempyEABUNuDJuPjIO3dT00cdyYjuw+B7w8FNiXS6QMDIjSI2023iaC6OZicnZy7bZTOlMX9Wa01lu0RTZ4e/2imM7pL8BLuj9MoC4cMeIl4SWh4V7IIzlKx6eFqdt6XNp9jt+YYorD2+0WXeBQdAWTB/PqUexXhE6zgjhWIPEAsKhbUDzh7hHYo7encKxWfdp1A2gq2FREZwG+brBkewCV82lxUJxubr+eDzidNBjlvzSxYf65rGCOQvReo4X13w1HDzHX0oKg0mHNgwDbnDEFQuQ7sI20ER8BK0W5d3WqtKt5JOkhQWdklB26NylcUaBAXidaNC2jsNyEdCBVZOxMLSOU2ZfHwIMJOobAWFDBLH68KWUY7dBSTL3KCKciXuxRsQZSfSh+82OK5PiuePvt0vYNAIDLv9Wzr4oAQaFp1ICae78DsU5ofxybI4kOjQ4uJyJTU3l3WYZHaoPMUtWTUaqeCFp6jzLqeWzTBFZSOnCzHnUg+pakpCo5KWiGFMHo7gYtXCLTFMva53/AlOSjdBcgJIDgferbebHvDMinevLdtbr815keMRyxdkZibHIm3mti80i8Kho31+YeW4MAUFRbYg8rsPtne0eC/Kou2t+J1HYKwRiJAAgXs7GPTexmRMYMHXMiRGR8R4Nrgjhm806crlmq1RYFOhqB5Z3lP1W5NlnA0yRs+zfDRVwRpwrSo/1wPBrlCC3Xb1/gCQSywpoqhjDApJ8QT9Z/FtmTrMQYJbhGK7jqTiH8T6X89aLKBZQpuTs1gVQIQLefFY7cF9IQz5lKn4fRaSPyuqqH7Sc77gHyDxg/rtkyDIfKhNmYUzwnw3ONjLT2UC1wNaKjNGmJZAguVfNxQRbINDi+RJoUgX2JhPyPJz2b5DqG+df4XiavtwaAK/i6ndMjA1fEiyTD5tehLjM603sGRA0mmybR6Eg1DP5WUGmGYo1pA9xML2iVANklw/EN1QiuerpESbXBxfXiSnNUzOU1rr52exKPth40znOZ/KYY00A8GVY8X0QuNJoDEUyxZ5rJjq9mNtnJCh0KUlbGi+KbHqbUZdYkkcrbWOc4LczrDcnY1xnx9FEyUp5n5JZTHh2fTBdmRXSzbfEZbZJFA0ua3NURJ3kU0ADM0ikOLLgXtyVJoDsjqnwimbwf/8AXEBzwfDhPwqs9Dg5IxGEZakJRdxAzkg5ZSumg+1edFt3nQ51DI6FF94CDXg4S5C0ZNfMBqIr2qj5+oi6NVNrb2eL60Jg1o19EmKTDwhqlR/NGFeUVRTG1ifBbqaszmQjVs0G1pbj/IHNj4KuagyZLxoJ06we/sfmJndhAXYW9EV17x5H9xOpjWgQhMzCqseD+FGbqbFupgZ19HteRphZnSBnVb3jJBq7ZcPZYd+EeRBqYmAForiN0RVwJpMDVIZWwhUPIgraGyALcd9gI48Mt1wKBlO9IhQtX2kN8ccuHDI89rpXOBscF7B6RBzjOx1qphftIa2NK5PbtDyoOQH7ZsJXnhH20NJVAPNdLktbq4RGpNFVSHWKJi8IZudPVjPXV+IxPZHw1FThcStwTdDQsx73cPlrhXmzp6Els2Yakq9vIafLFrjVtpokLX7CyetcF3A8hGNoSArAhLDMPnTqnMyEYjLlFzpHjIEFZq6jVZpMLdkITdTDtnGjgcpM8JHvbttYUXI7fLT6TciEVowKz25uMqv4cYjaVX6piLWwKCe7gPO5mTyaUjFfFHFD5pyYmnTVXwKVW84+QN80wnJGkmx5CB7QyBOtpD4TGXoAUiXKBLBJL4NnikQ/boGoHKmwok7MdpNGXMm3wQdsDO/BtOv3TMT38ecc/haiOnv7lnJU7IKHP2L8ImrETXeBlc2d31WB8usf8bE9uH92W5uCkZ3ycaLDbuR3/sIQ7FfvovbJRnU746MZMNGc7h0Anu1ASux73nnWTqff3lJwMpLkqXkHABnkrh12h/tLlaFmhqcp1W0yvFnI9guLQSiXnogBcggZURGOAGDw9JMCwBM+96ucAGyNVdBROB97XcXl8Y8yldcKon4RQptD/jlG2VHLKm371Wti125RLsIo+iBwW6KyKV524gr3b9l/4FxGypAsqMrv/YbCKe3VkRrBoE5CTd8N1fDHmvPOQKU2Kbz0VrxhCeWW2NpAlQaDpMF0yyfKIkVgfFmTu2JIzA1/rMLJg5YWaDbfibnXPNOZZ0yaozakDNBynhKkksdjbfoSKxyUbELROTPU4ucVjYORdjdUE6ATL7kAemHRScVYrS20AS45OPYMcSrLdIpYceyKeagb6k+E1ku1vn5rcvwSB8vzhXgPLIBPcDcHl5O57ADzjQuhgjbiFhdXQnrT5utsxBnQoCcLX/A6nSde4rSQDB5PRPyMw7Bw9/pK65V/wv+IpGaM8YPhc2AhYldQ+fZkCM16M72eQiIICh/4jzlQ3yq49saGSkuoJAoVqX8ldwb+KIR/Go7s7EST2woZpMoEQm6qdOxbbvGwE1JUbShWMwqUu2gZSm91jRs9t/0CfG7z7FeIc0AgWIhW2JxygzyJrP0rA9u1kB0I4zoEKHVqO9QHLJcvnc/NrN8adqGkahTEG0OPFuM5eZ8gH6+bOmjskUojEVp+7pcdQiFzHdhLy/jMNrkZtlwGz37BcTmm2VNQPinS5tJK9rM7Q/MnP6sBYju04BMRZzzrZGN1JtElgYVto+tj52PHne/X3Zqbt+JY8Q2FHm9rLdS9UjBdj+uLGKPw7Dr+ip/Oq/piFJU2BshXbock6HZsYA87HZaum2tQC74HyI2krop3dU7r9zWIQid3qvb8oCbZeJ80EBZG1lrrIs6Uehxukw1xbNWkY26Dq/YBX9H0XsHikP6Zi+jui4rxpUzOidhYrcuCPbG0xO2iUhU7sS4bd1sHaP2UOmgNZcbGbXyvFILjJlLd8d47taNw0hwAGTHlOI9kFaFgKTjuHki5T2NW/4QLp5HyOJ7mvLlDV/7ftI4MxBuTgXAiDw3HN+sLDaSjSv2PRxZUbiqWlAnq769H6xWV/6QetYhgHxNUYZB92Yg4mTlMTRaVmASTYD2S9rM5phB07pMKgAlu4YnmVNnRv85iD2/kqZ38E9Ei1xaQD53Rk7WL4RJ3LsBYb5gkxj/R5a3k6kG5HT8L1cn8/f58QeFAdXsHrgu1XuEtWUs8EtEUC3YZisHZKpEbvJ7QleFRMjVLNa75TdlMT4aVtRPsFqcGGohdJgzNxaimWSSelSO5BeoaNnbLOYiX3s7CQ4g/tTGSom9Zaw4HkDJh6mbGi7UgRZ+Nwqyct0tL/nISDzaYSzGYydHPjplGfphDCFij7BkIDzrLa0ZWLZy2SfgIIC7JkbcbXScm1hzlJs0Z6lWmntIF7avuynl2M7ZEhDozmeLnE3euYbFYU4b32uZcePkZhm3Q9u4hJttsljVvuPlZ0U/cUg18POMh7N0usUS5qipX2N6LFptv5zJH3fJrmkojcFDvsUqk81lJy5Pz20lTF4j0Bjh2MzIAWCWZPZKXiAVpjoFNKc+MNwuSW5Tr+ZnfG9XpvzuAhlJ7UqpX1iaB9yug7xfkYrKzBKgCwF7SOguS4wtstJWGb/7aiw4NWQ9bR6u2Vj93G8u66BftkqMmsDFJdv0Fs8dtmPEMauyF9qdBFmZojBHy/brZ6PqbCx0DRQ1T5RerNDyfSqtqQwz01m5nUlIIwIthmrazXyKZkteQfE3YbXxFcxAx17eI4fsp/oE3+0QWShvM/L70SLjur1pL1Z/TLButBAXLlvBDoafk1FQZYpU1qFgYw/ym9tWYpglg2J1m064cQDjKvXa9aDhy/j3P6TkNQVvZvDSCSgulCGNkg7Nbvi7wVHs8pKQvHK4JXHmxf+n6q/zK4oYjJ66e4BosfhHMJXeWp64ht0JWFr/gay9pYRcOVnOEXH8oXxb3BT5/PQ6fSstm8M8NiHgE+RIhL6TVG1n/CA/FOI9mHFZqc8E3JUXjPOZnzQ9XhJa6wing+bj4yXxwL/EQ/+JUal/GT74N0aJvzyAy7azDjGxqL3dZ8Bfd8SZcvT8uNUNiIfJx3rgS+HEgLpjtSSagu5CCl5Z81Y9QB72KCc2xypTBSTBlujXnZpFeYks5ELMbSjUYzCzCDayygobVeT6R6WWU5gvXUHDkCmk2YgX3TFVNTDx5rs/mGZSGasLtDMwbeC4wuLNVhIR78a/P/VoEs3F1yQ2NRfRjE/K+AAwOKzPaZ5/46Mveb2OcXcY91/nroJRmG9Bdv2+PybTia4uk2BrSKbXIovSZQPh6fFcqAPRr6bvOtqRk0Xnc0N00J2qS4k4OI9t3li8+Uzj5d3omug3qLradVyYoD5M9E/W7ggO/oxJNsgOOGho6vF9AD3E5UwM/bmjf1q5FzTrk7HVbVptq4ggITg1RAjRhZ4ZEP8BRZLIkUwq8COuP6DKySLfPBVit5Uc+3TyctUoGD4vD8sVVIUv6JQ3+Z7Aqz37zJpqHUXC53ugEHxCI4iLBrT5u0KZtxqfZFMi2YYYBVEpSvFo+XISRHmXV+SafIxkVGIyW7DndbnHAy75VRrlBSCZUWWEY+ddnxOZYniigMO3MgT5/BJV7AvvKW2Iu7PCKeyIkIPSUU6Ohs1fHxgORAGEmmSMfDF9ZJzqTRoPMgDkWz6Wydy7lB8mc2n73EPAVvMnlkHp9AVsEbEafvVCC+qGAFA8QVY0reAAaqHr7geFSR6b3EYVj/SiqdhG8OFZ8os38fj50Nad0Qq8YYWYolsjxv1HWJdSJR4AVLaEbGRZQRFAQS9A09k0bpEUZWg04B9nobplpktTXcuX53FfWuH+RxdMZkghsdN8XUcxRq6laIvegE6P/yjvJqHehP9x/1itx8ipPxvqQjarTH3qHfEh6e6G48t1ipQc6xopT3JsMBn/88VLMDhzt5zEzeca6BQsrVqgLAUA8KRGMzrm/zF88RIoCL9iSW106xTwHmajot+GRmsHFGMSMO1CXNPpnnYChRpdePT8SaMPvXSSc0llE5GLilsxRaGBjP8ps2dIUeQxrUs7qeH9UwmJNxcRsUpC740+naadihsLm5lbea5OfasA3OGxoE9QwsYfdkLKWTQvqEzYQYViietB4qm5gStu6L6rEDU8dSwhaR3Glwi5gnQyFG8Xi0sfRCMSfwNahDTbq5qIvb6EgYacRDGRCKg9X6B5xhkyzjoren4a5hRYs78x3jpgehdSLIqYCl4gbf41wTNWI65eved1mMNXwuT3LXjPhWyrbROSOIFCYe5RehXMmyPiw+37GkYwVPDyMqs43k1eynY2l5j02eyRsB3QFrD2CBP8v2czjAO/X1/a94IJi5BwxgJnKAD6M0ELXFvvjZBsLbYHIXbImGixacW+SR/Ah0g0l73RDQpnJj2v9XppvtbXn4q9yd/2pncno7I6LH49xceevQDl9MR3z24/66etR6NSojmshRSLtZB8/V6OJh9PVleqKpaz5vFSD5sfL5dvBeH52wtETylFIVN91dfE/t9lqn08fHevKg/Lw5N7h1X1VXk4OZxWXyl9DI2s3b2i1ErFHl/RZjmPiPDrsdb/4sui6tEckkoExkploswD1NR+WjEk8I+9nCUUzLpefvXFrw/fVeFPvzosy8nhu+He9F51WBUpXq21R1Jz/Lfqo/45LMNfZdHhl+w3lcJEuV/3NeNjXxI/Pn/xql9N/lZW0+pudSjNj//l42H10Uvkjcvo46fqOLFSSsz6kHb/4SgkViHxRBbmGz1YIvchHvobRRffntyLpwanndX2mdfxmFAIeWIi2Wb5+txOuc5CAaz/5bj/wA5zswFaAMtkHTYlL8UtT0Sxvbx8H78Ut9q4SpC/MPG2qAcREYRd4i5axs5MmYR5dbl0AfOFRa+Yn4G7Sa+uBDMJmYm2RRyVtbg6Xx6Xer98eraSd6EbIUjezZeXgac/qDhlsbpbvAHjcGznGwk0NvOU0p0BM6xo65ehpAQHurzknC/hKxvKbc406tiD4ed29DiS64RSnAhVrxTFmvSJ/sknk799Mr37e5mO8rsAZ60rVHh2bglUi68QkpdwbTBTFQdaeDP/UZdpVzSnXp8BvKWMFg0EffHdq6cvnh+ApoiSRlN1xcZLIQ4UihBGSD45wpnH3tPb4Sk/7Gd4RhDt8OIhfqy/LEZKkvB6qEV7Xm2GWk1Xx5n+MOd1t/0JbRWjuim3ANIK8vVmtcE2ozk6He233DGhnu4zV5srPJL8IVJaad7nv/nsUzwx8p4Jn3324LfFNaiQdXgQaLGRgSIhE6Lxw6lmIm6y+4QfM8VdWN34453PnlTl5G/9fxU+qpMl3D9qn5Lh/ObFwauWgULf82Tp+Y/L40XhAq86Ujst865pNsmKGY5xQCqaYKr+zhpTzmav56gzkc8b1OeQpPPuuxcv27qDskjGgAEAxjED8P3B/sscAMqmzTM21CgMxvC1PAhzUT6EaIsUk9eksF11CGdanMSLMD9hG+czdmertz/uWsg9BUuP9nQS4vma0ixQLGKahUqzMJJlhQ5pSXYpLxsyvCTmgRDES27eb0S/MQs4ni5lQ/r65Ytv+xevlYdeyu4wCyUCDALRNbw4iaDI/qMSULm4WIk0bxC0UxIbTT1CUGWmDLSsiM1U/8E66+6z97W7B7//fUiaXV0tT3YphlJdPXn84vnjR6/K3/9eZ3bQ0e719wZSXYfXUMfccA0STPHOdTy7+MQkiBBLZ+soCa9umumAexJtu7QRnn61aIYg3RZ1Lw+6J/hVSF8juGUcLU8EQt8iOX2T1oE1Kgqe+ld2qMwGwjpFu3gszVDUGY6V4Zqiui/TW8UW+2RPxuCNhFLFqfdrnsEsBYVy1ZXV4VqJD4V5upaeWMq0bsKTskN1irdPPk6wdtTZkieMO/tCFYvrNK2etZX3h+novVbyjpGs0yy8Y9arSBS9GdG4/9yEbPNVwRRhtDulUnDS06tzET9XLkOera9mx6Ic0POcbI7CRc75thds5HQP1fty2V5KZldVtCaZBoR6utbf6amAV0wMhXS4uTuW/yaHk3IqW64cuqZ3scS9/IvnyhK+fvb08SspeVhKMS10WBfboBg38e1gWV4CcH8lu70uMjmlbj66WPRRBgc/qsMj1Kl6IhGC2tp977VKluVGBKD7FxJoT6IAbj7qbaR/na9O8Bzk1Zl8eADyjzg6f8U/5UyPkV8dyuBUnxRVM/y9hluvRiCr/HeGA0v9+smH6CbzdPlaBlyFGPpnaI2QrjUUDh6JkB+zkLwpq2sFrSUpuYVHDPxRqglsK0LfTWAiFvdEli5cZnw3P/uBWYAZQE1G7SYXyKRGoAG++OTO5hNxKUJZKHXzF1zQQC3RcrykqtCQ67AbLuoEFJ2tk7PjXY3SJGDYEQW6oA6DNG/GBc/42tYGdSwApD8jgUReBfMD9l7YBvxAdOD8vk/9EyYAWsQEwFoyfS94iW1V75LLUU4JmZ6nopNRhrEuZGYVg4aYVQXdJlOlODI2Atsf6UqATA6Lvenh376CuiMH12Pckby2oYDXvFELuozz12Lm+lP5wNKw8mQHvd//nbizjtLUafzWdPZ6imgApvns0PPb72vmJTiCoBixeEn1kGQh8BnJ7Yz3uwosW4OtvI0/MSdRAPhHOSAGPK+okNCCoW1p2o9b4bQlKPhbjL4Q26dD3yCl5q8oxKehUVENX1HMqYlPm2yImmuhp9lbeLwdvcedPUmUGU2h0zH9EZWb/GQJTsWndOwSLy6NMtcKgu3cbH6vkLi/hA6ia+wZ4DWGOPZYfbO8ZIh/IIw3rGEQoPWsdXNJwLuQZgCGhCRqnhs+c80JmLoueUU+KzGo8eqNXy/nu4NqvP3fNOAFym6SC3xVt4Cf1NAU+mRCpSYkHzLDx1Egx3XlT1q6kBu3rb315o87m0fexOtMbU5RvXcmrFMrQTh5CCDyqSX1/ymXMkVvT38FfROt5rr/R2Hk/0rY8Ux20cOTFFGdVZiiPT4vWj/EcLQ6WXKJc66DC2MV7vDKuZR6fbY6EkVF/WyrFrPQeYrUUHRnJxvdNBbnPy7XkoAAyE/+z6Pnf3wxe/ni2bMX37+aHXy3/7jAUDiGW6q8+ubli+//+I0byMdTKt9SHZrZVkaqngz48/39JwfCQjHYgUgTc8MbriONmJSBmWN/DIqoH5fKNzrrU/Qx7ato9wKVjd24WtFOlNTKTCzqbzF1ZSfOsoDIk8m75cbNcw1m6UCtjunWKknOAPjzSPLKcBlB8iYLzSNiUys+f2+cW+ebUPVEJszw9Oxq86as6jSRDSxNAJ8tEdMYKGqE+PUPizVcOhSS/MnSi8PzohKC4qWMYr45Xi4LU7sCmrROqPgzUZlrvZRJ+HCABNk6ZU1pLPqmJepc2lxe2tfr461LaotmWp8jGcTqaW0Ug322wlMsPhfBF7PJ9+zF4z8d8GCEKuBGrUvGbDoc4tZAyP7ODUcX3xIF5LVgieaqHrCnQAY0CtxmM14u1eDbW3q3ONJ25M9Q/ptdLsTIRwGq6/USMyHw3eLo6vbQLYB1z+ExZQhwZVWDl3Pm8vR9Dj+kt2J0dY4w1rfFic9BK078OSSk1lY0Evgi67i/gyYzaYgyGAd8IlrHTHaW8xKlIrD4nhSQfuhkVJzOlyGWwINYFEV1W++srStr/KBjFfd0hs10naAcqxLOSLeB46Ec7lTokdKkBpWPqSZSz1aWb5cCaQkVTqyE/m7WXy8YVR6vbrLgsYjTeBNGqAUnEfvYdClCXUu1ueE1LGxffgv2rWU8Q7KQoe7E8Onzg1ePnj3bfzJ79N13Bz0DJ/lX4X5y+30WjB/P5W13+SGzR+WZAVZR1x2d6awMCBTBA+vbIFbtdsLAvpVs61J60A/bWGctHXqrpL+ljlKDXEiHxl+hcXs2bDn8TtiWCaM89KLgTRs0Ikdqu3g9y37VumewGXaeAo6Y3803ow5l92aCbJp84LfiR7DXfjHyQbZAxlWFtOltqD20f0m+f0j9/AmD9UJpB8Vba6Mj89XMscwjskGctJJt/ZL8MKlBrsY0LiE6DK3ALKw6zAXKhl0o9lmKzZgU1E7ccHYa1IhUdXUTGDn5h7cBUplllgFxuo/l0TTguhlPpKJClV+Uz/BVSTIW3hj/DpkXPvBvqYfD/3sl+8oJJKysufnZu/l78yHhmxLaHNf/OPzRMbfoVGXsnWAsfqa2ySUgmyE1m1NDdL66sjzDusKOaslKJlSb2NTU0a5fjTNzqoRD+vu5gc+PXUir4rG2I6ANuB8Zt842n/7R5AB76qgAMeNsIfdlm3xD3LbvhnpYMfw9PFJVStsEcsgTtsfNEvk4MgIfqHDkWx5QDI/U2ezkvMy7AKp7byfkiwScUwTktQbG4Y+r9Or3l86JCghRY3H8Rv1S2zrImgxQmKJlR9YdUSMkEGR7y1LqhsffGkzE20THXNeYw+2wmrj1HOuIuky7Nr6cQZEpiTWHHgh/x5rFGUQjzOEc9LCXYKyvfYrrqSr3+NYC1q+1xcPGcC3S9kZ1Xsnyp+ZqkC35KHxxJgV+oMA3ssqF1fYAJAGKfIcfkqLTvxj5UriWJmhIIoMouLxPFNPaEgYNsQmCKWSZ2keiyLR9p4MkXFS3kp9tS1eOKriYOM3kEjhWPmohf46ArEldL6JfyMYmrnf8oCV54mwOL1rdxkUmkbxIlJE07ZNWIBrysPDJqozbUYGkayIYBlqeXpu2mN4u1q+lO8ipbqC1HLeTDdl5dFrBWfTP3lsBEGqowp7ILaYUhBMhAXwhboRmxUVQ/wu88IkiRWpPy0m2PE3LxDe3Tjdkgm7J7q1E4VuQopKBZNOYehdrWVdQWHRNSm9EC6ARNK6YOWgaXXQLCQ4myAo1HCwIyvJDAYhsatj6yopllzIj5g8sh3sRi95bjTwsIHdjkC4mpmZMCkIrptf1rOHpUJOh3+XvpK5DYy4SMShWtYDtNFBXIhua+nDL2ZWeTq3gwLpUWXmhCMWeQFv7mOmVb8lnnhiZXApkiIFvZ6QlbBeOtHcEZkmA1jnfvJRMIjZARQEacMDwyxEkbmQamp+xDaSGm4Bi5BBhnGFNAsDP40rXhjjkGAz9tlmHzjRWAnQ+Rfb4jx2lIsp6K92E9UIxQJ0+LaiqRl7QqpvC8c8bxprT6r5G17LXx1WBGdI7p4+TGpK6R+xu0IHZiPqQaBDKKhQg6ysq2KZH+oiip2rzDWdh+Nm+xFjOVxgfsptOiaWnJPuvPGbqwM6vZNNQbstGQbXYRY/pk9H80gETYQBuO5P0sqNIhyhC1U924ual2FZ1zz9ZI7ODwkLZZTjkug7BNQQ64VJJFROFOnuc5V3p8+TRq0d/eHSwP3spWon9lwd2u95cZPoWOwQgBNVZbn7oOoU3pOSYKFpbzr0qi0rtlv07tbINDb/aP3iVqv2Lb5++fCk+WdKUh7S6hOrFoOdnfW6ARjieG6wzPL9pNpC0Si6VS45dJ1gmJxIXsm6AuFd1Vcu13+n47J/g5jTaDFExvlPVDJOCcH+jFxx6GAbgrqBdKIQHRW349S/XKS2jbH2hrBvXAy57k25v3NcSX0+GPaEjM8un6zo6oMqaPAe3DHPntGbGqJ8yPLamyCK3/wUuHc1QhPkCAYoCuAn5T41kwhdH5RdH+xQPEAJ1Ozh+gKmb7mdEfcKEKYTk156ByYYkBnbkNi8lwo9rv27XFkhBKuVBs0yPvI1tZFrXLecNeYz3NNe59no0d9kMT0/UOsVHxGUEPQ4ewcQFdhE6PLEwEt19ajYvU+C9G91gVaaeiadHPKgOM9a5MFCGd5zboC43Cmvdp/VBnaXeNG/FFC7JDJB48OfThskMMLEChFguTuhB5zBQhf1iXTVFmRRKbew/+mN4tjhtaZnykh8eyC2KrgO8n+BVx7mA2pnHENubFJibHZCywCu+NPY3zwoBAwVzVt7fSZMbIi2FbRoAGpC8hC6zToTIUaSgDhqmmV6oYvacXL292MiCM0IXI+BwXd2sZ9kKhmoBPIFJM3VUFZ/Pz+TRcIX/q/UV7knb70iXq5vvSGXILoUcb+178+Zs8VP9cXUkpzLhU8mVKn/+fXmhq2Un358dr0Rox9tVXFSpVlIOve8Wa+HcwonCKp9t1NkeZ+6Hnz4gg9ouIsmkJMXweDtVPVaPztbUM4H1ApDU8lXD6jMZB1y7qfXppux8OAzzv742vFElZD93UgtJkiCCIqIhlpBjP+pK5n1GLuHc18UamRhaW7GbZn6BaZ2GTgXo8+KfiKTGAIP62nQkpJu9FQ62TmY6oGa2AljOcngS+Li48aunQb/lZn0cAQReYGpt9g2ZgQMSBbzqTiQwpWZDjWIvhjQTivsHhf57XAwSKk8Hiq+v9ZLWkIP+n/V0j9+QCjKKcqI6dZTv6KxkWHvoNFcbaVTyT0/4Gi31c8sz2t3FeSVPD/e5gHCh7PfJtiwXb7l8aS9qCcNXCy0hzqdfy1dwB7i0JAUQNXsi+3adN9T081VZ1bYe2hU7nkoF/eO2Hlp6gDSYeyg4wXDxAzMeDDTlYH//T7OD/VcV8jcL5QYi0C0xHCyptuwunWhatPhputMtIoRCrSICIe4qHaDRbIAxlGzPra14/Y8lPDV9FK6Po5uj1EbAbpqYilIWqYZpridR9BNgzjDLrDCId4oojDAzLh2bTvbn4Vp50s70eX4EDwc3mcLh1D5w5VSqah00D/+DpjJJBnK1/mFj9zW1CrbWaQu2+BEp2PosIyT776v55o3CEUDCKGB6orCCLUoODSnMRJpCwTcUGPeYsggzCJTSC15/sV3aMV239Ra0cQ14OMpvTM1BmoErhxR0WPsAouCXoR4Gx0DpmBCUJYkQs6JnhqlQe3kvtWIKJ3HYOYOzIIrG3h7unelG6leXZ0u5oitDWdvci2k4dtRBrtlJ1AN0/VEaTnWHeVuruWzdRbLmST+EpuA0Lgv4CQ6yWpbimMmq5TVwrIwDGYFUY0qHonwwgrNUUe0oBhgNVREQtSabmWF0aORx3tCod0qLLDAKFa8rzItUU95dmQVGjfIKxStIZa+jX+HpXFOseW1+Twch++L95RsIMiZlDkOKa7JY0C0pR2FSMl1HAkrWOkWYkiR8KIIvivyUhAm/BG3puaZgtzPmB6VwU4C6JjyylhGZElNtMUi6/WQOh2rEMUSqiitCrmqLqCVj4KZZD/LVy5mnP530MRuNqod6ep31vkyuzKoqb4V9AyHwU0urKlnZVoLVZyjPvqVa5hwsse1C9s0icNdJvgx5Ar64sA/jENN2JowyzoIVcjg567us2ob8pK4lb4dIYauLD65eglHUAsgcAyaibL4PoA6Vukm4OGqu7iuOhRTSgqamVpxJK+wbZHWYtVZmJm3ahjDoZ1R0PI1pTisTm2EnqrJPU49v4gOjqQ0wSAOQcZDq7QVYgJY8qfjdX1998+L598//8P3XX++/3H+iwvDDgny9xIgLVgoOzK/uC+Y0LvhmQM36ZWKzFIQNTLAGTa9bBr7haSv2EYj1wOvij9piXF2og/pGum/Nsxlg2bg+Ama8OSwbeawR4EvcDCwCn+3c+JMFh7Ksg1gbQFNOpL8Tp6DIHLNjlKEUohISW1tHlF/f+bQxS2ftaY/+YnllL9S8hwA415Pa7ETVWV1AY56o4DMp5Oms+/dtNo7vbNQdzfsBLUKIlBl0mi1hwza1VbrMm7OZTOGTjY1YNXJMik+OluefbN7UBy+WwcIxnyMhvqiWSytr3nzAg35WBpqt2hLh2mAoSywIxA/WSYwfWA/yC3cm7cdS7pUaKh9gdzkYIybJqOOCT/KJlxThr+tGI3aWAMa+jsf6j2ENPPGzgu3S/HQxbrQYUqHeVOfCJaKBLFfDP7wXp86nL0o/8+MQRa3P8L+WFzgfso52yE9PWO/4xdOe6q2Kjfw4vtpcrt4u/74QScBD6uRlgaTKHFIoPt7HBKgqjwtSfKKKqk/unHxyeiL/Yjau4CV6sTzRUfQDNjHWPFy9lxUA3bBkJjLMWtz433ePXn1TVHXg7ykZJcejzUNgHHwvvfqYE3ezuAi+ThP9kqVFPASlzLGyEdVL2+Rc7mR5WqlNEUKW+SAInKyjXXWGnTNW1wYO1UCxbFu3aHYs/w36Qc8yjmodvHoiFPGzugJmD+K9gbC8B2gCiCCD61knrG7+yB3iFiURQDxuTT6iqDOZq/vKw/6oHsk0osz9+3ZHNwbvuR+EVx2ocQHf01iPHJdvFjeXfRbO2tfcGt971FIPWCruH9Kl25VWFHFF6XaEa6I+feZQGrfJYNMYI5xVCR6pYKPFnl/Z5De3Zk20h20QO500Ew2mCH/JDAAmPv5urupVvnv63f6N80LKSyNozKasqVmuLk/v/06xNodliKAs67Z+fhpreiXtfQBzDSz1A+LKvFf+K9qj6+s9boOKgQ4GXhqUC1l5LdJpIneJMmIiJwTRFsZu4f2LvoyBXpGgel+2xjCPBGj/O0yCUFXb3ERMQLlUy8BVVY2BwJvc/1SexB1NO3WaLrxza6MUBfHJhacuXkB1Xrt+1irnKtre7ipgQJBcbWjbxned7LDowgTWNNOdVb/kLk12RWA03Jn6RAVTnZ2qubliODUqxkcsHWsQ8AZioVA4QBfTnGBxx1gU/QoZk1aXMRjPeANbKU3/JdL6urqJ+Wf0AU7byeME3irrkpAmXZvGEYSkTHETPa283zO2UTUmq9cw0v5ytOWhwEnbxRSVlzsiRk9NJUnxu0HVgcWEU5aZXmghq4OZIquDnw6glaCr5WZ3vhq2V1Qq6de6vAz8aAFF3xscJaN7cC0bhZ5roR+CX6+3FHmAMy3QVVYMDKQZqq61IRUXUQY/7F6Y8RjjzXsvukLdq5Lr2gBNL220ImFj4u50AwustLZfwHZe+uB3PC71T+RVv/BFMFdbaozo8hMNV+s32VUTX6zWy9czvcUqYFzjgedRJ6zQNRTAIjW8lUJumhadvvQMiAcR7E5MxjIoSWcz9aidzVTcZ4DfqIwODJFr3rXplo2m5W9d4+EoOqHm5QFKC5EUVAcLxXiydic7e6tC6NNKebCTDwUggPoAQqONkUGLVEvurXZdw1Zy5rtz110Lhsq9JKiqia5JPC+6GgmFqDpu9jJ13YjNzaVxIW5wT3KtUuJdU8W6VMYgwIuIQi5FizCoKMfvRhQpQShK9/hV1Kt4fcw4C+LlyJ96a4oDCeK+QahPB6c3+vBbp7+23iG+evr8jwezb188+f7ZfjBziq4MXLk8wE+0gZ8+ZfCFYRujaeYH3fM40UOHnPr4MAnoDQK1LbmYstzrpdyrBAD4yfrVrcbUQ+5m1xbQQCZ2hYDJYWC1rmEYsEB6wxLSinxdkUCswynvN0PCLVy3gyDk9Rl+bEGhGMIp5udZJM9QtBquQ0hhjd/EME4CLw0w1SDGj6rrZcgGmHCJBY2QPorewWMR/gjeR1kC4tPeaFYjHcwNahiZd352o3nNL2lPg7XjgxP8fhEeILKW+a0Zy4B9SplICRdCRYM9l/VJxbLp9UjWo7UjDYKGN5fpLCHSxOr6HLbFQmLekloyrkozuNwnpklAL9hKM2QSIjltxv/+rx81npPEhULjKA7wwzrWAmoKTJ0ZSRqhRgG3gp+64ghAyR0opdUktJZWbzEa6NfmDm4s8NvPP//st1WvPVaWt0P0j4rDBzWygGVLE970EmexlEb/16+Hd3m9RisKQMN4ebAbzbhB1BuACNGZCbXrQKU6W12lNAi5ten4iUy/uYplx2/WJfonRr36LaPz6P5/zab674P7/3s2vTuW8HSHhUSvK6Z3D4uPeyEs+kdJ2MgIyjgOGNeu18fmoTuTz5KPVz+GvyfzizcS4PzNe9F2IUE23/PlXAq827xeftSDpcZB/qj3UgDzcTJ/N5Wsgm9NKoIbi4CSXup4pC8GI5fw4/enVdG/h1pUVUbvkc7MN34MGHHo5TG4kGXzr4wsftRhw/coELkK+0KoLFHfGZ2fhtqkMycEgWFK/z9FkgjcGLMt8t0fkkMKoQs9DvBlrkAgMeVmIJqgsuiPfZIpOERWVyHrcCOB/eS37K3hp/w22sifdaGpdzV++uFBVQ5lKEMol4HCe/JCgy0IPO44aAp9iGMXHx6VCpETQLm5AkFZhmj7FNf81kflgRxRL8Q4bp1jq4gK6vcXH+/fV/Wi8pHpXcSF+6r0DnW3nTeurShhzbpFxhGxtKBwv1oH1+4B/oMQRTWQbNM9EPhvH//1Xz/++8fDI9k4zw+P5MfJ6vCokqCPRShQHg4/BivsSqgs8esPD+7OxQ73R5GGtODBR5EoNOf+4bu784/3V/Jb+hrwqGRRUZLgDQe5Kb5o/ME0f77HdmTsnQzz1DQMoe0/9lA/uBGwvx1weHiI90D6jZOlcWtnagUwlp5w7pDgRk/TrweqowDDgaVQSszRu+OPkftVFYMk6qpodVjp+tXzKoFvFmmdxuLh8gIqnXPub+v5uxnRQhBP5XW8cdKS337/7NXTZ0+f7yt+GXoKsqbnXrEXiOkU3iN5iUK8+BOLLb9ozh0rUBrOUs5LfP7qbZ9U2ahqUyDq4UY1mng8py8Acd0ShZcM54TNsVAmYSlrbFubN4dH7H3VshEPN294o+xAGswCK6iTfineKKuPaSyhRMLKFXAQU7FHC/JAoRcuIrEyi3DdeDQPf0/4l39+CH/+DkTrWJGTME4M6vgJvM6hZoinhd1dsjENwiGdKMslSi0D/VIPE8CvotsD4lkN1GWE2XiY480yBISXA/qiRCG9JmgUm182G1WQrJyuJOUnxwh5idqT5bSi0Ac9gYLyF75yIVBnnfstRXAjBjyWraQpLVS6RoQXc+fD9iKpQEQbaHowcVJP5LveA+jHZMzbg3h0sukeHyMcx2KmcObJvx+eT3W4Uym1vrzp44ewC6jEpYExjjUKjA8rqRhVyST7FCTSDCURWkOK5muKbtH/D84ldjCKgBQlfBmTpAqFkeTrRxhuUeUtYRMwXY7MfuDaS8q9nV+Uws0CRxtoMqQ9rGUs+fStgcnHf/3iS6GMP05xKBu/PJ6SS3ogX4CoZDI8+NdPnmjGbR/jKWN7wz2Jwjr+eHxyuOGud79yyJgWGZtAZoMxaAxNjuQOHKLHXQb4KiTOonRLQjuKgf6IT6/c2Ao/2RBgQ/5J+she6Qj72nFx67+Y7yJpY3gEhkhj45o6XAoPqm5CkMVLhZXI/kdn76WcHqLn/iCpRR22IBc5LXx75KBsXXg4blCNYk/Q0L9Q83Xn/mEhyKiooVrK6LyZHwplDQ3+vaz01SM9Gfrp0nXH/kxqaIiXs4CYR2Dm4ZGXthyNaNB4xNCg1/FBFL94Oz0Z3f9sanL48BPfu7FNCILY75QAfAZdHR1mrBwLJiNujI3TIM5b8/t/n02FYYu0GH9Wd3WqEHiVR+NnTnrzzRvhYuCHMHzwICb45pDSyVwePvo4Gc6mFckz+dtwmmGC4bWzKtNtZYAKWoij3yzmt3zqCspC/hwA3D5Lb4sHeFZKNTkQ1GaqQ2GFxL++1+bF0/awmodNlAZ3c4C0a6LYeH7C+I3THkkVWybHjjoTqixgwwYduUoxk9ED+Lnp70R54tU0BYoY5NkZ0gBIu9awyQmZ+YTD4qoFOKe7lnNRIZpmsbxAGnZcfMDOF2VxxRINWfjFYPQ+H8xzOKiHXXOa4ktNNzFudd0e1mWm9AT+mRHpgNF1BoPUZMFB4rMYhdZDuu74rcizRYH+8zTfUOyPYztqDpDg5aowKeza6hGbkjRHhG6OvZtGUdvCICbUwWWUVq7cme5WEaW07m6hpPIF3GBe25HnGucbC+JIEx0uw3rfSHSyk+2hkPef/7mIZWhU83fI/D4sNl1EISmfvpOvJVmgGOO4EW+MBJRK9BAsuEtFlPH7SvdQNIRc40kbu83i7PQTdrFo04BCGrIDERE8cgydjUTuVCwG3Sdmv1Yw99xp9GSXOnFtqNEMzx/04ySeY1uOwcDqOreqS2nqo2dDHsfuiyJIjnYJntGjaJVHO8LkwgywIrH6hRvwrKHhN31f4noY9cBDEbrePlPqq3PeCsw9U7z7EQhF3M5Oxl1UrW8xqFqk5ZSbqBnz48c0aHaFKjhe1xpaqW8fcJu72miKGoEm+VDwKr3AmnxnQhtZYyaDt2r3fV/SYPkGj4Djjb9+3ZfT1TqQTGGjTGW7tdAoE2Xx5NrbxS15NMkfpMPXMgsZ36eOZ/KXgz8+1fi18p7MI32Ob1DHwLMiAudRo5Axn6kjfK+puxiGUX2Qqi6IArcmXqsMo0XK6Dc1cw96COoflABVpZd0AlfnbNy6gMFMRCkzXgROzXeNC50IUMVgQkxpVdXFmG/UynZccGBVslRzcTE5seVyyHfvIkHy9HdoGfve2Vyn/VpsQvWdnjcny/VHNw79KJLtfUmqJuP+tDw8uCcaW15fSiU3Pf7LEz5Jt9GE43eIM92hctQWo7MPVgWI37jmGP3tY786lvt7vYr5d74SiMVvhyK7nVhuBMX0PZmAI58FR3lHu7Og4Az5lo/VmQw78sU40GTODknnL6QqSEmaEGBMCp0xLgM/nKJ8LKc475YsmhlujXqspX5GuONf0KQPxJJc/IVFn7ac28u0eqXrTHbCygi5tJhMBLdc9jmYTx+prvMKTCgxjhbSN48IbGgyAhbdSHPI+zRU1l78qP8+gM0umlNW0No32EoI0C4uyvHDhuroIhlTXGbiO52HnLTZZA/pVRzajLzAw7/hbxzwTX4L1GKksOU3cJQv/OUNEAUL98hODCPFU9KPfJTBbMXE5n8qkm2xNUzNIZGuaHk6UJ2aFeHyPDYifLL/5+ffP3v2D1gfcthn54t3s43kSItjddbXrMy9wW3hmizXTd2MHrQTB1UQfE91FAjGRAPKxMRBNzJrLabgq1B4/6eLpQSNRPvhp44Cm2DKUL4uJEHdwQvhzhgk056ZFf0SWky1soTMLLPszkkfflEJOqqFPZdl9z4+9ujM+2F5dnbxugy9Eq+VAa1FhgdP//inp8+eSfedZk1hPXCM/riNi/RqC9BbGH72kis9s4UukVuN/Anuxt1ZaJPmnlmqDkSbuWbxgUYXOJV6xAXe1U8gLdPREmViNUI6W2KFJlg1rPB/ONdLCJ51s3OUBkrAAvWVYYZYFZesmymCJJmdqiIWXwcKsjFamDBwagccWp8SKPhLm42txvZZqAZWPmCf5EokoQtNk5gSzJfwTj0kbHfqkF5LC0M8JwjpuiNL3+2CLaGcfNRk+0p+22tDv/cmh/wZOPc6+B9dzBXHM4YCw5ERqPARw5ngt1zAD0uZQWhW4u0KabQGL9XJF61tFZ/VnTY7auF18CHeeMT727YC9Y00qSbrW+xD9G1QJbFCsGOTQdYWLW6yx6hTQUFKocZQ7FbXq9ksiVUH0wwtxee4MMo10InWy0NMuSzBJqEnW57L7D8/5nl10ETdp08D/PahaCX7yEM9NsbeaPe1VtDzqo6JdALfQ3zRZoSwAFkAciGLKQ6TlGRYX7OZ0Ru46KxHCX0J5L1sdzP9q6kW3Qa5Mi+BUZG8UwoE2IAkM1K+znbhY4sL/eG5icueFh2gwlADp13ymU4suyzV7mVGzSca47mIvkayLtqSXisPmc3qh6PsdAkCsedz8aRCdB5OvoABElSzgOs8cO+vvXgzV6vdkN2/L3Gv/FZmWxOd0PMq9wCYIwKwvR7LcrZwbmB79tXs+1y/URx/t07lVlbRHWgwd2GDubAV/269+r+iQjnQNEA5tUp/llCgcjCWCIzlZ3ru9R54kBt5YT+gItjHkIZ1BleJfBNZtD7oI3PGUECAKBubA0PGME6UMnmibrTzt0cnc436PSBjkfT5+/CYxSiBW2aFGCPJBsj7k6OJctHQKYQ2NHs5IYiqE6F7RtxYmS386liCw9Au1+1qt9nHwpFML6X56I/aUGxCyObj+f+XtuPcclzlfb/nKRh/t5jt5dctc3KIrSQ+69hZINO29977Lg9/JcHITsazvSYxAaFuCQtCofi5M+kPuhzeVYlt57uml3d4F3KvEW+A6dghKtnCdMmUpcLcuWgb562pGq8oBeKJORTiJ7SK6+WWTXVxCWFhq7mxe+oC7AXYLeplCRoLudTSYcKiqqaEXZ0JPvrEt05TzKC4ECathWra0CwE/dQx1bRebZu6Ki/vM3xigYCvPdg4Qb2cNwjoEPhMOfAMhFKBdQAM2HhQHYb9Ll+cRGig72kiBGawh99bgEL8sZVcQnhLzxRvvAz0cuMWuSRs+UAHl2P1W9aJbJVvmz2+6T4CWKNwE6+n0IBF7MuAF+NqGtzc1LUeObCVqS/fHiH07wNewsQsa0/dLuckHQw+A1sQLUrxD9fj1ZPn4fVLzAFvcBTTterL+WWtEU7+fbMPKh3SIur1DbBYrXioSFV3xeK0Ez8Xujgm4KxebSUB0wKD6IA34xo6DU4nNpCS4axtU++t6EZ0Xh1wctgMXUqNIt84OWFTT8ulMuQS96Yl4Fyrv2V9Wh1LD6+7+kUihUGmX7k9wcTJsSry037xd/de5dItoqBTYhIB9otEGQMpSUpbdjgJkhsLS4TXBgsLZEsiPmQH+4Uko2JpLTS+3tNHsHDAePVo1Daqx16Zry8gbvo847mL+PF4KXSJXslvUt55/qqvGqmWg9tP0ENi/rmN2/yRVjGuoYyQOVi6fT/VePA9Td5w5WZ9qbMDTVgN7N7HBZ+D4o3CNOTBxqB2bOU9NMo45S7WsnJNIPq4IBL9K5xWcE66J9P31E/amHaCmwjQEo6t8r0vcnwup/Sx0RE2crRsmHYCzXNEHtLdNI8DOADP6XuRluZRQhDRKp9T4dk72qu+uUXbiYm2jEmmRi5658KZCB5LfQSZTto4Q0JMILMg+tVcywXdOELVOLA+lFADXs3BTiHsVH4WyjYU5I3Z9whkLjXDG1xroTAOmLHrkqNIh5pZ2/jhQs5mGI1aMy3SwFY+4MoI+T4HeYAcAMxc7jI00WtBIxlCWvAh0KnPKzz4JHa9Qaeg3GK7YJ1GPPlLXutP+J3R6rS6iyHX65yDGHZUVwZJYPgdSvmrN09YBZkSmS6mOfSL5fydVBnE9jOnznSPPN/cuX3YhOWcSszc8Nnku0hKWgtjKxWbZTEcbbICAQfKR+ycwLG+/IhJf7+diuTZRjMHvhfeOIVKqar5HMrKeOjrZhzd8aNPIYOPuxQx42Cj68+B9t+7RYbkFU4dY/eP7yPVNvr775xMlEyN/BPUeoXt7DRSn/5Gii9KSoo1Vyj6omGvsE6vHc//P4YlO/JWw3+O/nnxB2eV9Qtea7zx+AvJgWQFB3cgCq7IIomqa3RUHy3qmqIA5xTH6a7a5sexbmYsKNvuDDRnsuyWsMiTqnHzCRUPzdzKnmM6c+/lHToiFF0k5TicUsjcHToRPez0PO3J+RMlTdLGuugrIcv08SzgLUP/uZEKPzPeuyIBNd1RTvVaMj3S2UbSm63YoZoofCUz0iPYrZx3HCFsYJz0jJ/So6+l5Q+s0Yibc1hHk3aG0raL4O2yKeiKOEJfWmCdxfeJBTcLdPZR35evO3BMrO7ceMR5FSE1kFAcgEYTCGSLpETt0qvUzG2Xc5wwfcAQR5KOlZSjl2xQV+eNR5qrwq2D0MgpvfHyTheZJarUiNia48taRIaXxMqJqR2EdjIJZ7TWl67qK1h7qdWIucrFxF0GSeyjMXPjOd2o9qFU2xXsBHqRRI4dQjR9MXqSuGgIR/K9OKK1ysKiNgVwMO9hvsAaUIXEIbaktEofoxlUNgyJOferERutJLV47W01nYJNrq7DLdlDBCZuknVPqyMGCQYyKGlsf+yiratiT4Z+E/J2WQOP9O3AyCFMacQX5koGow6xfSD6HwSQ7IGw3QY7bh2hOtg3aTZ5BZbil2fgpI/W59CtRu8xhmmF9uiNRQNt5/PKB2jKYMYtNtDj7rFBw3dmGxYtGbGFGoyjjBQWxgKbHGKK7sHUCq8cLcCxIpjGmcLjFbmLDTRDwkR8Fo6LdqoHh/Mu01GsQb5GD3LxKrhiBnNDWEEwS/Qetto3NIMMXG1FV8XbGHcCrpkgCi/ePLjVuSjBgOkGpG1qDVO43V4AdnjRLYqTPDCpTeY2esM5ar2OjkpUbDPlfNF9xte+LgTJEaLMKDk3DmNbdeUY86WGwsc7bJwGXekSXIBdNHwPyEx2a5GYazFvFZpQ7mYOod1pwAZoIpqV43c0+AJC0yJOM8SGCOVSokhbCd4Us/9q+/LuOG4d+9/f/hSVektXKe31N2vP0/goluzxHEedIymr1E+OIjlPWX3c2dP+7oPLy1sgWUt7ydusahYJAiALBEEAlIwmYzS4ke9RYG/OmkgzzA5APzFNbYYtXamNi/xJ7WWENmxfyixLwDRHLRpoNukicLI82nt0ADTJqdTkF5a/3KiyocVtqxFJElNWP5CaLm8RlcAREwIHNhamfNh4kbw/0JjUWW4KK4YCm6WCaZuWVyhXbr+P/nIMUtFRGA//sFhbcGwnaWpRY/8fulZqux6Plq7GF7c+N3a90Dfx6IZOSLlT2dg2VoTQm40gdVljgri3Ff1Cf8T+lejv0t6jyBVT3Jo0bexC7VMiNmrnKkklqEiOwuNky/JdTFSG02p3225fdrq4F4LYlUl5XuXwVm4FszqABX8eNr3LfIuxD+498cKtYgUDX8801jOKleaw7TwvMNcb5wORHqE92U2s+jTpq6ijZJIwM2ySlZknAhP0DWGdjjRdH4YmCIdYBNJyx68CXqeOMUFPGaqs2fZUCqlYc+1nSKbkiIm3ACpFcDXdkakWJ4+xhlfLh9u7KgaZPUnnWaXvMYESFk0Mqgm4MKZcg6UHGNtYYruw6o8fQnGqxL8/bU0gmntBw8xcjmgNcA7v0pwQCnL7wYqVsfHB3v4BQrpGOewwuf15VSZCi8JkC9hBrzPlubXf9q1UIVq4MkfVyrz8jKMoPlx+vPf4pL0vZEqmfsuEh4XMgxWD3OoY43V/r32fv4jT72UwzqECz0vbwfHKWE4bGyqjAv5Gd59magxRL2FQfjYhYGQpoIh//cU4TXk+2F+OrPesrlMh0MSNfNRoqchuwjSC6rjPx1s7cWa0iXhQv7Io883p4t/urDgZ7D/hwJiK/pSlYUjrdqV80K68d7j35NPPonIu04RMFdJd95fccdCJ5vrKXARzdWQuX0/YwS/NC0+HFXf4P116BMsnSIbPW7Wr9ZpzW9+PAQacJPG9lSCifBGa0epJj2P85pSBFz0wsvFh/7Buo3kaIX4zK2nTeFFACpPgwnDCVevWn/CDaJEaRRQULcyfeN9Zdwkzq0aR8l91NKESv9Q7j1lCyEmFcoJmUFqSvUIHchk2LBUS2u9wxstnEPKOTwIAM/4trPUKI5iiMYLEAt2CGxjWzvV5q9E4UyUJmm7XOEmpd253Jul+5LBtvE4+PDq0Hc0mXeVpKEOTUqZmXQEzm50pZRppLIhRmIavitD6zWX/L8HoMXPqntOJ0toiB3zMW0gsDA5fKvGir1wATU9RTxPQ3L821SaKCXy4Zsp5gC84GBSqx/vGhscnn4Ip5s9t6p5KsC+33WIVDv19BxHQs3GBiM86OduzhCtB3WODQTYU6nTbOv2ZdGS7UISGTZCKIHQArDBqO+krzrgCzhMc17tRNQ4ajKL+ZlwvbvZOsP+O2/C2cgVI2o+gZAvijW2qAcHWW1eMe+2UvkQCId71AWNuSv01a2o66TcPHx8GU0dbC+ftSs92dFyfKWqWOojhjK/beLtdexWC5efZG59Jswb2I4nDTke2g+FfyA2Nd26csY/I1HG3n6YgSj6Fv9KjNfz0e3SeJTNYDAHTp1XygmjqlU5yueNNOeBjPbL9MqOjbWftEMXnUzFvfQyHESktQ9OYTLO/b2vKYQy4MU0TqIuHRonzqOMvfnyB8TCZIq1EGuG080j6jU0ORZV5imiqOzNOc+2yFHnbzTLJutLwVB0tXVEmTH2gQ+tqd9+Gp3kI9swgt6MDSWY+mnazcG5MWl/kUkGkS/W+dZ+n7daekr3qUW452w0er2LgmOhGPlQ2qd2nhxMUoq9cDCd9qBxYdJ52HYKcavKuWmda50SBlzg8ZlWalyB4NbJaK3uzTUj7Yg0wUnpC2yTBWCyORxjxBXtLlqR41pAbJktMfFHmU6LXzNID2p16hqt8/fsfRVSgVTPFOKwgDkMYux7J6yHHFqRIhC4QKr055NBROF/9s92t/FZE3428jb+Gt0JBucfI/CCkIGtU/bWLjyrZtNSW+ytuBAJUAzL6hqw2IN9/Y8ka4qn+M1snP0dMDxiu3lnieh3M3OZzw3iUxoprnudU393CXvOLW99fw1kOV8CYBzaen7OIuYGsW/y48h/Vw6Pl+xaq/J0dAjR/WS8W4VteteH0vFoe7UPXMn26+i65UKZGx/9rx3XV8y/NbcuiyqovbFFg94aYxRzY9djhRfPdLd6I/uTg4UmlNpRh12hjuOKHYYumBMEO0ha6y3dd/QON/nHLfmdNHL7j9BxVnxMnNqGmUu0d7lu5tf+aWfBmz2cDXXYxaebfRPl0CYDkZNn5ZLsrtLtK2xEt67NNTjA+/yHJ+ILh3NFHFWdIE0be8lrx/sIiXyDnymrVvoQDpRH6JZIsrq/NkBQDtecI8IWOyzyj/gnzj1K+wqWmMfRo4wmOW6E5QwMwGQX+1Gohjgl+YiqD5Yut77SEoBuJ8KzMa4IJaEQOCyfaAQsxoOlcCUOS/DzZIelVGAZ6lGrEYZ5XzFtpD8hQZlItu1g3wA8Rd221U/1rxAsdYmPDnQnkj6CgE7JGYGUSLFqCwWwZu/WWsWBrS1JgXXYtWaCGiXVFQ6oTLLKe1duyA5rw0QNZ5ZiRc8JLuzCDhcoEgJ1sp9jTEt46AKvKUZp7d6w8DO2dDh3A4DSVJOawc0ipIOiOBKOGVdGIGnFwwzo62vu0iaLQ9E6IHIoyyjf7KhE+dn1hAVrVx3Y6fYBa+hb/soZEQInNrWrXfnxqohBnu+pjjU7mMvTEfv/Sj2RvGuxDAlyrjuevr4xL8yqUP0tfPAtvQJLkeSfLBWJeqREfnao5cBZlvvMhaaiKADQItmczCyoWETcqjjqowZfLCxsjn+GrS9auhBKMhnVgTSOUOu4sFtYK68TyyLEs35KF1gvDmv3DNPmI2WZmIF3NMCTliOw8Ih139e5g3M24DnNUGPuKQS9GKMOEILNPrOJEtdZEmiorW8nJyBoVSd+rmFGsMZKGIYBX7+ryi6QKe/VsjzpUvTYCyCerRTKN8rxRQmm6/yUw/2Z1ohIFTAtA4hvwFteGWQTuEaGEWarj8mJYULWD2or0lC+0BmtWh1tAz20ocbp+yzwyqTtsNtXs1gx/0gqhdagw5+oNRRafwGGlthgSbYfXFjb77eeNeYOhxmxWHZgPntdUJ+achMcOeAmbb55b5OG6+u/qjs1/lsBxgEXsIC1ET/hSoUKe29pzjhsuzvmyCbxo0W/syjtYLC6uv8R3veNUMDVFM7sAt8/hCD5rVY/tJRekmEkvCVuW5xa+X62hj6ypGEVK9U4ihC+Lz5n6ijRRLrqL8FDxUuaFedt+w+uvo/BfWHIy+yZYZAqAlVAnOM10iBUrYC5YBfxBQVxlFtaPArOpK/BlXPn4Hu9iAd9CmtgrY0uDx1Zt7AO2YjAOJS+jgMJ8ZL8kgWjzfJ7O+EMSKnh7iBAcRhi8/yeP3l8Ld+RJF92n4efT1ebp0/bdp9Fj97Vcdn01LMxVNywW7lubaZ2HUlwoefSlgzCdgEHvj17YflZ2/D/Lj3U2xr/H8Bt78OGH72fHazpz4/kZXf9qdFn6/014/vWP3ZYffOqnetFb7QNzwTKXseUHJ4/fN1MwTxsTRznkuF8e2b/RG5M3ERx8YptMOPJtHho4mL8N0PLBwf6HR0bXo0dHB4+srRFuhhSz48oh0Mxz8sbbPDDE99CSboIfGgvZLx1FNx98+J7yZyVOY4YonL+WR4bo8cnmxBDZHHxknGpLpB9a9CRe2/Pm2G5+hG8YcC8d2azQyXGMWa1PHWmQN5sjSYJKdCNWMIuin3GgtCZ795EJcGMd44SzzRlOVoRT1dZm/dXVZTFfX2UiDsy915t2JJMziwzQ9NL0jsvX6d8bZKhV+EU3ZpVGTEa4eP7N52bAu9j54hyvnN/bp2jKZWdtzlDx81zmu9KJfpO6yDdPljam+5sPD+OD40iHUaPxwUG78VExx/WzRt6exmbjPKh8tDwyWfI+xyMODqm02IhzO88wr9UNHUpFMsJP6eEploqjm6RCZJIKsljmYa9+y1JVpfg2fXdOYPiBvQ6fk1z7Q5QLN45JXAP6j4jLa5YOAbZ3Yfj4zFaYejbbhGzmV/YLze1qjlhkFzMs7J96Eyx/T1H56dPN0/rlDRrziogKs5htbp/tbCyB9NXBykBszmzBsHtA4t0zZ7/c+5dVi3/DInL28dllSOd8H0WIHyHUc9yc+auZ2XPw0d3AXS/rzZ9q2aj8rF+rIzTvK4vwfR4TWypvig71Zamyiv4y3nkMbhjs1BHFIMdAIDOS0dHB1NcU6O2dumvg3hQ379rGv/TxSnkWGGZn6m0Af220yZUioO1+EQZKZsrcY8Aax2g3ey+aWXI39V2I9/27LZCwsJEVMWKClSEiyok7mBlxzFttROH1KeaLc9U9FzIE8NLSHv2Mc9jVOBsAN7lWZ5AXpAQeIxkLAg/ujpHlA3jTeAGUBgdVUyZpoBtLQo947wfffjEsoKpX+bJ4tb/FWvwZZ2r/MEkcQ1J4I9kMJrsw98ie7S2AoRx0rNjCwCwwywrKz6acBXzv2Twa86cx8O6p47cdrGN++Tle6dITS5RmKvIlL1lwdKrUuo30T/g/RsPa5zetu3+sYGGm8NWia0NkUUhrEJ6ApHciuwtxk3eSMeVv4n76zYpDfQ8lHyJPuuVWe3BIvkuslnnxcL7HF5qFcj3qy6HkxN8FklUv5JGf7utSDjfzKwFXygtOBFqsSuEFWeQijAQZf9GeX0CSyx+EikZ3MAJgYdiNKkWAWmqyNvjpU7cdHDBeceKcpWfSFnol20c6onuJfvpI+knH7JeZTUTVKHDxSn+5DManBlNIleF1dlcI0LTHZJuW/OiFwh/xhXKnb+zw15jSwC2+wrDM4gLaOnppg7sL43F3gQKb7VT3op3BkfUmkqnohshgiNJwTH5N3iJxY1JUbEYHJLOZ+krr6TeX+GNpi/CHNhM82Vz58gpPOu5H2ff4Fx3E8m94jazSrrLTYNO2jjg1lZz51I/PO6zG/KLRZh6hnRqkFV3zk4IYtqqcdPxBhiS10EgvIaEgk0ZYQGTVuKaJpvZ+7nDAIzOYj5OV0VDN9Bbt1iG/brOF7H5TTQa94rDGH1pShuNzF/4tUHgUkycsHlzDTYC8I/dDmxwSTXR1DXK2H8QytLL1oOffb/+kE0BJy0QUC2qWM6r261z43tnub1bJWmcffnN2adYL4MQ8VDzA7TA8hUmm8I1YzYfAtkKo7pAspoCj41VKdAwbIGNP+DNQvXX/88Hv2KOhfjXcpibCjTcevtNVOXDZZUf2fZ7jEoNytIj0KLFe+3TxH3fkDDMKL70AQJvG6Zwa+miYw0EKAiHk/i0MI++ix4c8T9RR6Vfj29Yib89UPJPjBtlWkOV74RHvWRudYNtzH8w6jetot3uYJH0q1KNhrEeTRmsaAxC728qWkAZ3anMcmk3nN3H/je/N7H7eLRLrydn6lpO1HO5IQmdQ4pgjJ5jGfWy0u+EeuOlz/8C49f7jw7Bdr+7vVvdn95skgN4iTqd5k34pXBd6i14hjbC+lR//M0u5y5QWUR8uYhfPzbkFCMOaOpjHwjBEQ4LjSdJbwZP5Nho4Zb+VoZRm0yfLvf1otZKpIscj6Yz5Zvk2v3c7ncl/WYPbptex9nbn81EvP6Gg1U/10vv209y7KKP2v+vBIV2r3e5JcIny9tjV4ZjTiVDWifXznyMB5TdYzNMy4PN1xOOQVjDsb55ilUZqsWEeA5hMlK0Sr6q3Li3rXizA37eDbVImb2C+LsMHeD1knfZfxmeRk8CANONY6fmVj2zizO/C5XedX9WWkvLqB9Ny/RSMAHzsXhq7VEgNuvwMfAUrptVEsozBNB6blE1K6jEtmkemYUnmT9e2f3EiWdFJfCUCHj1ZvofUDDFDA/Dnv8sjJCTszNCVzLxKbPDHkMBMu29FRLpkA6nUj9pwKtFkkTBV0oLSGXeaDHdLST85Hks0DfLJ2B2oEGJjssDAUYB3SlWEmEcjqht322Vgzy41nADBXXFdpOqkEh/agP832xk0Ro4XCz5PoC2Qc4qAfkCFXzxpEAFYpARKPH68zt16yAVFJbFKGc1jqNf3EXpYVd/Z4fBa9Od4I+/pcRjofegqdnhzdvEaFLQDs9MuK7Cj5sHZqdAU7WAXogll4gRK9ZzTqBT4oMcak66ByV6K9Olp7lN8QrgXU7kvdqejvyS+p2Y3hbY85V1kR094ZddREdB1YZ4msewPCWT2TYXCy+uhyHKp4dILDdfLvgxJVfwMJ+QMmpYDtCjMddOX1xmSc/RYl92llHI0RZXTa0L44QU4+WpZm/A7z8G0SVIjxQM9rxNetqpprhB5EqbW+XKjcqrtR8KcvnXFK1Kd2i2UfqfVaPzadHM34perVk5r/5x2ej9iPUWT5OUg+AS6QMecLwgBPVY2qy19oJNnP65jQiSeX59dkNUdhHg+Dd8A66LSYWzwsdjsnVi993i4mQVyo2pjp7SbNOMzaAb7nTb7rlPhsTQoNnBCawL3ibHTgZqPULFj1IntNHh59xcrjzjchOPz8y5abuv2chrd4g5eueNMgHwTorbgUApyDKInZnhDyNwO4e6Z7gY7sJfnovPOhn9HN6PIrxstMmduNa06+z6eBSC0tjdst7sby7GO8VHnNYJbz85wrJ6CwCsd1GTHv7/XTb3A1fd1a39v3mXqBlSHB7uPrfCes2mknSuWCKfZmuH/fqToZHtzYFnyrUpIhGDHLCiOmNmBjlzQLkak29mSjneKkHhcPT8Sp+23INq9WQmwDtSqjKN7pT1iPBGFa2k8AfYN/diOnvUomBnhdWN8sUxXRo+EKqvtHU/HNm9dJIlOuTZu3xgIgTKglAqaFncvGcBOtt9BkFpY3SfGY1L9cyX/I003u+MkPhSLn3H+exUpqDLf2aeio8Aicb9xjNKM8kyAVuAonk0AZrPSbjLIt2xYU/qpr9m50hdf17znolz3J3Bx/r49ElIah5GYmEy92OTtqJSz3BHBTTY/XZXTYDsasmSNTmklS5U6QEWj+4VXSk9XFrBq/DES531Dx+OFhqpcBH5LftkTvua0g7otWGIe1WP8gOBqfg97pHoBBJCRnxmR6mDAqUMP2tJyQfq9hqn46rJocVy/fCv+Dt98cetdy3YULe5Bn7bpwcyH9oNZjrZPikkOIJJkN+wbz/FYJEayCj+uTTPZxX44e/cveNedQ+xm7/4/t9R1e/qfi9VbMgXegp5aEQzyXxh3zwjy1qzguO4Oz8AQ0JR1WBci9DWIKtOXbndXFHFcXux0Z4KrBtASYj1+CMFst2EetK8mXgAZM26UkbZozmW1LXmXMc3aOUNqIuFAs6vNWadEgN1ot8667qgypY5XzhZZmNnecUuAigCMLsgT8K3LK1iBNTWHAtgAU/R5d1IkAZSuC740RyeLYkPMMOhXjA792samW5lZZNNJ5ZintHcj0NAdRMnSXvrmlit7eargoUmN1EXQicpThwnJdD049AyzbUit/sS2aE+qYxi58amNqj/TB0XT/VUhOfPHe58ey7m59XwqpbkiReHNcdAmTePmHsxNPRa6/8b9lXJBM0V9uuX69aXB8DxAw2ZaNEzMjZRGc3mbWrX9Q8mhD34kVBoY6+HUTO6oB8fMit2pXkmSO0FepkuWz/2k3zzSUC/PzZZ8dAD3+dSNvvJNweCWYONe9vHDgRmjc6fAUzaPrCBdNab3/JOf9cTMEp5jeisDHsvlI9sWaczy7Mg+btHKjxuMaD7vHTBQ7AEh41NFlnG6M0dSeoQynsAJHm0MC0gkZ5VCKZZ1JPgfSBGlkK5qqIWxSQmnMjKs81HMcDespbbrH6xIqgtPpxP9jMLjPdMvhg89PDX3xSgECoZ+u4PDMC+nmiYTEtvhc6jik/OqEFDtfS12o/ttgZ1UBVUpEVP4yRsVZWHjOPW3XM/sr13g6tBYMRFYLFC590F3UJVLeZ5zQHbDv+pcg25fiJ67DoaPWcpaqDbBAjQuqM4q66xK51C7I73M/Uhqt65L9MvMh+nHNT1Pti2BbKj+iO3i1Whg8TYShoTMNMrTfZ8GYbhKO4OeN9xdQyVOF0ZO9yv5XMAIIKopVaNAOTOrBGxTZC1u4sIuYfz66od1M5ymr0guB+qKua3FRroDejKLqbxzgAajkCbYD98m3PAjZGhuff3hiH2vytHPkj0CqoJsSqaOJT/WqleQMCjVuEHssheflpEUW87FfUwGs0VvH+B0TSbeHLvIHPkYwfzeQgKfC4TzrHvSWFOccKyHR8u4VOTMRXz2C2ucRdnYcmYs2DnLk37SrK7qu6E0vTgav/2S+lgxYlPyK/XT+85+N+QizO+dlf981MTvIWMWwhSvixfdbmIZTIZaRBHhlYz0illIjGC960/RLt6Nihm7Zlz57zXSRSwq/Lmyq5StFh7/pV/0HyhikoFYcg8l62/N7yOWdRdJ/PCbvfKfvOIdP6vfjN76pRgILOhkDmryXGquv4vruFFs4Kapbi8b/pFF0U1Ahf7s+le6x803wtGatklN3I+PLGp776Hp64N3U5lp6AVMCUBSnzDJGVLeXivT/Q0FRhUT5HTBTrsv3yYXS/hBxu4v+mrg3vGEOMrSO8jyWZyUpnxP2di+hrjF9sMNpQOKZRxKXFL7DvC9j97sbpqNlYwNLxAYJosGx/XVC4tbq3Vzf8ABDK0X/vvLq+9wIuloXfxKZHW/O8qpZvWE6cWvnSRlGw6+teBDJjxZlKx8SB7xf1dxEEw=")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(9340)
 var o=n(3565)
@@ -4701,34 +4701,34 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#L
-#j
+#N
+#C
 #M
 #F
 #D=new Map
 constructor(e,t){this.platform=e
-this.#L=(0,u.w4)(t)
-this.#j=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#N=(0,u.w4)(t)
+this.#C=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#U(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#U(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+return t>=v||n>w?void 0:n}},()=>this.#G(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#G(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
 const s=this.#D.get(n)
-const r=await this.#G(e,s,t)
+const r=await this.#U(e,s,t)
 if(r.status!==401)return settled(r)
 this.#D.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#L)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#N)
 const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#G(e,o,t)
+const i=await this.#U(e,o,t)
 if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#L)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
 throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#L,n)
+const r=await(0,l.Og)(this.platform,this.#N,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -4736,8 +4736,8 @@ const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#L))
-const d=`repository:${this.#j}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
+const d=`repository:${this.#C}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
 const m=await this.#q(f,{...p,tls:h},n)
@@ -4747,18 +4747,18 @@ if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
+throw new Refusal({is:"failed",said:v})}async#U({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#q(`${n.origin}/v2/${this.#C}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#M!==void 0)return over(this.#M)
-const o=await this.#W()
-try{return await this.#B(o,over)}catch(e){s.throwIfAborted()
+const o=await this.#B()
+try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#L,s)
+this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
 if(!this.#F)throw e
-return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#B({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#B({...e,origin:e.origin.replace("https:","http:")},t)}async#B(e,t){const n=await t(e)
+return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
 this.#M=e
-return n}async#W(){const e=this.#L
+return n}async#B(){const e=this.#N
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
@@ -5164,9 +5164,9 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#X(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#X(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#X(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
@@ -5179,13 +5179,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#Z
+#X
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#Z
+end=async(e,t=this.context.over.signal)=>{const n=this.#X
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -5195,7 +5195,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#Z=e
+#ee(e){this.#X=e
 e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
@@ -5310,13 +5310,13 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length).map(({message:e})=>e)
-return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const j=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>j?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>j.has(e))
+const n=e.migrations.every(({verdict:e})=>P.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5717,24 +5717,24 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:j,unsteady:R}=P
-t.requeueTimes.push(...P.requeueTimes)
-t.logsWanted.push(...P.logsWanted)
-t.factsWanted.push(...P.factsWanted)
-const N=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const I=N===void 0?0:(E.wanted??1/0)-N
-const L=N===void 0?(0,d.iR)(j,g,w):(0,d.cL)(I,j,g,w)
-if(L)return{is:"failed",cause:lostCause(e,L,j,O),status:E}
-for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
+const j=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:P,unsteady:R}=j
+t.requeueTimes.push(...j.requeueTimes)
+t.logsWanted.push(...j.logsWanted)
+t.factsWanted.push(...j.factsWanted)
+const I=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
+const L=I===void 0?0:(E.wanted??1/0)-I
+const N=I===void 0?(0,d.iR)(P,g,w):(0,d.cL)(L,P,g,w)
+if(N)return{is:"failed",cause:lostCause(e,N,P,O),status:E}
+for(const{due:e}of P)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
-const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+const F=I!==void 0&&(0,r.XJ)(v,e)&&M>=I&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
 if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const D=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:N},t)
-const U=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(U<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
+const D=waitingOn({status:E,pods:O,evaluation:j,drain:$,enough:I},t)
+const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(G<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(U)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(G)
 return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -6717,9 +6717,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const P=A.every(({safe:e})=>e.includes("last"))
+const j=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(P||!u.cuts)return{when:"last",...S}
+if(j||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6853,7 +6853,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>L,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>N,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>I,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>P,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6897,8 +6897,8 @@ function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!
 const inner=({source:e})=>e.slice(1,-1)
 const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
 const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const P=new RegExp(`^${$}$`)
-const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
+const j=new RegExp(`^${$}$`)
+const P=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
 for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
 const r=g(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
@@ -6906,7 +6906,7 @@ for(const e of r){const n=serviceOf(e)
 if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!P.test(e))return
+function serviceOf(e){if(!j.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
@@ -6919,9 +6919,9 @@ if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
 n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const N=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const I=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const L=reader({is:"text",word:"address",pattern:I},e=>I.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const I=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const N=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -7134,8 +7134,8 @@ exitCode
 #Ae
 #$e
 #xe
-#Pe
 #je
+#Ce
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
@@ -7146,27 +7146,27 @@ const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#$e=o
 this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Pe=["stdout","stderr"].map(e=>this.#Ce(e))
+this.#je=["stdout","stderr"].map(e=>this.#Pe(e))
 o.on("error",this.#Re)
-o.on("exit",this.#Ne)
-o.on("close",this.#Ie)
+o.on("exit",this.#Ie)
+o.on("close",this.#Le)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Ce(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Pe(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Le("SIGTERM")
-this.#je=setTimeout(()=>this.#Le("SIGKILL"),w)}
+return t}#u=()=>{this.#Ne("SIGTERM")
+this.#Ce=setTimeout(()=>this.#Ne("SIGKILL"),w)}
 #Re=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#Me(127)}
-#Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
+#Ie=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
 this.#$e.stderr?.destroy()},v).unref()}
-#Ie=(e,t)=>{if(this.options.signal.aborted)this.#Le("SIGKILL")
+#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
 this.#xe?.()
 if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Le(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#je)
-for(const e of this.#Pe)e.end()
+#Ne(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#Ce)
+for(const e of this.#je)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
@@ -7179,26 +7179,26 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const P=e(import.meta.url)("stream")
-var j=s(9023)
+const j=e(import.meta.url)("stream")
+var P=s(9023)
 var R=s(2613)
-var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return N(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return I(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return I(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const L="actions/tool-cache"
-function downloadTool(e,t,n,s){return I(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+const N="actions/tool-cache"
+function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -7206,15 +7206,15 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>I(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return I(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(L,[],{allowRetries:false})
+return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new $.Qq(N,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=j.promisify(P.pipeline)
+throw t}const i=P.promisify(j.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -7222,7 +7222,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return I(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return L(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -7247,7 +7247,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return I(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return L(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -7275,7 +7275,7 @@ return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
 var F=s(1455)
 const D={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
-const U="https://dl.k8s.io/release"
+const G="https://dl.k8s.io/release"
 function realTools(e,t=D){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const s=Object.keys(t).find(n)
 if(s===void 0)return
@@ -7284,7 +7284,7 @@ const o=t[s]?.[r]
 if(o===void 0)throw new Error(`there is no known kubectl for ${r}`)
 const i=`${tool_cache_find("kubectl",s)}/kubectl`
 if(await digestOf(i)===o)return{path:i,version:s}
-const a=e["KUBECTL_DOWNLOAD_URL"]||U
+const a=e["KUBECTL_DOWNLOAD_URL"]||G
 const c=`${a}/${s}/bin/${r}/kubectl`
 const l=await downloadTool(c)
 const u=await digestOf(l)
@@ -7292,8 +7292,8 @@ if(u!==o)throw new Error(`${c} is not kubectl ${s}: its SHA-256 is ${u}`)
 await(0,F.chmod)(l,493)
 const d=await cacheFile(l,"kubectl","kubectl",s)
 return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(5771)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var U=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,U.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
 var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
@@ -7304,8 +7304,8 @@ to(e){this.#b=e
 for(const[t,n]of this.#De.all)e[t](n)
 this.#De=keptLines()
 e.waiting(this.#Fe)}hold(){this.#b=void 0
-this.#Fe=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#Fe=e
-this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
+this.#Fe=void 0}say(e){this.#Ge("say",e)}quote(e){this.#Ge("quote",e)}waiting(e){this.#Fe=e
+this.#b?.waiting(e)}#Ge(e,t){if(this.#b)this.#b[e](t)
 else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -7417,10 +7417,10 @@ const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
 const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
 const $=(0,b.a)(process.env)
-const P=`${k}/${l.rk}`
-const j=await(0,f.s)(T,$.exists(P)?{...A,config:P}:A,"action",$)
-if(j.is==="read")await finish(j.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const E=r.Gu("tests")
+const j=`${k}/${l.rk}`
+const P=await(0,f.s)(T,$.exists(j)?{...A,config:j}:A,"action",$)
+if(P.is==="read")await finish(P.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${P.problems.join("; ")}`)}const E=r.Gu("tests")
 if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
 if(k!=="")await(0,b.a)(process.env).remove(k)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -7768,33 +7768,33 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Ge
+#Ue
 #_e
 #qe
-#We
 #Be
+#We
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#We=t.now()
-this.#Be=t.every(o,this.#He)
+this.#_e=this.#qe=this.#Be=t.now()
+this.#We=t.every(o,this.#He)
 this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Ve(n=>{n.say(e,t)})}
 quote=e=>{this.#Ve(t=>{t.quote(e)})}
-waiting=e=>{this.#Ge=e
-this.#We=this.clock.now()
+waiting=e=>{this.#Ue=e
+this.#Be=this.clock.now()
 const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Be()}#Ve(e){this.#qe=this.clock.now()
-this.output.write(e)}#Je=()=>{const e=this.#Ge
+stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
+this.output.write(e)}#Je=()=>{const e=this.#Ue
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #He=()=>{const e=this.clock.now()
-if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#We=e
-const t=typeof this.#Ge==="function"?this.#We:this.#qe
+if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#Be=e
+const t=typeof this.#Ue==="function"?this.#Be:this.#qe
 if(e-t<r)return
-this.#We=e
+this.#Be=e
 this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -8021,11 +8021,11 @@ if(e.byWatch){this.#te=await this.#Ye()
 if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#j())
+const s=await this.context.cluster.get(this.#C())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
 this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
-const n=this.#Xe("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -8042,12 +8042,12 @@ else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVer
 return n}}}catch{}finally{s.abort()}n.end()
 return}#Qe(e,t){this.objects=e
 this.#Ke=t
-this.#Ze()}async#ze(e){const t=this.#te??this.#Xe(`resourceVersion=${e}`)
+this.#Xe()}async#ze(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
 this.#te=void 0
 try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
 return}this.#we(n,e)
-this.#Ze()}this.#Ze()}finally{t.end()}}#Xe(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+this.#Xe()}this.#Xe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#C()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
@@ -8057,8 +8057,8 @@ n.sleep(l,o).then(end,()=>{})
 return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#C(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8172,53 +8172,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #pt
-#I
+#L
 #ht
 #mt
 #gt
 #wt=f
 #vt=new AbortController
-#Le
+#Ne
 #bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#pt=r?"pending":"good"
-this.#I=n
+this.#L=n
 this.#ht=t
 this.#mt=(0,c._1)(s)
 this.#gt=timesOf(t,s)
-this.#Le=AbortSignal.any([i,this.#vt.signal])
+this.#Ne=AbortSignal.any([i,this.#vt.signal])
 this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#yt)
 try{for(;;){const e=await this.#kt()
 if(!("is"in e))await this.#Ot(e)
 else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Le},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ne},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
 this.#mt=t.observations
 this.#b(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#I)this.#At()
+if(o!==void 0&&!this.#L)this.#At()
 const i=this.#$t(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#I)return this.#I.isDue(e)?this.#I:void 0
+if(this.#L)return this.#L.isDue(e)?this.#L:void 0
 return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
 this.#pt="begun"
-this.options.verify?.(this.#Le).then(()=>{this.#pt="good"
+this.options.verify?.(this.#Ne).then(()=>{this.#pt="good"
 this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#ht=[...this.#ht,...n]
 this.#gt={...this.#gt,...timesOf(n,t)}
-this.#I=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#L=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
 this.#wt=s}#yt=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
-#xt(){return this.#I?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#xt(){return this.#L?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8458,10 +8458,10 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
-var P=n(4e3)
-var j=n(7222)
+var j=n(4e3)
+var P=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
-const a=await(0,j.g)(o,r.clock)
+const a=await(0,P.g)(o,r.clock)
 if(a===void 0)return[]
 const{image:c,platforms:l}=await n()
 const d=c?await(0,$.Wt)(r,c,i):l
@@ -8476,16 +8476,16 @@ const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" o
 if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
-return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,j.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
 return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
-var N=n(981)
-var I=n(6633)
-var L=n(9501)
+var I=n(981)
+var L=n(6633)
+var N=n(9501)
 var M=n(607)
 const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,L.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,N.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8497,20 +8497,20 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,L.q0)(e))})
+h.forEach(e=>{r.say((0,N.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:P}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,L.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:j}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:j,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,N.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,L.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,N.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,L.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,L._j)(c)
+const l=await findingsOf(s,()=>c.length===0?(0,N.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,N._j)(c)
 return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
@@ -8518,9 +8518,9 @@ r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,L.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,N.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,I.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8881,9 +8881,9 @@ live
 desired
 output
 end
-#Pt=false
-#jt
-#Ct=new AbortController
+#jt=false
+#Ct
+#Pt=new AbortController
 #Rt=""
 #T=new AbortController
 constructor(e,t,n,s){this.context=e
@@ -8891,28 +8891,28 @@ this.live=t
 this.desired=n
 this.output=s
 this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Pt}async close(){if(this.#T.signal.aborted)return
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#jt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Ct))).catch(()=>{})
 this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#Nt(e),t])
-if(n==="said"){this.#Pt=true
-this.#Ct.abort()
+const n=await Promise.race([this.#It(e),t])
+if(n==="said"){this.#jt=true
+this.#Pt.abort()
 this.#T.abort()
 return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
 if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#Pt=n.is==="finished"||s
-this.#Ct.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
-const o=r!==void 0&&this.#Pt?{unread:r}:{}
+this.#jt=n.is==="finished"||s
+this.#Pt.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Ct))
+const o=r!==void 0&&this.#jt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Et(n,e),...o}}#It(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#Ct.signal])
+const m=AbortSignal.any([l,this.#Pt.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
@@ -8929,7 +8929,7 @@ const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
 return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
 this.#Rt=e
-this.#jt??=(0,h.ip)(t,k,this.#Ct.signal,t=>this.#It(e,t))}async#It(e,t){const{cluster:n,platform:s}=this.context
+this.#Ct??=(0,h.ip)(t,k,this.#Pt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
@@ -8981,20 +8981,20 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const P=15
-const j=15e3
+const j=15
+const P=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:h,settings:m,app:v,signal:b,cluster:k}=e
 const E=c??l??u??d
 const T=E?.command??m["migrate-command"]
 const S=E?.timeoutMs??m["migrate-timeout"]
 const $=E?void 0:await(0,A.H)(e)
-const j=$?withLabelsOf(t.web,$):t.web
-const[{launch:R,claims:N,common:I,starts:L},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
+const P=$?withLabelsOf(t.web,$):t.web
+const[{launch:R,claims:I,common:L,starts:N},M,F]=await Promise.all([commonOf(e,{checked:s,web:P,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
 const D=runningVersions(e,s,a,F)
-const U=(0,i.mp)({...I,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(U.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:j.container,isCounted:U.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...U.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const G=(0,i.mp)({...L,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:j,volumes:(0,i.wx)(P.template,P.container,I),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:N,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
+return{job:G.job,container:P.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(P.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9020,8 +9020,8 @@ const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n
 const S=w===void 0&&leavesToImage(f,o.image)
 const A=[...o["before-rollout"],...o["after-rollout"]]
 const isOurs=e=>(0,v.iI)(e,o.image)
-const P={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
-return{launch:g,claims:b,common:T,starts:P}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
+const j={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
+return{launch:g,claims:b,common:T,starts:j}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
 const c=o.get(e)??s?.get(e)?.needs
 const l=(0,k.qZ)(i,e)
 return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
@@ -9030,7 +9030,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...(0,c.v)(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,j,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,P,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,v.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,g.T)(e),spec:(0,b.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,T.Gg)(e),spec:e.spec?.template.spec}))
@@ -9085,13 +9085,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Lt=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
 #te
 get migrated(){const e=this.#te
-return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
+return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9288,13 +9288,13 @@ input
 #Mt=`rollout-${crypto.randomUUID()}`
 #Ft
 #Dt
-#Ut
 #Gt
+#Ut
 #_t
 #qt
-#Wt=false
-#ye=false
 #Bt=false
+#ye=false
+#Wt=false
 #Ht=new AbortController
 constructor(e,t){this.context=e
 this.input=t
@@ -9303,45 +9303,45 @@ const t=await this.#S(e)
 const n=await Promise.race([this.#Ft.plan,this.#Kt(t)])
 this.#Ft.hold()
 const s=this.#zt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
-this.#Ut=s
+this.#Gt=s
 const{settings:o}=this.context
 if(!this.#zt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
-throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Bt=true
+throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Wt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Xt()}this.#ye=t?.unread===void 0
-if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#qt=await this.#Zt()}this.#ye=t?.unread===void 0
+if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
 e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
-const r=this.#Ut?.judged
+const r=this.#Gt?.judged
 if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
 return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
 return e===void 0||"why"in e?void 0:e}get#zt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Ut??{}
+return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Gt??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
-return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#zt||!this.#Ut?[]:(0,r.sb)(this.#Ut)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
-const{judged:t}=this.#Ut??{}
-return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
-const{judged:n}=this.#Ut??{}
+return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#zt||!this.#Gt?[]:(0,r.sb)(this.#Gt)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
+const{judged:t}=this.#Gt??{}
+return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Gt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+const{judged:n}=this.#Gt??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
 return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Ft
-const{judged:n}=this.#Ut??{}
+const{judged:n}=this.#Gt??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#zt)return{}
 const e=this.#Ft.bridges
-const t={isDone:this.#Bt,applied:this.applied(),made:e}
-return(0,h.Q)(this.#Ut,this.#Dt?.before,t)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Wt}
-if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
+const t={isDone:this.#Wt,applied:this.applied(),made:e}
+return(0,h.Q)(this.#Gt,this.#Dt?.before,t)}schema(){const e=this.applied()
+const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Bt}
+if(!t||n?.blocked===true||this.#Gt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Ut&&r.length+e.length===0)return
+if(this.#Gt&&r.length+e.length===0)return
 const o=this.#tn??[]
 const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
@@ -9351,12 +9351,12 @@ try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
 const r=s&&this.#_t?.hasContainerEnded===true
 const o=this.#Dt?.container??""
-if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
+if(this.#Ut!==void 0&&!(r&&endsByItself(n,this.#Ut,o)))await removeJob(e,n,this.#Ut)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,E.qZ)(t,n,this.#Mt)
 this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,E._S)(t,s,r.job,e=>{this.#Gt=e})
+const o=await(0,E._S)(t,s,r.job,e=>{this.#Ut=e})
 e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
 const i=AbortSignal.any([t.signal,this.#Ht.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
@@ -9369,9 +9369,9 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
-return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Wt=true
-const s=this.#Gt??""
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Bt=true
+const s=this.#Ut??""
 const r=this.#Dt?.container??""
 return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
@@ -9549,12 +9549,12 @@ this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#un("first",this.context)
-const l=await this.#Ue(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ue(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+const l=await this.#Ge(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ge(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#dn())
 return this.#ln.catch(()=>{})})}#dn(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#cn.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ue(e){const{context:t}=this
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ge(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -10262,13 +10262,13 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
 const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
-const P=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const j=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
 const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
 const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
 const s=e?.is==="back"
-return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(P)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
-const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
-function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(j)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+const P={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
+function wrongInRecord(e){return(0,r.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13587,8 +13587,8 @@ const T=2
 const S=4
 const A=8
 const $=16
-const P=65280
-const j=E|P
+const j=65280
+const P=E|j
 const R=new Uint8Array(256)
 R[w]|=T
 R[g]|=T
@@ -13599,7 +13599,7 @@ for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
 for(let e=48;e<=57;e++)R[e]|=$
 for(let e=65;e<=90;e++)R[e]|=E|$
 for(let e=97;e<=122;e++)R[e]|=$
-const N=(()=>{const C=function(){}
+const I=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
@@ -13614,12 +13614,12 @@ while(o<s){const t=e.charCodeAt(o)
 const s=R[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&P|s
+i|=t&j|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&j)===0?u:u.toLowerCase()
-if(o===s||c!==0)return{type:d,index:o,parameters:new N}
-return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new N
+const d=(i&P)===0?u:u.toLowerCase()
+if(o===s||c!==0)return{type:d,index:o,parameters:new I}
+return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new I
 e:while(n<s){n++
 while((R[e.charCodeAt(n)]&T)!==0)n++
 const t=n
@@ -13630,7 +13630,7 @@ const l=R[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&j)===0?l:l.toLowerCase()
+const u=(i&P)===0?l:l.toLowerCase()
 n++
 while((R[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -13655,16 +13655,16 @@ break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&P|l
+i|=c&j|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const I=/^-?\d+$/
-const L=/^-?\d+n+$/
+t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
+const N=/^-?\d+n+$/
 const M=JSON.stringify
 const F=JSON.parse
 const D=/^-?\d+n$/
-const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const G=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const U=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -13675,7 +13675,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&L.test(s)
+const a=typeof s==="string"&&N.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13741,7 +13741,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&L.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13749,14 +13749,14 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(U,"$1$2$3")
-const i=o.replace(G,"$1$2$3")
+const o=r.replace(G,"$1$2$3")
+const i=o.replace(U,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(U,"$1$2$3")
-return o.replace(G,"$1$2$3")}throw s}}
+const o=s.replace(G,"$1$2$3")
+return o.replace(U,"$1$2$3")}throw s}}
 const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
 if(_.has(e))return _.get(e)
@@ -13766,7 +13766,7 @@ return t}catch{_.set(e,false)
 return false}}
 const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&L.test(t)
+const o=typeof t==="string"&&N.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13774,15 +13774,15 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&I.test(s.source)
+const a=s&&L.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const W=q.length
-const B=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const B=q.length
+const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
 const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
@@ -13795,18 +13795,18 @@ for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{co
 let o=n[r]
 if(typeof o==="string"){const e=D.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=L.test(o)
+else{const e=N.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(B,(e,t,n,s)=>{const r=e[0]==='"'
+const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
 const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<W||t.length===W&&t<=q)
+const a=t&&(t.length<B||t.length===B&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -13892,17 +13892,17 @@ name="GraphqlResponseError"
 errors
 data}
 var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var X=["query","method","url"]
-var Z=/\/api\/v3\/?$/
+var Z=["query","method","url"]
+var X=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!X.includes(e))continue
+for(const e in n){if(!Z.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
 const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
+if(X.test(o))r.url=o.replace(X,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)

@@ -153,7 +153,7 @@ test('nothing is held back where the pods migrate by themselves', async () => {
       cause: {
         code: 'unsafe-migration',
         hint: expect.stringContaining(
-          'It cannot be held back until the next release: the pods migrate by themselves: /app/start',
+          'It cannot be held back until the next release: /app/start migrates by itself',
         ),
       },
     },

@@ -175,6 +175,8 @@ interface Rendered {
   readonly fields: Readonly<Record<string, readonly unknown[]>>
 }
 
+type PlayedBridge = Readonly<Record<'kind' | 'table' | 'column', string>>
+
 interface PlacedPlan {
   readonly code: number
   readonly output: string
@@ -185,11 +187,8 @@ interface PlacedPlan {
       readonly held: readonly { readonly app: string; readonly name: string }[]
       readonly unheld: readonly Readonly<Record<'app' | 'name' | 'why', string>>[]
       readonly absent: readonly string[]
-      readonly bridges: readonly {
-        readonly kind: string
-        readonly table: string
-        readonly column: string
-      }[]
+      readonly bridges: readonly PlayedBridge[]
+      readonly stay: readonly PlayedBridge[]
     }[]
     readonly judged: {
       readonly blocked: boolean
@@ -209,6 +208,7 @@ type Columns = Readonly<Record<string, string>>
 interface PlayedTwice {
   readonly first: PlacedPlan
   readonly undone?: PlacedPlan
+  readonly unknown?: PlacedPlan
   readonly back?: PlacedPlan
   readonly second?: PlacedPlan
   readonly columns: Columns
@@ -234,10 +234,14 @@ export interface SeenOfPlacing {
   /** Of a release after the first one was undone, and of the second one. */
   readonly undoneHolds: readonly string[]
   readonly undoneFinds: readonly string[]
+  /** Defaults that last while the new version is known by its migrations alone. */
+  readonly defaults: readonly string[]
   /** Of the new version that is migrated again. */
   readonly backHolds: readonly string[]
   readonly secondHolds: readonly string[]
 }
+
+const isDefault = (bridge: string) => bridge.startsWith('default-')
 
 function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
   const holds = (plan: PlacedPlan | undefined) =>
@@ -247,14 +251,16 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
   const fails = (...all: readonly (Readonly<Record<string, string>> | undefined)[]) => [
     ...new Set(all.flatMap((failed = {}) => Object.keys(failed))),
   ]
-  const { first, undone, back, second } = played
+  const bridges = (plan: PlacedPlan | undefined, which: 'bridges' | 'stay') =>
+    plan?.plan.databases.flatMap((database) =>
+      database[which].map(({ kind, table, column }) => `${kind} ${table}.${column}`),
+    ) ?? []
+  const { first, undone, unknown, back, second } = played
   if (first.code !== 0 && !first.plan.judged.blocked) throw new Error(first.output)
   const stays = first.plan.judged.findings.find((finding) => finding.stays !== undefined)?.stays
   return {
     held: holds(first),
-    bridges: first.plan.databases.flatMap(({ bridges }) =>
-      bridges.map(({ kind, table, column }) => `${kind} ${table}.${column}`),
-    ),
+    bridges: bridges(first, 'bridges'),
     unheld: first.plan.databases.flatMap(({ unheld }) =>
       unheld.map(({ app, name, why }) => `${app}.${name}: ${why}`),
     ),
@@ -269,6 +275,7 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
     ),
     undoneHolds: holds(undone),
     undoneFinds: (undone?.plan.judged.findings ?? []).map((one) => `${one.rule} ${one.object}`),
+    defaults: bridges(unknown, 'stay').filter(isDefault),
     backHolds: holds(back),
     secondHolds: holds(second),
   }
@@ -283,6 +290,7 @@ export function expectedOfPlacing(one: PlacedCase): SeenOfPlacing {
     unpredicted: [],
     undoneHolds: one.stops ? [] : held,
     undoneFinds: [],
+    defaults: bridges.filter(isDefault),
     backHolds: one.again ? held : [],
     secondHolds: [],
   }

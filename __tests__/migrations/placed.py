@@ -40,6 +40,8 @@ if seen["first"]["code"] == 0:
     database = seen["first"]["plan"]["databases"][0]
     # An undone release: the old version runs on.
     seen["undone"] = release(new, "old", first["needs"], bridges=database["bridges"])
+    # A version that is known by its migrations alone.
+    seen["unknown"] = release(new, "new", None, bridges=database["bridges"], **{"only-plan": True})
     if case.get("again"):
         # What an undone rollback applies again is less than what is pending.
         names = ["%(app)s.%(name)s" % each for each in database["held"]]

@@ -178,9 +178,13 @@ def earlier_ones(judge, new):
         if has is None or wanted and wanted.get("d") or (has["null"] if each["kind"] != "null-allowed" else not has["null"]):
             # Its column is gone, or somebody has ended it.
             continue
-        if each["kind"] == "null-allowed" or not wanted or not all(column in need for need in needs):
+        if each["kind"] != "null-allowed" and not has["filled"]:
+            continue
+        # The state of the migrations does not say what a version itself fills in.
+        by_state = any(source == "state" for _, source in judge.known)
+        if each["kind"] == "null-allowed" or not wanted or by_state or not all(column in need for need in needs):
             stay.append(each)
-        elif has["filled"] and all(source != "state" for _, source in judge.known):
+        else:
             quote = judge.connection.ops.quote_name
             sql = "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT" % (quote(name), quote(column))
             ended.append(dict(each, sql=sql, end=True))
