@@ -40,8 +40,8 @@ const services: readonly Line[] = [
   },
 ]
 const ready: readonly Line[] = [
-  { when: /^docker exec \S+-postgres pg_isready / },
-  { when: /^docker exec \S+-redis redis-cli ping$/ },
+  { when: /^docker exec \S+-postgres .* pg_isready / },
+  { when: /^docker exec \S+-redis .* redis-cli ping$/ },
 ]
 const passed = 'Found 2 test(s).\n..\n---\nRan 2 tests in 0.1s\n\nOK'
 const files = { 'orders/tests.py': '' }
