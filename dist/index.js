@@ -449,12 +449,12 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const j=n(8646)
-const P=n(5385)
+const P=n(8646)
+const j=n(5385)
 const R=n(6114)
 const I=n(9379)
-const L=n(6782)
-const N=n(8011)
+const N=n(6782)
+const L=n(8011)
 const M=n(4750)
 const F=n(3193)
 const D=n(8595)
@@ -462,11 +462,11 @@ const G=n(1866)
 const U=n(7118)
 const _=n(280)
 const q=n(2276)
-const B=n(5213)
+const H=n(5213)
 const W=n(3465)
-const H=n(2028)
+const B=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:j,coerce:P,truncate:R,Comparator:I,Range:L,satisfies:N,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:I,Range:N,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:H,intersects:W,simplifyRange:B,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:j}=$
-const P=(0,a.l)(s,j,O,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,f.d)(e,{platform:s,settings:j,reporter:v,signal:p,holder:O,...P&&{onBegin:P.begin}})
+const{settings:P}=$
+const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
 process.exitCode=m.h[R.result]||process.exitCode
-const I=j.report??`${t}/report.json`
+const I=P.report??`${t}/report.json`
 const write=e=>s.files.write(I,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(R)
 await(0,c.Qz)(R,I)
-const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([P?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,j,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,j,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+const N=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
 if(R.result!=="stuck")r.LZ("ended",R.result)
-if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+if(N.flat().length>0){N.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(R,N.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1085,18 +1085,18 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const j=l?(0,c.V)($,raw,n.clock):$
-const P=new p.a(j,n.clock)
+const P=l?(0,c.V)($,raw,n.clock):$
+const j=new p.a(P,n.clock)
 const R=await(0,v.K)(n)
-const I=await(0,i.d)(e,{platform:n,settings:r,reporter:P,signal:A,holder:R})
+const I=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
 process.exitCode=d.h[I.result]||process.exitCode
-const L=(0,u.k)(I,await(0,g.h)(n,r,{report:I,holder:R}))
-if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
-else if(!L.history)(0,m.b)(L,write,E)
-if(r.json){const t=e==="history"?L.history:L
+const N=(0,u.k)(I,await(0,g.h)(n,r,{report:I,holder:R}))
+if(N.history&&!r.json)(0,f.f)(N.history).forEach(write)
+else if(!N.history)(0,m.b)(N,write,E)
+if(r.json){const t=e==="history"?N.history:N
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(L)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(N)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -2311,54 +2311,54 @@ if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var j=n(813)
-function buildOnly(e){return(0,j.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var P=n(813)
+function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,j.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
 const s=c.with({log:t})
 const r=lookForCache(s)
 const{image:a,source:l,inputs:u}=await findBuild(s)
-const d=(0,j.V)(e,l).with({log:t})
+const d=(0,P.V)(e,l).with({log:t})
 if(a)o.haveImage(a)
 return a?void 0:build(d,{inputs:u,cache:r})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var P=n(1404)
+return{result:"done"}}var j=n(1404)
 var R=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,P.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,P.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,P.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,P.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,P.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,P.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?P.z3:P.$e
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?j.z3:j.$e
 const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,P.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,P.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
 if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,P.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const I=3e4
+return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const I=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,P.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
 return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=I)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,P.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
-var N=n(9340)
+return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var N=n(5998)
+var L=n(9340)
 var M=n(4339)
 var F=n(2468)
 const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,L.JP)((0,N.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
+const o=(0,N.JP)((0,L.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,N.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
 return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,P.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -2369,54 +2369,54 @@ return o===void 0?void 0:Date.parse(o)}var G=n(8911)
 var U=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,P.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,G.Gg)(r)} is live`):(0,P.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,G.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,P.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,P.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,P.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,G.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,U.a)("recover",e))}var q=n(7598)
-var B=n(8815)
+return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,G.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,U.a)("recover",e))}var q=n(7598)
+var H=n(8815)
 var W=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,P.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=(0,W.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
 const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
-return[(0,P.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,B.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,H.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var H=n(157)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var B=n(157)
 var V=n(5374)
 var J=n(1407)
 var K=n(6874)
 var z=n(8661)
 var Y=n(1856)
 var Q=n(3825)
-var Z=n(2459)
-var X=n(6099)
+var X=n(2459)
+var Z=n(6099)
 var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,X.aE)(r,n,s.image),(0,G.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,G.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,N.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,N.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,L.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,L.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,M.T)((0,N.hY)(r))
+const o=(0,M.T)((0,L.hY)(r))
 const i=`the history in configmap/${(0,z.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(N.gv)}var te=n(2109)
+return t.flatMap(e=>[...e.values()]).filter(L.gv)}var te=n(2109)
 var ne=n(8559)
 var se=n(3872)
 var re=n(6e3)
@@ -2480,7 +2480,7 @@ a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is runnin
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,N.MZ)((0,N.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,L.MZ)((0,L.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
 const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
@@ -2490,7 +2490,7 @@ return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){co
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,N.ys)(o,e.settings.image):[]
+const i=o?(0,L.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
@@ -2513,7 +2513,7 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,P.$e)("cluster",e),l]}}catch(e){return[...c,(0,P.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
 const d=await(0,W.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
@@ -2522,7 +2522,7 @@ const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
 return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,P.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,P.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2536,65 +2536,65 @@ const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,P.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
 return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,P.gz)("release",e)]:[]),lostImages(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,P.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,P.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,P.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,N.kW)(e)):[])
+return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,B.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,N.JP)((0,L.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Z.NO)(t,s)
+const r=(0,X.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,G.Cz)(r,(0,z.Fe)(s)),(0,X.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,P.gz)("release",e.reason)]:[])
+const[o,i,a]=await Promise.allSettled([(0,G.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,P.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,P.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,P.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,P.$e)("commit",e,"git status --short")}return(0,P.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,P.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,P.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,P.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
 const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,P.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,P.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,P.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,P.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,P.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,P.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,P.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,P.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,P.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,P.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,P.gz)("commit",e))])
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
 return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
 return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,P.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,P.gz)("registry",e)]}}}const ye=1e4
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
 async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
@@ -2610,9 +2610,9 @@ try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,P.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,j.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2650,14 +2650,14 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var je=n(5313)
-var Ce=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Pe=n(5313)
+var je=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=Ce.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=je.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2670,16 +2670,16 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,je.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Pe=n(3006)
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Pe.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var Ce=n(3006)
 var Re=n(6633)
 const Ie=3
-const Le=3e4
+const Ne=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,Pe.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
+const{needs:l}=await(0,Ce.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
 const d=u.slice(0,Ie)
 for(const{image:t,names:n}of u.slice(Ie))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ie} images report it`)
@@ -2688,27 +2688,27 @@ return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,N.hY)(e))))
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,L.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,N.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,N.kW)(u)
-const f=u?(0,N.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,M.T)((0,L.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,L.kW)(u)
+const f=u?(0,L.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,N.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,N.ys)(e,t)
+const h={workload:(0,L.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,L.ys)(e,t)
 const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
 return s&&(e.kind==="CronJob"||(0,Re.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,Ce.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
+const u=(0,je.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Ne)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 if(e===void 0)return
 return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ne=n(7823)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Le=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
@@ -2734,35 +2734,35 @@ var Fe=n(7020)
 var De=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,L.JP)((0,N.kW)(e))
+const n=(0,N.JP)((0,L.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
+return n.some(n=>(0,N.wj)(e.object,n)&&(0,N.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return{hash:hashOf((0,N.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
 return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ge=n(607)
 var Ue=n(6005)
 var _e=n(5473)
 var qe=n(8306)
-var Be=n(4853)
+var He=n(4853)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
 const d=(0,De._z)(e,n)
-const[f,p,h]=await Promise.all([(0,Be.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
+const[f,p,h]=await Promise.all([(0,He.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
 const{changes:w}=(0,_e.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ue.ND)(w,m),...(0,Be.GC)(m.targets,a)]
+const v=[...(0,Ue.ND)(w,m),...(0,He.GC)(m.targets,a)]
 o.say(`${(0,Fe.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,O.FF)(e,t)
 const b=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,N.gv)(e)?[[(0,M.T)((0,N.hY)(e)),e]]:[]))
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,L.gv)(e)?[[(0,M.T)((0,L.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,M.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
@@ -2772,26 +2772,26 @@ const{web:i,namespaceUid:a,...c}=t
 const l=(0,ge.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,N.ys)(r,n):s.uses
+const o=r&&!s.manifest?(0,L.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
 return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var We=n(8152)
-var He=n(6072)
+var Be=n(6072)
 var Ve=n(6187)
 var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,He.s)(t)
+const o=await(0,Be.s)(t)
 e.resources.add(()=>o.release())
 e.resources.add(()=>(0,Ve.nt)(t,n.live))
 const i=(0,We.O)(t.cluster,o)
-const a=await(0,X.aE)(i,s,r.image)
-const c=a&&await(0,X.R1)(i,s,a,objectsOfRelease(n))
+const a=await(0,Z.aE)(i,s,r.image)
+const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,Ve.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,j.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,P.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+const c=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 const l=Promise.withResolvers()
 const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
@@ -2801,7 +2801,7 @@ l.resolve(s)
 return s})])
 const{image:h}=p
 i.haveImage(h)
-const m=(0,j.V)(e,p.source)
+const m=(0,P.V)(e,p.source)
 const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
 const s=m.with({log:t,cluster:n.cluster})
 await checkHistory(s,d)
@@ -2821,7 +2821,7 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ne.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Le.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2834,7 +2834,7 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ne.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Le.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,Oe.$N)(e))})
 e.migrations=[...e.migrations,...n.applied()]
 e.schema=n.schema()
@@ -2852,22 +2852,22 @@ if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
 var ze=n(9902)
 var Ye=n(7101)
 var Qe=n(2116)
-var Ze=n(1510)
+var Xe=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Ze.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Xe.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Xe
+const i=u.length>0&&t!==Ze
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Xe=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
@@ -2908,19 +2908,19 @@ await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could 
 const s={platform:t,log:this.#b,signal:e}
 const r=await t.files.privateFolder()
 this.#O=r
-this.#E=await(0,tt.Rf)(t,this.#b)
 const{env:o,services:i}=n
 const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
 const c=i.length>0
-const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
-return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
+const l=(0,tt.Rf)(t,this.#b).then(e=>{this.#E=e})
+try{const e=c?await(0,tt.Fp)(s,this.#v,i,a):{}
+return{box:this.#v,hasNetwork:c,folder:r,env:{...e,...o}}}finally{await l}}}var nt=n(9592)
 var st=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
 const p=(0,fe.f_)(a)
 const h=`rollout-${crypto.randomUUID()}`
 const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Ne.k7(h,e=>(0,Ne.U_)(e,m))
+const g=new Le.k7(h,e=>(0,Le.U_)(e,m))
 g.to(l)
 const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
@@ -2934,9 +2934,9 @@ if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Ne.uH)(l,A,a.sql)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Le.uH)(l,A,a.sql)
 return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Ne.K9)("the new version",t)
+const s=(0,Le.K9)("the new version",t)
 if(s)return{...s,logs:n}
 const r=(0,Ye.VS)(t)
 const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
@@ -2971,19 +2971,19 @@ return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versi
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
 if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,j.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
 const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
 return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 i.haveImage(h)
-const g=(0,j.V)(e,m).with({cluster:u})
+const g=(0,P.V)(e,m).with({cluster:u})
 const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
 await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
@@ -2993,15 +2993,15 @@ return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,j.V)(e,l)
+const d=(0,P.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,je.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ne.pH)(s).forEach(t)
+for(const n of(0,Pe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Le.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -3016,15 +3016,15 @@ l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,Be.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,He.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
 const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Be.$M)(t,s.clock.now()))return false
-return await(0,X.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+if(!(0,He.$M)(t,s.clock.now()))return false
+return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
 var ut=n(4431)
 const dt=/^=+ (.+?) =+$/
 const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -3173,17 +3173,17 @@ const i=(0,rt.c3)(n,rt.b6)
 if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
 const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
 return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const jt={count:1e3,letters:4*1024*1024}
-const Ct=3e4
+const Pt={count:1e3,letters:4*1024*1024}
+const jt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,f.ip)(s.clock,Ct,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,f.ip)(s.clock,jt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
 const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
 if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(jt,e=>e.length)
+const c=new i.jd(Pt,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
@@ -3195,11 +3195,11 @@ return{app:t,changes:n,message:`${t} has changes of its models without a migrati
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
 return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,j.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,j.V)(e,await(0,b.TC)(t,n,n.context))
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
 return imageToTest(i.with({log:e}))})
-const u=(0,j.V)(e,c)
+const u=(0,P.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3220,9 +3220,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await f
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Pt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Ct=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,Pt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,Ct.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -3252,10 +3252,10 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,N.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,L.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Pe.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Ce.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
 const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
@@ -3266,7 +3266,7 @@ const m=`version ${(0,T.j)(h?.tag??"")}`
 return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,It.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ne.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Le.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
 const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
@@ -3276,9 +3276,9 @@ try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
 o.say(`${(0,F.Gg)(a)}: ${s}`)
 d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ne.QD)(c,l)
-throw new r.HR((0,Ne.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,Ce.Rw)(i,u,t.web.container)))await(0,Ce.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Le.QD)(c,l)
+throw new r.HR((0,Le.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,je.Rw)(i,u,t.web.container)))await(0,je.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3289,11 +3289,11 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(7853)
-var Nt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Nt=n(7853)
+var Lt=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const n=(0,F.mk)(e.record.snapshot,t)
-if((0,N.FB)(n,e.record.snapshot))return
+if((0,L.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const{contract:t={}}=e.run.state
 const{held:n=[],bridges:s=[]}=t
 if(n.length+s.length===0)return
@@ -3301,7 +3301,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,X.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
+try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
 const{platform:l,app:u,cluster:d}=t
@@ -3309,7 +3309,7 @@ const{result:p}=i
 const h="cause"in i?i.cause.sentence.split("\n")[0]:void 0
 const m=a.plan?.databases.flatMap(e=>e.unused??[])??[]
 const g={...n,result:p,...h!==void 0&&{cause:h},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:m},...p==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
-const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Nt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Nt.Z5)(r.snapshot)}}}
+const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Lt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Lt.Z5)(r.snapshot)}}}
 const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
 try{await(p==="stuck"?(0,f.Qh)(l.clock,save):save())
 return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
@@ -3318,7 +3318,7 @@ const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
 const l=(0,_.BO)(a)
 const u=(0,_.Ei)(a).filter(e=>l?.held?.includes(e))
-const d=(0,Lt.QW)(u,i.contract)
+const d=(0,Nt.QW)(u,i.contract)
 if(d!==void 0)e.warn(d)
 if(l?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
@@ -3326,7 +3326,7 @@ const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,Nt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,Lt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
 i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
@@ -3346,9 +3346,9 @@ try{let e=await u.plan(s)
 if(e.backup&&e.judged?.blocked!==true){r.backup=await u.backup(s,e.backup)
 e=await u.plan(s)}const{migration:t}=u
 if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
-const n=(0,Lt.QW)(t.contract().held??a,i.contract)
+const n=(0,Nt.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
-o((0,Lt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
+o((0,Nt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
 await keepSchemaChange(e,t)}})}var Mt=n(8075)
 var Ft=n(2725)
 var Dt=n(7763)
@@ -3357,7 +3357,7 @@ let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,X.yv)(r,n.clock,s,e.record)
+try{await(0,Z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -3414,7 +3414,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,X.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
 i.keepPlan=()=>keepPlan(v)
@@ -3426,12 +3426,12 @@ if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await recordInHistory(e,{result:"deployed"})
-try{await(0,X.yv)(c,o.clock,i,r)
+try{await(0,Z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,j.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
 const c=t==="deploy"?b.TC:b.sQ
-const l=(0,j.V)(e,await c(n,s,s.context))
+const l=(0,P.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
 const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
@@ -3449,7 +3449,7 @@ const m=h?a.keepBox(testBox(o),e.warn):void 0
 const g=await build(o.with({source:f}),{inputs:p,cache:i})
 return{is:"built",built:g,box:m,source:f}})])
 i.passPreflight(p)
-const m=(0,j.V)(e,h.source).with({cluster:d})
+const m=(0,P.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
 if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
@@ -3476,7 +3476,7 @@ const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,Be.yT)(s,a,c.listener(i))})
+await(0,He.yT)(s,a,c.listener(i))})
 c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
@@ -3503,26 +3503,26 @@ function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,N.Mo)((0,N.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,N.Mo)((0,Nt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,N.MZ)(u,isOwnImage)
-return d.length===0||(0,N.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Nt.tX)((0,N.kW)(n),s)
+const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,L.Mo)((0,Lt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,L.MZ)(u,isOwnImage)
+return d.length===0||(0,L.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,Lt.tX)((0,L.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,Nt.tX)(a,(0,N.kW)(n)):[]
+const c=a?(0,Lt.tX)(a,(0,L.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,N.kW)(i),back:a}
+const c={name:t,live:(0,L.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Nt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Lt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,N.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,L.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
 return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
@@ -3533,7 +3533,7 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,N.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,L.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
@@ -3551,7 +3551,7 @@ const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Ce.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+return}const l=(0,je.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
 const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
@@ -3571,10 +3571,10 @@ return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysO
 const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Ut.q4)(e.fit.misfits).length===0)
 const back=t=>(0,U.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Bt=n(8118)
+var Ht=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Bt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Ht.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
 const r=(0,qt.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
@@ -3586,7 +3586,7 @@ const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
 return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Bt.B)(e,{...t,task:o},s)
+const i=await(0,Ht.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
 e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
@@ -3595,8 +3595,8 @@ if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
 const{needs:d}=await(0,Q.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,Z.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,N.kW)(p):u.template
+const p=(0,X.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,L.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
 const v=(0,_.BO)(c)
@@ -3606,11 +3606,11 @@ return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b}
 const r=s?(0,_.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,X.aE)(r,n,s.image)
+const i=await(0,Z.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Nt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Lt.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
@@ -3634,7 +3634,7 @@ if(!r)return
 const o=await(0,p.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
 if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,j.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -3661,7 +3661,7 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,Be.yT)(n,a,s.listener(o))})
+await(0,He.yT)(n,a,s.listener(o))})
 s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
 if(s!==Wt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
@@ -3811,25 +3811,25 @@ return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
 #$={}
 #x={}
-#j=""
+#P=""
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#x
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#C(e),n,this.#P(e,s??{})),stream:(e,n,s)=>t.stream(this.#C(e),n,this.#P(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#C(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#C(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#j=`${r}/django-rollout-helpers`
+this.#P=`${r}/django-rollout-helpers`
 for(const e of a.keys())await t.writeProgram(this.#R(e),w)
 const l=await this.base.processes.find(this.#R(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
 this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#j}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#$={...this.#x,PATH:`${this.#P}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3837,7 +3837,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#j}/docker-credential-${g}${e}`}#C(e){return e.startsWith(`docker-credential-${g}`)?`${this.#j}/${e}`:e}#P(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
@@ -3856,10 +3856,10 @@ const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
 #I=$
-#L
-constructor(e){this.clock=e}async take(){while(this.#I===0){this.#L??=this.clock.handled().then(()=>{this.#I=$
-this.#L=void 0})
-await this.#L}this.#I-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#N
+constructor(e){this.clock=e}async take(){while(this.#I===0){this.#N??=this.clock.handled().then(()=>{this.#I=$
+this.#N=void 0})
+await this.#N}this.#I-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3869,8 +3869,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var j=n(7244)
-var P=n(811)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
+var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
@@ -3884,23 +3884,23 @@ const l={path:s.path,version:await r}
 const u=await fitting(e,l,o,n)
 return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...L,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...N,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(j.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(P.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const R=5e3
+return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const R=5e3
 async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
 try{const said=()=>e.processes.run(t,s,{env:O.yl})
 return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const I=1e4
@@ -3908,7 +3908,7 @@ async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
 try{const n=await(0,S.wj)(e.clock,I,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
-return t}}const L=[`--request-timeout=${A/1e3}s`]
+return t}}const N=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -4087,7 +4087,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKJf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0+zL+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRprg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+KuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7o8f27iNvHG4P/OvYPc5n3ZtmrGTpteHFyZ1baXxU8fOWU57PYrll5Iom09kUUdKcVxb79/+znzwmR1gsStSafq99+1dLC4ADAYDYDAYzAyUdRyIUPb4Vf9hX4Wy/hfgY1/2//LN/st9WdT3UBkSDGqkWzWSDKIRyWswJa7CNKtjWj98UJCiRoYljlUhNqZJPxNp9KLYFyC+NrU8IeEB07g3eZYr5JOWB2nDcU2qeRvtTQpyuWIA4nA9OosJJSuksZbfB0wbxMek1cZKTzWMi5IDc/fOJgwNb4NKoGV8XJEEYUNKNhbegidvbyLqdNRUlJo16fPPP9yvh7MqkhrJ0VCaQ6hsYMMx7LI/wGElPl6UX33x68N31Z1N+ZX8BfaSvdgcz4WjgqEPIpKHk8Yfn794uf/40cF+ujtkWzhn1kLsaWbCjQJqbqkowyALYHW5qCiIaxLEF97BY6f3daq9iHDRnaXoP3r+RPUZTw/6pm3RLgCs29EJtTugu4Y45g4q+1npY9WjOCbt1gXoAEmM5jYZtlKFtiQ+p3B442TarK7Wx2BeOLCN8cdnQMJcjL2vdBVx4nmiEIDQXIrqBhaB4GYa6koy1Ef4QpcVTwo4unapqmubpMhhZ9WIK8z5hmAIwxm/CsIGooq4cEQvnQFXfs3ZkBzdvJXyt+rYAZyWvYSgXy4hayGIif34zjE7BQajGB4Eo5uhhvVtx1Fs5Ob7lo1ph5nkibV5KcorNWinJyZIIEv0qTOxLDDFSREciPwEniHm52JHUMaVjbpvGQ478bFRBIu38/X7megem91VCvKeco6tp/WA5rBaz2mCBPpRmzUH4sT1MKhxO7Rs7wLPCzGvEYnluxLX6tJe2UF3jLiVb6JKKW4o4rsQ+gwokwji3LxaQ1pLO5HAg7laV2+oXEtrcL4ngygavRmJxhtPkGD3Pqck0srNW9EGy4+X0Q8q3YNbRPM2bwScWoCnk4Tats0Q2RDoXYb/EFob4Vbh0YGdAcBkBinrr5LbYZQAjrJjxbZwyLjuvtQFJ4snoI2aq74IfNxHlmquWNwuMrEOUQhqy83qTHbFxU8XtCqk/gUHGZTygwz41Z81rUg9m50mO004Ii1DmOCCvwWo4+pTDBqLNMbM7/IKkQFelRwESj5eheeofFxlip6s1thEL+RwoHaVol/W7qNamDSAU++XbbrGf77aEKXj7UQ5lSwqmRr5Xubb/xvpyRmPRKbR6uPv4oQKipFaA+PLQpbQLFlSGIeExsHQ5eALphTybUatWqn+fXJdtzuo15QhglXr+1812GW1xYuBgBqjwIYwzCwROw2azH+DBOAD5JocEqQmRBVgToJwQBsllWI7xsK5Ubq9AwO4jTtLqHlBYm+EFJyH4vMMe1ubpUxoYbIykb4kt1mdenNg40xNJF/ayfkiVc1Zbe4HDII47/WAnKHnQnWLOO1KRi3LRRSaaFlIvX6XHhZLMl9eb+fn89cqsdAyq+xegZ2qUk9WOdqFIlPTenLpafGGpqPrgoMXii82FL17/dqk15Dxq8J/tp5Z6Qk2YCoVQIReOAYAHK5v1iGX6g4OeFX/y/5DY0hIGSLGySbghkPFpo0MytJzImzTIKd6Y1oBqzFbgSbQAgslQ27zkoWzdjktt63ioKe9pepYutOuNi6RzFOAz3NlCMjwearZSMPMI2jAiEGQUHZ+9Sw028rPEg7Oq5L7zOKX1F/8BPLapkL1DZ1zbzyp2O6Msi2XvC0uDu6qz77HDBJ1/PRj8gEM6Ml8/BjfNyVG8cX5lzrv7MRqUXLmLoSp+nZ5qQa72vLRAlYL0SGeKNT9gbowc/g1DExOTQVAxLFR5QBgUoNnXTi5Ev260HBh/eCOptq/87P3cOdHN2eXq9UYI6BdRJETZRn4lQfjibRV5t46UTslB8YtrcgUF5k+jK0ZKKjtC9o1A0sFjB+EKSUbmknY7oRoNHerREmpMIqB3TuElmT+uHbFtZjUtLAocMHujV9+6xFV/ePLF99/1//DX1U18c2jPz99/kdDAgyso+0N72NIlidPD149fS59ULSLFhoWY2n1Yr5cQ7dYq0CGsFK0fvJqh+x8A3VLPmqktPQ1BvSFHIG/7H/xZQ0LCWIrzWZ3GZBamZgTEa3t/6d086BftmuSa1w4GmwrgaWoVNOqe/1t3sxF+tSLfPhjzM+Czb8iPtJTDsXPyP7YF2Y/XK6dpENmIlO6Pp3f5ebZkUK9KFItvinwbWkerfXepEx0z/pDLo9070grU+vfRCR1tfOmdV7ZgDnEjGKXatUF9xvM/7hBYmkyfatYDIQsLgtOKbmM0PPLfd94sHtlgpGUThNyechyXCiSMr5Ht3Fs7v3dzY16Vv0XYb+Fn63QBCcdWwUaaRJKpcooohMxb2/bOoWhV6FiwJ9QMPrGiUSPgJMlm3l+XJsYOWyk+Lgx9hi/HFFO5ZxQDps2fUiQKUiFBkmYnsRW6ws5am26p1ws+Cc15xo8gfUI+zb1abB4LtPKZvW26lgkO7ZrN/HRvecwiATNvpIgXM+KmVfh7IGk3d5iZfbC8UnVLKOwh+SBH6Jt3qZ3UH3bUc1tjwPU7XIB983GjuD1uHBi2SAHpKTINvvWjb7eOXbZlUvedjqrN/qoaP1zdhjGUvCBkta7dh24c9GqTtbY8rJIOZAH1PCxzbcV7Ua+VfFiot5ziofSjwdmLRIxTiqgM3NxHHHNwFXHZvbdyxd/fvpk/4mbGJhOyZTtrgksBkkVNy6LEonK1mUOkd8MsBtKeDteRJp48Llthcj16CgOyOBx+IXAZXov4/7JREJy8DXh54PpgDnq5o1zxgQgkINfyEh0ZsvWk6BVizgLrEiaSgUvGe2uw+BVMHNDuGzfa+tLtuXFQSryhieNJN8CmxnZmvYN0e0qXZ+TevMTaEPicTaSniSUqeAjlywbl4UXgTX4t0rO40hwropOoZLOo3dwzITpri75sIGNMpeRVnGy0dvKe4S/zn1JQqMti9snaOSfmQ1ZPpD5dkyu1ybnuZa1c0F2zGBOGKKLvQao1gIhP4O3PpZipmxqAGlbCeyNF8xnDq9zWUTYMJW1ccTVHff4rQEGJ7W663ZKNYSoTbdMQwT6NLs46L5UwDD4/YIavi9p6Mu58DMCHHqBzY5BDZVKlAxkmJQEZcQzvEqTulSObrsgsSCy2i3qgzlt8ZsWP56ujIcOrO4vJKVoMp9Kbf9QOEbFvisKo2eUSWRaIWIWbhMEpOdOGtA0qsoZ7KEibpBOEMH5TBaEVBJrvyMdS+ig9JyHv4gYBZ6UDVXV2BFoIRbvAgn/L+ZHG8g9X477d04iGdJLVYHCVUMlxclCsCjic6RjC7ihx+4XL3j0dTbPjy/rrgOx0ASRajBMp3zOMLk6JMSWBLp9E3qbdjbvaM5ZRY8zw6i0OhOA5OP4Tru3/UqRS94U5GXDzkIB5DbzLrV1mkgk4gouZs1CUlDM+TAZXtXRXplKJW18stt6orLo0AwK3ggzDk+gAe5matPRoSTN8nvUQWQRG/jyjDdTXhH2Py6K5uhMezdyC9/Tu2eMIuzc01l0Nz9GYVc8sols6RE2EARcYIpqqGLuUICJlFE3F3E3+o7IcDqNNtRxY91F5xkJOguvO1t4yRRyDpOvvHKl5wG1nJxW2DO0ElBtMA/INt0SSrKvdi+8ZDfoWITZnBbImeGQJm5dVtkhIDuDSX5kQNG0rthmS5FV6DSrIBY8GTStJ+jcuJR2CIgIxvZePDohw/VpO1tAAIt4FtDinV6PxeUaetXtVysW0oETE/rLmN9UCc0dZ6pPfEi6d5dL9z2WMUaDUN13oJBd9vDkryshdVS6of+f9r8QTtuq5+hQnT97+u3TV/1Pq/p4c1k1LoGIR+eqiVUT48xexDMT90orZtko69OTYfEiMuO+ILpsam2KmmpG/s8KMOBee+MB8slyIyZsx5exrzpWIdAGEj6dHbuuLjlODjC1uQPEcV8ORRtBMqo8nOnJvK6vfqGxFcEgW388HERawEwPTAD5VV5CWht3KFt/yWHPTI3s0pXp1tlMNUy8lSlhojfLx9phbh5eY8uxTrPABh1lZ4DgP1hpj71DGHgZjpuGTavsMGQ+WM0eO0Tvtjba0tVGURs+ww2VYmMWKueotJNvvCqjUlKGIM2dwLLK4k5R8c0O/YmQ+yYOK2pu5nznjow6yghxCR3jTD3hn/dfHjx98VwOPOVnA2E+GA8FUc88KbZNldBmdYEYJL5omzc7qJLpuTqvALz41ouATnGzDUs4HNpZvtcpyvlfHkpiuQ6TkMfYbvsTNNK9u/463V2tR3bGSvuPZvMTua0vIJPrS6iz8bYjc0CcvzxHTuVrsRgrK/XeCr99A4jLyUyXRy4u+KXrLZKpGA61DADYmq+JH+gUSAU3hN3xQ8wpqSzEDPlDmQjzjW8VITHuBV8SA6OwDQcwOaIeOpLuXxR/BG9YL4tkT58xzUhNVmX3fy0H0jH85IR5CKDV+fK4FNAGTUNYTvvmOCj9kuUSdUlKekv3ckD9+2jDTUdisCRWiNto9Dpdwi1x0Ne/x4jHkgrMRCW5KcQ0VYnV4o5aOFsaBDLSmcrvZg2EXAwaNw5tA2cuFeuzdhg0j2oh1KZTmwPi79UpeBY7gqVkmGEI6JNJ10qjrVSbacCBs/nbo5P5qC+fCk09+EAaQq8qWiaytsu8WyHOZVxe0/8vBumkVtiZNyhIGxvde+u5YX8SHzcPS9TWKwygMVt8DOuYmvg0BQIzfUQB4GbdQ2al3eErWNYGOpX8R008j4dxs3pdQrfcbotd1qB5KtE2q4o+XTKbLCIN1qW0QMFEVYHYG5pcMSit0hKyvSQWBKQqxn+3i4zWQQdC8QJz2/8tPSPzMm6bc6u4571avTfe+iKdFIZDraqs8WMSQZp6PHZpGHvNh+AiwJdjZr5cscx8JtXR8VByWh+ydF1Ikj8WwQc9GL4LNYi8tVNDqbJJRft3UDEd/Zbh7rgfzi6GeGS6c+JnpuPI8V8fP+pHHr1VTW990EauWqO8QR+zRng02LQ8jtT/5BOVh2yWYXY90KftNBz1GIEH5fZhhu+ANwqzAS3Orosls1TAn7h0MhN8qvXab9ulNsyv4pXiUl4w86IUgBmg9lVuyuW+n3q6jlerLgXzBy348eLlk/2XvHZ/sn/w2MnsxI3bGrDT9KHkqKEb1Wjbrb80krET4n0HZyg2B3DcW0DFjLOqmbe04pUHmlT+JCNdqdOHTRFJVPlqd7Timv0vhA4YGOKqrRqSQCzGlUsgZ2Q26SNadUwfT8T6Q7X42Gsejzf498bjHTszxOlpBNLkXtOn2Q3Om12unfFYYvPM++3X+MjjTuarscuNqJCB4MtF1kigD0fGIdgEHfS1PS7WytnM3baZ+O9bpiJ3j3xZpwvaIw2dCCgV/uzQZ9/M54lM94pTFtE4pJciIG3SEleXS7frUAj6kGdnPCPZ8td6HLEKjJy6kQpaF/uJpZXVBObcYScp0C3ecSJd/rV+TaPtKNpXWF+IfkPo3i6Aqa8LXVYAfKufq05o9seexsBX5aZT7oyjiLe/yzJnb/PdrGb8Nmz6COmF/iiFwbCxyejh/9bdo7j3QP6Hk/df7995e//Oyas734zufDu6c3Dn7/WzL+jZ9rMgWsdjrW3Sh42/ArTpMvz+YH/26r+4plkApzPzCrREPcd437zs2/kPKs6IBrkkT9Pkyo9HsD3Te4u9O5s9rJStEh9v2NCYBmNZCaHfzoXo/aKKnnqd8NDTusOOet1RMV1XYlP9W8t6yQypvTvdO2WYbT3Nmh3WKe5xtF348c2L3Mk35uVJvDHDEK7hT+HML5Vg/KAhJZVIeWSe7UdJvz5AMcYMkEoSrXl2tJA+nuvlDkHyzNf05KFLVPD0mqkCIjnEpZ7cW85tFrI6OwYSS1RuQMR1M7wew5N4xQjF1DeRjZBAyXPn7EwzqHfil8dXJUBrls8CVukjKsJ16rZ4FN5M7j8UWR4EVa8X0tcPLWFw9F2tQR8vRZ0spCpVr4lrkcchQPFNPtB9CwZaRMF2Q7xkv/swDWBLWLROVzzedAZbK3USumB9abI7yprHQ0+Fkap1rAoL8iq4o4OCOIKKSKOXgI4I/8iq8jHV5NaXStLB6x43xdZpD0w6w8O1jTFCe+oQIxDScKNKbkWqbIwq5Qyf4plOYOfjU/eBiSKia60QFgnaDsAQ8F0M5YGfqSCRcWhRrfbX1ipFZHSLGG9okzY/AKULrajg/bdBFQBRS1/mF1Xc2PxSo7VsLnFuYbJXGns3UJslagaJYv4oUhbD5lzOU6yjKLngaAPiKbGTud0mBpUkqZFtGJHC0jekkOhmAmimg0X66GtWHRF+9On0BuYd4Ljk33UFBFCfTTWNBVPW7Xu18mAUof/v3cyMHPiRZF3bQxoN97YvqOSBe3vtj5aARJ0RVVOkW4Kowk4uf95EagkVEFI1RDYbhicJMPMGzTimgBG/WwWQxHXjlMi9KZNKoCcRR6wernh3QftRRuRM59dohLg9krBanoxG8jIU4plZsgZG0iPP81CDMd73ftyjVS4hvZnrk/uvRSO16SHneDWXmyRZKcieH58ZQHyvoBZlI5X51PS6LH3Bni5ez0Kf7NC9OJVwg0tFB7ijspTAPiUongcUUUZd3tZaqOq/kr4oLJF2wU9l3gmOyNqX4o2mTvr/58VTlF8vMG79dV9uwwBLZf0hwPfqUqBd/0ctA6DKGGV5MN1K6T3F8uhKoM215HyoCYszgrSO9UJHJQW1kbvnmOz5YKGjqJiWxFdeLqLc5WpmmeUeDQ32KgwEOgDKeQ2k+0SQ3pQyFQb9vbd7FfK+wCYpvNH4U5dscStJm2f+7DpBVtMM8GPrg80cPZvo1OpezXEsYVqTeXx6HjXTgAl+8OxEI1Zm1esvDym1XfuNgpXX3NOj4t4eNCR8QAaTBhtEOGOB/EiUTSmaR5uro+WJe2DlMJtyFU1zpKEOSRKEzG+zHHI9CfQaqBI164PgbFElz0DnoaHlGaGjNGQbhDMalcVDhkEGr+Q96G0kXk5MH/VfeHO5XdxtVPT5eoug11DF15tLipNuJH5NhttbC96p7Z+XIUSnhvFapFTAla4mo2Zo0mKXajJ28lIxt2uu8sXBvsYmHfQP3p9fzn/ix/fnS0XoyUL/RVoYsAvhNUkktw0HxBfS/18FyOkOyJ0GlIjCMW8Jk91a7R+JmP0/Gp6aRjt6OFC+jt/wTOrf1M+VI/8rd4lEoNqtbzdwmeqJR/rD2eX+l9nUao8XIgjS21pwyUw3sne5w4lwG6VBH3LtiSgpMEr/IIkx6pkySuYunkyToxAahOSuP+BwQd8FK0TfdGLg3tdlVlASvJyrk3hS8VYzbZJ11qxnvZc6BoTj8cb0JQ9Z3frMUlQyo3qbWa7U9hKD2MSlq7+jW3vj5JpAeuLGcZDQVCbQt1x4PTSx0xHvH1P60xROmDsQ4FRm+78SQvqoPK7uf/nlnhZYbk6UVqIMVKPI4z2VCU71WLBXNF+wDYtiqKePLg8tHvMn2uyU7jHBQyN9wyINvTo7Xn6czZdVOft4+F9V0aDW2/cQ5DArZK9/9PyFniwO/4shDZqhWG3AtrtA53tD12bgHLJ7D9kpKA1uz+sHqkci2Fx7tPLUBcFCzrA0n3hK43VNsVhh7y71t8WuyiMNOMdkRvrGst4Km5/LtH+3bqv3K3/SD/G/b81ZLVZ3rxfA6zAlp03KqH7IDBr9GYw4kSm/lrJm7bcMSTXg6Qwm8KXETT85Wsp46w+ckaitSo9Rvf6z/a9fJQcsBMWR45XXFNz8qKVLCVkQl2vJ2Q5d9i3apQc8lrI/yw01lkg2gNlpSi9XYyUNhoYKoSyi8a3vHWikxSrds/RaIMfKGJ95q1NKOXjMUA2uvhjjZ/Ml6jgOnD+ZzwlN62+/p8CBwHpJXuOLeNB2DRH7XcQ4IlckBU1P034DLZb+ZMomuiGe/G4asXtonxyjnO4o0IU5MmPEO4cp3xTAaoRufNo8RqCSXhkJiMDNRPg07jBrZIrf/KXf/5962pJDpDBt5gEyfr+zQF6Y7KhSNO5jsE8g/hzSGTVVq/pcNT43sdcUVQDNr42NEmlltbTUVMUqT24+vlnxlrYDg+RNRy16zQO1rlvH4oN2KnoWEGZY6Ggdh/E6HJv0LkI7H0CqAM0+JUFhQ64D8bCwzOLL94KFIsQdIg4Mz0mELx6otWnrLSokhoosiYzBLg92susK1YNNCl5tb21uRwxTHZOyMUd7vFnCpkzZOQ3/H9E9f4IYMLLXh6MHGoFJ/NqYHyy1RFFpVC1yIWIiVgCXZxECo5Q5I9dik3ONuOxOslldD9MSHrrMO4Nk7Qpbr3oQNIxF9ce7cjIRsMIRaBLxSIqJGAlQMnzjoOLiQAsnzXeFCkJRjFob60RDuk/SuvMcWCWPmMaOLvDp8ltKPLPS8xiWkErM+Z9WD/GESDKsMZmk14yNzCdCksVn9MbM9mDujGfs0xPfabhH1K1sz+43mh8HvBOTlLJQkYrnG95lsyWUC/y0wlgSzn071jpg1pjgUb3pUH0hoDkri/7BvlwX7H/96Ptnr/pFJVtQHQU3iqJdEpIiHgfFrjTGJUwLG2GVGeI6G3BeCN8ZPmDJAiKFAPDIN4Aod4d3UzS2q1Pz+NkxDw7QqsqXqypAS3NZgpjg21eENZalXFZpIYGj/Y7jutnGQS6VeQ5QYooVqRSc/fZEL7GVrFVuY23C+Zr3qWx1oHAxH7baQvuVrQ4f31QBjcinILR7cCouAuhuaE7k7Ohfva8evK2T86GIUToOYoc2a9c74BSTDmB68BHCCsy3wDpo96zyyMVZePThlWC1LnV5cN5exz1X62y+HZRG6rva8MHn2eK/ryQ0ORAZ0OdB+kPvlppWn5JWcR4ZOyQQbafqfwTtFHaVEFKL5jREnfzdBkczJW4WHdCdrnIgza5lyCp+lpOtBdArbV2OUAESXeQfKCooV1X5wOYCgK8vTjXemfqdej4J4kf3tU87vxBDPsEW+ERZ2z4EocP5TctWuqvLFNGEjAJbHvODpGEQ+WusCdziYIUNZXYiXVovcc1K/yogDo2s75La7o3AoqIJmBA0AminEiyWQhIeDsTkdolpus3ZxMqrorWprvLKbsUS2hUAgUcGSDOxlBDNCU/zl0dns0SJhuJp9KqJ9ItRwXQvcNl4TcscAVeu98qvRo9fPD949fLR0+eyMZaTvxXTezKPqq8Ojx5/s//4T/2vDss9XghhJxa4uGNo6rh6fZ7kfPBfr1dXF+VDYFHMQ3ZhahYZntnRei7HWRkMgAfKE9QUSsrUGk2rdKagD5GKGK8arpeiU3FP4JioVNTNvJzFNlB0dRdWeZpuhF6I+7eqX6RVaHngCR1MVoZhSsbT7rL//YGG6ys9kYUH/SgpPDZVtPkIDBvFpB5DXh6fIVo2JkOODAvFyBzLpKCydZjhI20+efTq0R9kxMqKhv3skM0oCCs+lt1Tlr1QY1hQUj1G2yl5WVQ2I8ncUy0Bd9h4MZ0u5sIOZa/bXF2okm5DTpD1F2zXZ960Ry0rv3wbxEaHteyV00eKtECsDvJ3Vz0ncvgsUA0bWIemlHXIPKDfZ7hpakr78YNSoTRxxS1e7aWf3iyH0S2Hd6v4kWFfi/2P+v3kxatHz55h7WOjFzC++4DfcWcQfPCDtuP4RqfwjZIKg2S129N4/6b9ILAFyfRHvfxNzsDCQ1gr/ssk18OTzRJePlEYtrmMBbqOTlVNyc9VTdOB9YVbYn4O9JtRYtZcBijces2wmzGELIRf2cHJn6t0pbVeidjvFR+OFJjakbPlUZ85+z8tLw8uhYeiAC8+mXcgf88Wz5UkF/PjrTrwS+mg6xllm/UeOBVQaqh4qF94WYQe8Fi2OodiP98RcYiOT+DGl2ufxAAHROVhNTdTdaPUu3fVZlWx4kH+QzgdjlizOJlL5flmISmJT7Vp4gw2F2Zhuqfrup/YrBV61PD4lg/RGqLukH5ReyQ0fJu3C2CQNVh6Uqg7LJWLMpCL9WUd9ZkSbjaGmYsiVUNsKdduWVuk2XTgrZNq0yq6bLYV2v2aW+sNP7HNX+yKURVcRVyRool0d4D9bB85j3FH4ZlQrLDWUBbuRU33CInktjWUlSkRlxYSzsKN1aANWJVAu/n5Jw64Ky90NgjYHcicmWXbhDItHmG3GnjtOLNap0w+ljTq6B7O7pfqUuq4f3Eno7z9qKPPZ/Jb45+MdYOReYDxU0nr0bNX4k0ios8zBFuGlHMzS6wvFIWEdkNVdlwY8BaV+5d7f/F72vS/6vVhXSYQATnVr0NqT4cRSy17RQ7W0rxhp6SyfdZbQb8vze7z7gI5TGm+Wpa88cdibKqeeKhEAY/VMq9VRq/RQfFohLxy4RhpiO/vv32ugxQp7eSzLX4h24GGqHPFubow21YyjwedOvIfw/h5cDWz5NA9NuU0N3aJo6GHEJRgkBAoEaT0B9+CGh0rtCFuaTpd2vuGiP8wfluc7N45MpBdRzT3QrMVEmJu93ZeSN2BI7u3gPjZPGLX+S6jrxKPL6cxlQRP2THFzElKylECrgUFe4PlFi2G/JaVqyG3STrNjHXmV5crtbCLH+/sLKSGC1YQRPa3+75/+XL/+avZq6ff7h+8evTtd8Vtb2odRc5cV/2XKtwMYM9Z7UTnBAJsJXHGW4LuotVlsTLMhuFj8Xv5OiQx5ZVIrWnK12J6iZRqNxSKovU6rbsC1KIKm0ajzsY2ttunMaZQD0oiNdcS49/ZRl5xM+0rK8RxPlueyW/OkCyAR3EHHjOGDAaKH66dC/aWG14RQl3f46WgX0yKKbTKa41LQt1aBlC4Vo1tvTl3MDFv7xmK1rdyA7vcTXVpfnvffWUfabZZnKLFdc8A3eb+/2PfbiuyoPz5Pk6hPYfnubz0TgOjCz6EPpEo5rSJQkLykIUJ3DfeKcc3nnZHDYyz18JcNYz8SNTQkW2XyX0r8JgKeSQfQxCn1aboCSR8CDVsdA6jhcf3Ow2EA41QCOvYjdmahECZbsxX52Hp+EOv0oIu8PBh2Sir+yat7Dh0bVYXWqrAAwqqqKNqFbE3KEw7nNZxQs8+GFt8dPD40ZN9ceXkr6LmhgJ7prBHNbxrzLka5Yqi0wA3EYxWEen2JMs2q3gGDYioLif+5IxU9LjzGHUNMqM7kcEMZY8q/eCbTlBWVcyi+FWTpBAeVjiVp0L1frUhvazO79O4nHhvlVysR2P8qZfg2OLv12hfXWjgghhzuPn5MQuffpTN1cxuzNFLHVrblX2NIlTxJUf10Nf4qM4yAWkpxcXFTkxTy8ewQ/hKSdfIiKJVO3axcejZ6li2TJk9xwKdq6NG2B9MImBwM1Sn8i3CCjXpIkswslY8PVmAmQl1+/zFAGUTGJvgLYJSUb8OF+xExx6bb9Iw0/FQ57ljOM8NQulT6bZIkqwRmTX7Q2xQ5xe7uMIBIj4azk3y+dcSuQhmBYCRAt88AE/3UO94vpYpNhex4b1XkvyHyEVKhwFn1KxdHklbFe/2SNOtN3z4NVz8tDiWbpam9UxPPZw6HgDHqp0uLmVzPjujfKLvpmqBStcH3k21S/xPw5KZN8NSDJohzxSYBbEsjkULGEXtYzqA8o7PlMYz9/Hu6bMK82CfslivMf+kyY2p5d0TDPdrf3707OmT4GYTG5joOXX/5UtVLxT0g+LbLzIPnsgMxJtV+n8OBXwJbXOe5zi42NtUYDx5+eK7vt/d4SXJR0+epEnpqZnD4+9kZR9QnXNj4DKVjf5sKQdXIT4dH90mUw4AMvjwb8ZtywDswRkPFcZ6HMSGRoVxfROig2uc0rW2GPpIcdtmOTnw5/luZOxSvBHHJJfpaCSPcu0qG5dH48NVM0CdgKM15bZQdCbGogieHJMDLGgolDXU8kBCMUZOueTRWN9SsY9jhPAOppZURp09PUuu3mo7EUmQRFHXHH+GET2hukpKm8DUQAzDmWoq0ChQiKphRsVIbIej2DgYPiU9TeeLyv7vZ0IH3TlgmGgxxAQakmuWwYx0vLoo7Yi42p2UkS9vkzlSkkNnA98ReQlDZpds2qoiYBfeu++AVLVlbCNVsZGNUMdGVpExh1jcw2InetAkAEcX0LQAdK9+qxezCbvwuVqK71Q1ymJCdxwtvaN6v7eWmLFzfHX7uL6+kn3Sqv9RP3rc6FbiJ3oCr9GaOU0KIKTso1gfFYnTKFlWf4w7OZGeNPJD5DoqihHERyjmm+PlEj7NRH8jvb/QnS5q50zqaHzkKS1I3s2X2Ge8hKYUDS5KHBSdWJcfk2XSZKK6omWYsBFyvw9Faqk6tZAURRh5q/Khxu1hWV9zjQFTi40Dj5pfrt4uj03dXl/Jqc4/NCi/AkOUH9oZ2nLG93Sx9yo5dwVfj4wuDGUJsgnIB4P+55Utz8CQFgKbYdC0VMNv2K9Mg2Cz0Z/2tj8q5Cftnd6G6AdQYrmiWl5e1ZZe1ySm2bv1HMZ6mJPJ7QVoD8VSB7Ro4g8D2Uv4SoybY08Y2222iHpOwO6e8+qWx8RMIMRB+WD/AGHW5ajxw0yJighsskBVTsU8yysqAjTclQKZbk1xFsmIKFO31UCahvzzJSw/w1yUbWG+xLagzNBsb6EEVGiVzK6zpWo1JZrMgwfTes7N35dY7ydXby825Qe76h751TA52hgCaQOTqrqO+N+D3q8EpnumXcjyW4QQdNLmA01y8/HE5WzdiGsi91nrtaCWe6T5AeVKBk1c9ZdDWWU4G/zl6atvNJja0+cidL76a/+HfmkBIueXVVsYj14/O70AXOvp5YchoJlx2g+SI85XbvRb1h6eS3h4Chw9s0j9zV41GuG5CkA/16SqGvQSlzlk6a/NIEKiGuSFRGt7kpZJycVwMTndsjAptwxtcmOwil7fA5/sEs7EYpmw32gtj3SS9PJGWsNcVRaLPTCiNNcpu5jr21bQAJFoy7fCf5Yis9j3JsxKtM6UH+fSZJ3PC95eTUBGuUwDyKRBZrxfHhOmTNqTuWoNCBc4u9qoBsCRuME9ERc3voi6D/4+c5AJl0w/Olc7rbN0erAnP+fEX/XaNQstOoDjvW2nfNABMlanxR5vRzZwgjaHaONJfJhAs7ov/hoiGDdYbDede5SjEU51An3nLQoMH3juuiN3bk3PxFP7WR+iuRqO+cbEJ8nQSoX6Qt+o1VvalxIFN/TUbfGVvFz9rVzsSWiwn2YpDmMJJve1THwe2NGsxuR+KBsExy3DavseneCQxrXh6ijc8viTu/f63z76z9n+f+4//v6V7N+4fyw1fN7dT2raDPoPgUiHJojuJ5FLXab78bfeYrO+pNhbPadpkV1u2TDb+YxEMjq5Jcx2q5OeRYmE6rhbe0Kgebihh0X+poCHqOaixuPWUdjGuIXK7w27lzBXbfayU+9XVHC4VeHPCTES+PbjAGrUoy/RTGqILDeTO7cz8XxrkpocBVNfSww7ziqWbTb3wJuJOFSZtXwAGrzIKivAyz2cn4iXrEyihGNrGr8iqeU+Gml60N14PWriHSVUtC8WFxSQIlSjKimF7SWJJx3aE1T/yW3i5jprEYQlqFgTll27Ku230dECl+b0xKhfvDdn2QxZL+z4XlzF6Lodbgd8ZLOq0iSbBtlMZM9yD7adtjpA9MnrwLiVIW/7fgbrC0xiVtjqAaMV6LOiZExX0Ifa1yacuRHtKNYgsL3rfLY5nIwiPDlr8s1bO2C07u/peAcvniNaam855UXYBDXTW4mFqJb50MoVlQamfz++6URnLpDebHN2xLTeNha924ywLzGijU+cfNMZxImse/aPOFPnG6uH7e/YQwCt2+Ac3UXL3KjqGaOvDfQ/BPXriBb51KLy2+3QYISRTCmiGblmXUcj7hycFt1jBCEuBobEmH+BmSN2Gw8wm0X+3KvzNCZg94yKW/NoNlP5WziGvq8nJvSNSn7a14TZ6odqgAJOOH8nFeWYnxDSkpRbS9JG3uGHt0tawR9k5aomJ/busiQNR6XYBH300tNQAgOTDB673GMm8vzwUbvKbHWh83GIXWkY1XGSuTJuc4vhxSFFfi+q+6YQCV43fPP9FA1xDGl5Y3ppiUUmcxu9mCR1p5I8rZKK4SV+qRwq6RxoqfZwSuH753kJeXusFCFLW6bVaaCDE5iIpm3iiNuEicQIpMOojJRlhrW21o6wURh/nLtssxFzfObrI7VqU6I6KkpZ72vMCbed5zoYY0s8nskuvDDQ1V/l6PSP5jXyXCxkcTKWhY0KvNTLzjWuTbWSoCDru09x7PfG5lLJpIOWABmRUdGODJ9dGPLnD3NZExMVZKI4isxs87/dbhfv8j/3vUTgQezRE8E/UDHrhZ6Blh49J5kqbu+R6k636KiOVUcF449Eu8a9lkqrLpULuCydfh0D99Pt9uSlXgfQg27HbTMGjLNja6JjsWBUWYhSnRHoHxrVbL0R6CQ0Nd1xtXXHGXT/wmk8i89lsBhIxIM+DVoXHMNUctb4vugzv3XvxyS6JffJzvS7agS7A6ql4Q/nUNhK6boXexqtWkIadwzF+93ZnRM335LbKTvteRWXPVokCJBRZG/Tjmk2XtQWpg8rGXtu1mJUqG83LfD7f9x/vv9SdGJPisqewXHhKVLbAFp/HDfE7Bub6uktvN2KSfWsqjSmxviwT4tN9vOSFz+45ziiKs486AxDUTMhuT90X5uhuG3DfVcNPcvRCFElB+hRWr8aStryoswd7DkgceuKKyTSqKOBCo++f/ViJpcdL6FwhNk5CIVMp3udTvK7KOrk56Y17jMNp0uGZ2aK3gWcyXMH8lSvJy718lIs1dJUuaU5XqpKv06RaBVRED2/pINbPhpPFIWgmabCaJP55/hrUeR46tJjhzuvZm6isbOWfKoEOeJr/pQJmUMJg7mUtvjl+zMLz8WEB3kMuNFQgYxSH1NTxgw8eMaY0Zxq44o4kBNXX3ZyMen7WgFJT8YTKAzyBypicRmnA/Z17Oc1SIQ1DeCuhjMJybANNIsRfCDWGFUa0moVOv32QjjaCUt4+5bBkIxaVkmbldPEuAyHw/vjMhTbFNdrWWHzM1eRmobUPaxzP2zoT/0Vuu26VIQkH5hjNa7C38q3q/3liy8x415c9PzU9n8qxfWpFykhGZ/LBTEed6E6VC+NJcn8B3/X613K82VwTiw+/ezzB58LNeTHdw/0pr0X7mZnVqTgXS2+C8HL4i2GIANKdLktL9eA9OnHzz8XhD5++m8fv3vw8TefSpCZf3vwm+rjg0cfH/zvj59+/fGz33387H9//M1vPsZQtVVhR4w30QD7m0//7cFnAkqwk39/97vPQhMCktXC/UGGzacfFaHP9N+Hv9Gix0LfzSzc3JQ9DcL7/uRInpP94ePh+/LN5eXF5qvDd3c/ysZ2pn9laz4Sg4rXa7Wk1oS5aNYP3907HMo/H89Wchmoo6blEEReU+W3aL+Xai29EGX7TNQ1G7ymKa1pZinqsVn11fzkR3ndTX7qEAvo6nBz97BUNC5XH3WOSMK9i/VKrG7eHr4vepWMrq4tjvrdu7/tnS714EHV1qAO61Zouo6mbiHIk4/44ubp84P9l/j1/XdPhJ/rr2BrWrvWyzQR6eAkf7Li5z8PsOvTi3KHM1tfiZKB4YShsr/tQxkNA1IBNz+1iANYYi3uSfNjVScuTmDmy4Wok0lXHe5TSAWhkVtefkjsSLfY9pexcf+gYcZfaR3DwZ8YKjYLIZCYbdOA8Ei0P8IGryGlUOr/0HBYiMML4DucgfA7QZE9Mkse6mftgkSdOCJ1+qB+FVNUJKt34/ASldIxeanSCmmGSOWg0pa3L3msR2n03OZAydIVUlGWZ5XYsLQs9C0Yd5EgvpUVNaLyMQeeATHqam1nLoqFGz4n8R9o1DihAmAjn23eEgRMUvqUiINkMgtmm8hCl2GlG2ULcUOm/DClFvqiTaMTjsWHLDoFvC6KESG/1YnGBi3tGGk2TkHqmDpYHRo6wihTGzdeyeC0CyroKkwF+Q/EMereGwMScefc4GiwiYkjMGWfshxXTQGCLjxdDAhtoxc6pXoC+NyCrWn3CpRWMgcbGBbiSX6dNtA1UzGXDqKnuB0kapMaChvrJSs0aLc09y6a8JfixtVO1PzpN3vhHMvK4udqtRuNx2OioMw1KVUjGkkYXD55/NeAjOKZpMfuimRIt4x54nGN2bf8RhFtMPSwTIOkRyQDQEArNw5PXqIAuZ5NPuukGO5F0tE0vvnlkMbdclYIaPA0g2WFGo8tj7kVbB38asv+sIXhuzxfNxHh65p0QRhyTjNMi7FW4KmUdTCGF+dOOu4IR4PFQ7hSOHtxZ8sbPyBjNg/JkxVyRF5j3E5dlOoYBVk/NF4oqqbrGy0SnolU3GWOEF1Pyt3gav2D3xonWUjR/P44r2OgRR6MQN8NN4vkO/gQ9hYpbN3I2MHjsWG74fyDHMzjW05YqZIcGY7DunmEMQhFqwHr2F8ppWGYFirXzmaV2766PNQNmD2qCftKD0Q7GHpw2mJzcPpGBfxukz+5S3cBMRDbLXNYcAFB8oFJNhDoiafwpbP3QbTVTDQgecopPLTFXZG9Nxqbia/2oRfmr+3WFVJx8gEXnlhIUV/w+DbBUc6a+fqL/YNqZ3Mgtg0Ryk5EBVilrQggnf9lkjjo26vAwBDrvQwgkqAoQCWKMQHakIioRBqyqjafPtMOFdb5/DWYron4j0WoFl6E97DiIJMTsHaKcfLNkAQRd3oHgSy8APB3UXc5fQ2HQTwW1iOQJbyKK2DRwPysNGCDhtzFDRl04D4ttZquwOKlIYfMdDf3iPhsDSyXueRq1j/gZB9wmGa5yp2iKf6oaMqSFFGb2LA5XthzT6nvpftBpBj1m4JyyPUdZ2TbDbOSoGit9hpWjqeYUbrhMdfD1RQOeLkGHKSKrK9RVCwz2kJHzhmY6a8bhx+8q447buKrXnUN3J2kSvxJiGMtMcciMQwaJBP07LLtx1oQNNiomu776wAYePdD4QmU3mjv5mvpWc84b7IedKxHGl6z//Ry4zsNLvpweJaVobwbk8BpI89emwIU7bsdC1ZCc5nGi07Zjr6Jo8K0ryd2BgkyPKI/+ObFX2J8ZqK+sBeoGEBb+wYRUU/Ny0tVw6GpdFfGela0BnjVGYMRGhZJhlu5HLfqXV0PGXW+iMCSB0mYgrOuOUbz1MBmiNB/GZq4dM3nQnRNuB+Ju6gdjJa+lANG09QuS3AWClEQ9B27bkK0GfqqmrGkgMYAdmUTb0yQmrKKlCSyehsWxqQ9mz0zdoBCY2sQObmZK5L5wGBCeM6HQEROiIR1Vv5kPTIg6KEHtdoMVPA7nmmyvULBKdKi1F/Ju4elPglNTaWUg+npJroK2wS7kNPl63IPek4aVe8N4JWsobOrQVLKlaAtRQvgwtkaGhPqqtafSlQBpl+xJlVvueJqsLd2V+iDvoRC7T/99tv9J08fQTvmXa+t6Tgam9J2KMyrnBZfOKXgDZs71LoEkGx4NrHSsZJiZvzoy6ZzVOPIBh4zmqyj4afABMFMbZXSd5/kEkladL+E5YmGUb1U0Ht7SMabiVSp2JvG/aKHdre8bMzHk/uveQf6enj5uv3NKmThFvxf+/8muf9mWCJjubE7pKpfoOHYw+kOX1yeTOWcwcvmLY472TUsz61oNX4ki811PJVlrQDxS23gkpYD/gyYAqj8VofKz+xdE1iVUAW2PPcJbDe8E5eOyxuOoEEyhWiK38lZ3nCIdWTAQa92/PkLxyRaHTIlWbtMVF6Gf7Af6kSyakOTs93WG+e6rzqwPrDnTvbtu168dHFsdThSjg8Xb+j6jUrAONwBltC8VxX3PP0Cvowcgb+byu2gCK27v21GrbkVRt6GjhuBxyOnySzn0gi3EE2fxojbZXN9+cI757Q43exjIMpOePmAa/T27SamcT5ido8ZzfdOItmjSemMityP/ZUUqCZqQA4+jWn/gYyQQqauQb0BLlv8L549/fbpK/peoDXTMWMhyn46Drf815EIODHwEbl9S1UjAr189gveTEyi1ZjQVw2fjDTyMzGND1nvzCRPPmHRYNV8S9eC1Nxow0hzi4z4VlyLtmIE6Yudg4WjISUZhpRTG7q4gaMG9WWFVB0GwhFCqOIXsKREZgihaeNxA4pHTtg4JMaiagUlpQCIZQGFxRRWCh00IwTUbqPFOwbUKnQX4LzDQQ3B8HWm+ATMDQ9AYoECp6GJNDXRjGmziApYdXiykrd0DYvu0JjRHmhV8NGFZHN+mb1PEY06rQ61WLqsqN73944MTaTHoNCGlkNMaW2NF4x9kaBeKJqwWpLQNd/vH+B3jG7nkgXYqopLTArpqp9UNNuf1EN5jFMnHoxXQVQUCzqh8AnxBgUwIGFWiGqxZX1Ejd3TefBy/9X3L5/Liw7y+153z1C78mkbsPS1ZGwogDbfuEFgB+xwoyrUiufhIh2LJlsRoMzPaVBjY67FtTPMQjbfDl6UCwLpfNt8cz8SELLegPL559TX+YWjwOXK+Xz3eqNYFyNA5Kiesc8gFAR1gQDihTiDCHcsMeJhSy3aFlk9p2xoYNC1gojMtH8Py9aHigs+B3g3DEe6+3TswLbTcPu1/cajbPnxhxufiLy6w9PjeO/DenAx+PF6zx+dhRRM2qzabVvtssaRwiCjSTJvf3qLmPoxU1ECjm0nl+wA4U9Hi8HEcf+ilrTPRAt5JcrH/plK22eUti+GUkyz2IMLpH8pZhW//ex3v4lkeBQU5FVgh1UlAgzaOSU44SNPC5covVkf9/8/d3XmvHipZwBpVFq6OJMjqrpSoSSSdOwB83ivSo8Nnb3zQAOtoQHQ+e7IAOgl0wSQ2RAv9iocnX2c8tNEPS7TKhkvip7pxMoHDZEkXu5LeOKDp38W6+VSiIQ38ErropEuPwpiKH1kZRjZkTGOeqfyk9TIT38RWcv4LLnWsfEEgW94LM/fIK3GQxJUM8q5rvmM3ipQKhu3759r1BKC0AiJ88syDhZwsTrTx8QGUmXQb2ToOQWWbZrrC0xylsfv2ap8OOp5kwlIPhS9dlB8Bpqw5ifbQOXBDYXGDs6zCFESHKTSOg080N2IXrY7+C7OQqDOkvZ+3MsIn8+hy66J4+sc80L6IqZDpcbjWpeXQ6kvYxS+ANDVIlUVnfBlAnWuUp+73b4CPv3YV05mX6g+d/OJDdRvwJw+DCnmFebrViZqw0pGtiemcDrhZxthg6Ll3jNmgdHJ947mRjAaSTnfDcg/nNdIbibxG0w8rX91hMeL1odHtHvW6WKhDQgud17p5EZdfh6uBfu5jh/08yCNt2uUWK0r0IdH4iFEDEsjhMr28CYYrHynB0na9mjfk+25TNdMDhI/gNkgfZCcChpU8mFoPREKdhpEvtN5mheD27U58YYFkafsbi9SsWSuwto7Yg8w25E3kxUk4nCUCKVhDjWE0tz2eXUaPyxfxg1B5F0J515nAu+T/YPH20ADxG1PqZ1Q1BQfQO7VIOrgQavjS2HmciR7Lc4Z1vNqIAxnK3T218/BEyUug0420JhiQmq+x55EGR5PpZTAuOdTPNfiaDQriWL4h7+6RidEb4FLXD3cIDpfsdAAX6P7eOw1X0RdcTr4vKL++cJa4GSJDunyJ3g40Ky3Co8r+Eu80iKX4CjzkMZFE2eLrVlUySc0jwyc0nkoH57z+BuHPf7m2QIx+nZZrWeL08vgi12W9V3H/ewmROLCwGKdZ0mtJXQy0/VY1RJpF3sdTMB5RD4uu18d8aJIYwQqOqm5fUVfqFs5waFrIOaoPeLdXWQC8C5BcXQwtNMeFFmG5lh41aXu7TxRccTi2QJVNdSzihCBUFdcfPdAGctSwmiuFtiD3+glPBqMWWUaRE8m4Pz1+Wqz3ES+UcgWO6HwJMFMoGqpwhzt2AHa+4/77uWaaE0knZt1HDnJ2tNuNN67tAb6Y8KMux77MLDzRADdV7M13aeAOhSKnG4w6TrZ1HkD77GezX/v7h5D/gwWLuuw3jg5/QQbzctHf97/TgSDV7UVPDxKQHGbxu/xtg1MGeTUhbQIwssXz5794ZG8ryoarW5oaRVZDPq6Y3fxgLcW7uIR0pFbTP+tE3pLkKc8RISxfHgnuMZSdUWgcaRg0DRX2uk8SlPPmFrCAc7TLwq8PN8ofSKpbNSvtFBrk/iF8vGS+IURFLLnz1mUD+tW5kDgNRKFWeN2z2sjpFH82omXY08T2mySoNCv5Z7j4TVal1GU8YNKGa41so72KMypjrXmB8IGZEva699B/3SPwfNFxkIi7uLuch47vxixIa3EPhjrgS+Pch9RINLUN220gF+W6SpH9FL6tInpclM/X4wJqq49cz5RpYiT0ESdXynyaMnc7sw2LHn4BeMBNzJ/dUmAMRGkD+WjnyC9a0grZAGa/8rKxG+Sk56k5agvyAYJRBQQGIKil18ISkW3kbMXlW3e2AUm5nl8dZdKZWnfIYeCcnizYey3htp/WpKVAklyGWa/q5e45qnSJ89VVqZ6FbgBc4mb0fZwU9xgMDom0Mg9EgiYdxpvMrUs+sziQK12GosLhVHSn6agLhMnK/KCdO/Q1rHvCcEb+6ChVe9lSB/A6V9FDG5gwC4rc/Fam2EJtty9NQkW9n5A685JNzQLpRA37EGQcm9aO4LvjSTl7h4eZUczjJdUHAbzrywi7q8QSpvOkp0v1PLXWsi+ept7TG7ebxLnSf4W6VfN83Z83xapcf7V5fKskSWT4FiEHxU9WOi7+eWbr1WmWG9z2VTzoo29Ty7EgWUb9taOikO49cl41G3xu9cLG+YKZ75a0PYXbTZDKyAWNepH+LZ27DwT7MPnw8/1+/hsJetE9gKNFIJkcZS82kAPUnz++Xdg+sVvHtDh81jfZDsLt+if/9sD8ZYUJ9DV7Eg7p2mfCtCHkoabhKaf5eFR+een+3/5KJEo98X1PISN/4gY8fhZQXnT8EvXl/Pk0kPbhVHYG+Fr3+OeZD+Eb/1x8UwaL3oqwp/JoYeBO8QQ8dHLffVaKl6u3qVlB/0I6oBAW0oVWcKj42MZgCRZzVcl4/FjCUstyrLHz74X9TUaZmlAJwDFJfm2D4C59k5MAv79ly/+4kBxwdMsUuh90CQGFEHJ8NLSbTBMelm8ltV8IZMajAKyHJfR8L+WF/qyHnIhyOkjXUKEURxK3Wxqo3D2oRgj2hcoqblFHty+6ulSHmoDk9G01XvO8s0mUw0m9HvqVWdYLghtLgUWw4vVBXA2DomC+ljRTFOH4TqzFM/ob1arH1TM1X5I47604X0z0+Sy2CwvZWltxDxeTuUFXppBBaUCAOM1yM0kLYiRC1nyQzkLC8507QfQ+o/AAzSQbhEkYz4wWYY/7lWh6MId4fe6RyyPpUtvVidUTxnCFOu0p+G4Tpd8fMTBLJWQxjVym6IGzcLraiUIRoytW2nL0ZFFTw5SqKN3egIC5nmPgSWqWwK+30iUdLhdJ6nYTpgy/NYY4j47pqPbSWBBLvpyPeAj0826QjC1mwVALqDQvsoAgjU8MwSsfA7x2105ehgSzRNmff7jUq4QMFGLJ//n0fM/vpjpCe7F969mElH4TwcFZeeVCoCtb3BlYL7766tvXjz/7tGrb1DZ9t1VWCKbxUVt1VyLMLplY21PdVKzMaW9w55EcDGlHV6QA0IlOys2+sxzIz1V6uR2r5ktDyq0vWBg+2OZuQ3d0tGQWrXNzN3F++Md4/n4g3eeSCv//J2O7AXj1n6h4W2PPWSd9k5Zf05jHPBE+PTnN/oknJ02fxI429v+uQ6f7ocdoY4kPljk3tgZxrFfthEAVUOn8eR21CImK3Iaado4InrAjY3NdDitDekypgzASQvDeLAqscdQkTuZ/QVaKWJ9B1J2XS5YbjmL0d5lTKfdRUWlN52PGq9Td+n3DNB5fW1qjZzbjvCyWXiOBT5OueI+HjMtWkyv7eFYVPXjq0eCz0RZ/2licM3VQ7dVYjy2G5Auxj/Icl6yEt5Kr4EMYp7tTc9YhnWG4cdMyy7VyNOgcgzI/sIhtMQ8BOA0dnCeoTQjYW7vINflJ4Qlp4wGo6VDODIdLi6UEP+IPcE6cnyMj6d04LzMmXbq9oBZ0PTmvam+ljVPm4d4aLZrSTO8rHMOTwLemGGkZeQAkY4agDeGhUPW1a6X9a4CaAYs3QEVD5aQM516wM24qoMp9azbfdRxSoq2IKfwnSL8biALdH4eJr3eP7QkyGqzql7DaeUe2fEms4P/sDcBwm33+v0HNiZOEZqjY8Znz6HJ1Wn0GNrWaP+2WDigq+bVsk7pbAfnqinrSrjlKDv2QayG3QLoz08QPYKKNVJeN7Ka8hQJ8DwbApzONeiUvq4wMHULxkF/ML6elKw8NmKs6y0KcEVvOzP4IJxxXOQOaY4r5+S1OW0470i7s4STN8aLLhJoNn7bn6W16SdPqLEtrF3cTqEK003tXKcDbIIZ2/dlavch3XT9H9UwcnFC7Lzlqtx17tEl3asyyQrU6bdeu+4LEYmOHdzUEbd2GfBKaufiPCVSWH9McI8Qd8bvpgjKhKdrSxH0ZNDeRQ7t5gECJZ0WhtY/yoAMi9R/cInazR4+bjMNfXkjoGKCGXqMBC0i01QhRab40IhqQMqV6ODDm+8lMXIkFCup41ftredfqlWHXkqaAzALrGmixdTt+EP7UHlt+CH9EnSku7kw66Ar5y0qSktXFmO9Hg+Q8HIbHXj0BiR1zr7EuIA3oEU91T6BkIeLLbvkgOfh6LeiMM9JwXgmfjcYUF+d4qVrmtXEaewbp2k50SLTCgOxkUWCKBJwlgBgsQLERwDP4bKCfO2fV+9azMmiFR8iHdrfxohqPyzUJ8Kxc0YJRMwpt00QGl6KYpbzTqZHhZnELl0sF6JUBVRKjEADoIFBHSomjxc9Y0ANqKtRLrUN06EOkHzldE381NIjGuOy+ochRwRvm2p4Qwjecrwp1MtR2In4JJU0KaSRYoTC52ZPrz/tbRHQc3GyfQImPeFyBf1tCg50ZprEqz0l82n29y7enI6PCVqutHyUt1J59NXpRAys2Aj5CdtRrjJyRSNj+2MLwxQS/fJM0FYWnRoESu6wzsuEfv9Z9dI61FsrT8nm69H7y8WGM5YSz5a3SPIBnkfjKMY7Z/S8XIDL2QjJXjzT2xzu/TGORWF08mlJS5MdX6IhpFu+yiJDMf9xcSGKwEtegROPMGk4XPnU6cbqCeOK2BEX00LnfxKIbOaR/jgBUCYOjYb01oUkJ+GNAyNXlqQ6LCZv6uVtIKO9F6/i57XzXYlZ3Hrg3+koTQMD1seCpfIWbuW7JqugQ/7KgAdjqzcyM8nmRpgFpuCTThfz5bqMgVQeMaIxAOmkzcipbAiAhErSdZAwmbJsJpu6LhOQYv98AcDJ2ODUgSuWNj0dHrmcU7Cb+98a5HZiL5uyvs4ku3mNn6ZtlUzk2hYcBBMkkUj+EVGEi1slDF/ZTYOwTFpVxaJT8RbmYrm9WNwesPuZ9mK5HV2HdK1Epfbq7lsLmqE/eO3pB5DAICOlrUVIauWcwH6LbhbtXNc6Odl1JKoGsdF9PqK1johbEZKrzmhg4GaETi+tX3ZFF3CYuV1hB3yfjE5Xh+PGht0w2EsuHfayYwGh4zvuHzzADSySJMKsf6DOMWYoyXnvOrDq/75awsxBekSZ2hIZFwIHt85jA9+F0NptjdD0CPCwKomVlCO2+daCCeidSs+oyaeeSRMZyYfjH4rZlHGbPByVbQNeV83U4Ia80RMR2Y/b5Z3JvTIEWkymbCtgm9EKGGoN2S9nvHehXVtczALZoS3Z9qSHP3JmKRFsdtVXfxqNhXE9GOf96D0SGb7Z9lttahhYUGnXTFYfFOocHkw9ftXvhW1+Htr9ewYJj4baBxicYrh9j+mUjhZ4MyWax8AlkZC2iqQ+dLyoYX80pNpmaCbZb5ebjcejU58vhiumqKMpLuiQXjRzJeW1SPL4IK8ApN3QdFmnTqToVOItMZ2DrBgVYasLDRok086YAS3Lr87P3kOSgxoHc3ZX/NndRgcIF49JYOkX64vCWrWJ5VikUxOIpKscKEXSr666EomVJ+rtnifeeqbc2biEQZbdIjSX7p506e1V7eKgk/Iap5Hw20m6nZ6cDVyioFg0OQD+2uVObSGXOpHdouXAws45ny2KYzEoEgMzelUph/P6qh2C0CXpN8pdXkVZcLsABsrgnZhocLUrJln68CLZD/OsyG0WBSJnNqi4fAHVgRJJ8HilbF2YVareJCwFtbWqrweusyask6XEHl7ry+Kz24HNl7BJHNFOYkfm3DnUAyBQulNi1K6gGFVzyoa7JR+IkKGfSUIZIoJpMfOANkh7yLGvtmAD/uKQueRiWlvbls3m5ZM3XHYatAIqp5jbsN7pA42mDeSeN9ztyExPV7Zozq7WBz4pHzlmH0ShBITK1HfX0ghdduP5Z0sfZPbhxVfM6OMBLusiQ4k8dyb99cfJ+3zQSe6MYDGJi3dB5bqXKd0pAigcqBOaFAJrRmMd1qG8jAb8FHUmxqJusgZDKTfU6wyeWNKoV7sNwNj1g91v1Q+vvA8fCASXWzwcOpeGSTAdgdEnBfyoGN/LXPiKOydvwavkxfnyoVhQlltd+UhfBF6kE53+W6XnA7V6q69RZXd5igvUb1882Q8byYvnz/7aLzL2YDeJpKAhTXKz8866jPJAxs51PE2in+5og1SLsFgWcRxKnUuZ26C+IGyQ0q7lTod3Ng0fw6jJaZW7Z/K8B7cGRYSel7sfgrzTMv55hOoU0dSxvxmDsxrkBXIfygrHCG3HdVjUW6QTwiaUTV7J9x2Oh1RA6YRw1+Ne4m3TW3cIqNKFpYEOSJy0xqCs2JqznTU7ZePN40S65yD8TBWQzkfY6ktJ0gPcKC2lHTGz/UQ3BcVGuNT1EztmG45mCS+CPGGs6OdF70Zf04vTd/NlsGCI2C1cc1xKx4V0ypKpv+On9smBq2sufg/6qWeDkFjv5+aIIb84D/75A+z2mwFOODOZX20MVuNYDnBW0ye0tCemCXIdkMuC5KdjSLiUpfSQpsM8DraB4UNgSQZwHScYj+ue1VqmHjz0xfYeUwjtJQEqtRdszE6/eUeQg7alHorcDxSRdFDDot4JxfEt6aCVP1+0lCPJCGm46fZEuGOleg+Aumb0BEnj4Dwcfi6EHD78XLaET6V//ZIoffJJ/9Oqomnve1Px5iB17IE88Jg4DlOVltBUxGm8RxhpOzehDdART0KuF4tBQ5I2fivTPlYgyyc2mbQQD+mu7bXBsAeSrRX3+fYZh+MEkjGp4IcMlq6VM65ibM27Y+okbmtgXJF7S1MZZRHpduvBgH40fUY8cz+S0LcYE04uHQZMaPQKfVrJjTG6NMBJQx/QQwSH0ef2WNJqdjqHNxMtE3F9cPxGX+85KVotKaCewNnK3w8RNzc7eKKrmyKF7nViDZVXymKnx3wGzRIWwPL1gXilIz03wqSVso6AVMKI3JH4NS0HY4VZDQRROdWgeU2YPByZaCNkKcg1BsTFBsLJ75PLh6Cd7jHfY/V7IqlJHof1nhxA9Au8ZHO2WFyUwQlPH8aWfrwtZS1jRX9WxSeo7DC5m2iSbZltqjCksT++0LIdNA/fMrHrY1ZOkURRvQyDVtiPDywAjhfkTGMI28++KGCyvjtdJWLodJrq7T36lQpSMvnEjGK2OZ9fbN6sRLtceJwer6SdxD9ZFLV3cUfCqTnEVGMzd/vNoNdSXjc7C9Fiv2VbFkzO1bApxNMKa8vQXQ4tKJrsdsPQ3KlSKY+RxhhJ7/oCBNUsVppUTOK0yTcxbjQmj2tKO/JHnFIuJWRacp91xtbnQ1k7aeQmmJoeBxtUi2lO81c0wOd+9WXUi5VwTKB+XMuHUvTthQzqfan2k5SawSiwGo1OxZmIB5lSg6EvT8v5kMEM9r6Q6Xt1ero8Xmonxa/2R9nIXy++VNn5N3ImsqbR2DvQxpUIDEjYqSqQPPs2+jGZR/owFkx7vYay2FoMib+0QgGDoyHdn4i+4OlzBm7PVSBE4tn+16/Yac54HcgfNVg8Q2FBhUKwFponGQFAqvDAB16PNYPa2LaTR7e7WODVVAvXsVXj6OmYWPF84tK52qjTbjSBascMEXsZC0Ma8Tg8lHk+qGwyim0Nmy0ou79AIeQErjBis4W2K1/659rAmgotwmacYzZ2/MbyH3boIIAC44cVsR7z3mVGFQAS+da1kohGENlLiKn8p79tI0KFDnEEtGmWQGddNYkxDK0Rp3pvobkCGHdi+QD23c0Xu+O5BWtwPFBQbobiex08CD5+7O8N9/RPXKCuXQ2ieGqDLLKbNvhzA8NZOVz5XegzvBstu2FZoOB5bAyL86YQb67sY2g4oawUy5Rzy714NYG0XCyxOuRUmNwg7HwykPG8xx3fHLBgjy2qmyf7/6mPZciO9FIeC4fi5h4g6IhxL+ao+b4e9H0fbDXQTVkckqCtuFqewVmd4r8un/TylmB0Nt4gG/OgYPAE7cwSQQYCz/1QGfvpA/kfplpDJewz7MKYp/Ezc+OfHa8XsiI5IVw9jDh+GCKQ3kKRYhztaQwNRcqBtbBhADPz2KQPdJ8OmlUMV0InbcfYm9T0FWIR/kJRH1PE9E6cg9HeqLfN7mepYi4ml74HvH4jcgs2RhGx3yyjyyBMIZstletrAiK7tCMQ5aSACvogNhzXwF6VDt4GIVrkMwjSAO9EMCzaGrVXObRxdqxGYqCncplw8/M+Ym6ur/Aor4zJQnfMqNuKjmJDu/340OBRSRKVbPJYcCZfOl8EvOYV2iiP0OHROxohOAihbRdQODbL6yCbe+VXo8nf9qYf9/aqu/J77+Phf1V6gtn7aq8YeIOoWLflMUOiaJ2HJ/cQ8qH4quBmVIcFudIoJAwL4gE/tsTYoBFYRyF97E0mDMuCY4mWTMBv3sh3uGH8LZ9DDy+jv1menISHzbuEuMLiAc0FQORGUI2AeMQjnEFwzyjr0IibxX/Lmxqqmnqg6vw6fXnyU52uenzs2+X5TNwttVdSFL/16qv+LQ6mLApuUiScSKWImR3sTdjbUeR9DeYlGzPAWmUFq9F2RCpImd5txMZBfzeYR6/xLp3eEFPm/p0eZaSvVV9ufo/ZmCYIs2ZIRRvcXt+nYNhcSp0tQggA3USHuSRdFx2nSjS+nK7QTk6mFhXq6pxBh7wYY4DBFWVjEaG2vk0e20hP41l068C0Lm/sEGqWAglGA6R02QBbzN56Tw40F3suTCB/uVED7WVy2+ciio85H44pKwQf9wJoL3sjqeN1pI7o51nscwBtD4COr+4I6MedEdD9+PFwUCNbYGZFBwln2O64t30O6ZBnEjahyKGbTzza0aZHqRwN5u82KzDHAmmShzL+/q/J4XmDtGOzc0b9HLg062ZzvdbrRHSBHs6eiXY0kfXvCQB327JW249tgEhJ1CPEQYtrkJkrKEGGcKOt2G0PS1CvfGcMZIYEhcHF6Y/HYznSItE90QvvgI0GSjtfQV54MTraVkWzsllskoHnZOYusRtPoIOM1W2wCIsO1x+3zjR/yw0nnIxJyO/FOaTcRcsB5FwZxTkPIIuhFPa8sMSYhAVGbu32K3sMk4MhI54N9ANnuMlXt7Sa4XquaueKGu804Yob08NsEIShDsE7zNHsb+quCxCZpWvt9prd3gx190y540Y0mcj8JRQnxJ3vPVghbTQ0mRWRSaUjhiLOmdhPRH9m9GKJyaVPUpHIYFeJMX03a8KweVl/5yj1oo3n/8lsGZtL+Vzngugug/VATorLbYpfyuOocg08R0fHjM3R2dTOlszHvIUDFE10mG6GDrer5bn+Zo1UEnZPM4TUo7HKOjzILm2rHPvuHoPd4YABs9aZZFFohhecFBNR+fAozJOPg+pwc08SpOrhsPrq8C4BZNHP+u2bifOAhM8SR1ik6GJjBWenVkSSHE9wazrFNnjxALRWNCITAQyQu7p+KDAGxUjvRwvMG/mtvQmy/HX89I3UUH0PglMHgBzCMa/SCUxjmuEXpmA0cHaBB3DZPNRjFZ3xtQlaZYdHh8fFkCcTlVZi/7JsA5IWNasK3R+TBqjSSh9/PzbeBSMDuKktEWCY7RDZdNN1cAwFbvRg7893eakMWnT4+pcS57jDvxyeTA/f3a2+qg7/ZXj3q8N/OXx4+C9+nNN6bji199OeZUmnT8/mrzdjAfnkxSt5ATU74umc/+LXk8N3/3IossPhyeTwZDi9y/MeIFe9X5l2BGe9jgiQl2/WwXc1jvK45SwIO4NeLzirjvVSq1erQ4qiS4rW50HeCE/WH3CtQSTs+PNyJU+o6jeC3ng2Ppnd20UBdHGDRlDgRa9+yNdNu4f0xnzy6xCRuz62v+WV/ZaX9a283un2xz40w3199Kis6nYRTooNY0JHZV/hV8lQdAxCDScZCSzH22/IbgnAn6KO3KWiI0ZHeK2XF3hs2iw/Wk0iaFchKREcvQqlM/SI+ka3DMAHmgHv9VoIqXyZOoDpT4+taQ+Y2w2wSr/UyTcxM+MMRXF71KaOl9BxnQ71qT+OR2yUwaIn1bX7FCHBqWa92+m4yg6nXiYIB5c7N8rPi/egPkq6LzXKd3h/5e5fYT0DjDeP/a28uzZ7FDzP2OIRpmgm3klsHJf9Hb5QSTfjSLu2K5B3HDHWq8Ce8bfiwRT9pfQNnGN1qrtuXgPM2z8Zi7oBpYd9Ci9/6Hy6cwfHKTG17N8FeLGqkQYAStqhdaTrBsGINCdEV/bTmPcFDSibFocSsOjoHl9PQXVwWv3du61ZWLtRgE8U0E2G2kt2h7q12lnsr20bxZFI9a8XCNSuJmEcCd3xZHWpRKYhQPEzitmrN4LQx8nKV1GjS+e4OD2VH0Yli7MVTh0QcnUblKnEB9BnIdTg70Rij5NkY6dEKTfGmif/Iy+VNLMZkEkAVy79+93LR3/89pH+0oPAy6d/2Ec82//87pm8WK7uddENJED8Yf+PkqEQ6JMHcJmjHhLpBYjS6UvolnSw/+jl429miBNZxTHTF7OgVit3jEzCY6N50g/P5Jfc44puAlEIq/iEbxS5F1+vKpBWk5y5DrHqS3QjC0iNcDVlbVW928fjWcrMXZe0SELjzcg7nimksk185jZMcSAeYzICApdQsi69eiOauWcMvXRVW4h5Wh6nL8OavdGj0yLMUM+EEpOHqsRKry6hEL34jQ25XKwqG66GHEE2B5qgr/xG7xxJJhN7vGysXMlCY4WIr1UtGgUPX5j2n3G/I7cZCsVW76j6WcxQoiyoI5MB8iqJLS1kHCphugERHQLxEwxqokfIGc403O5Q1P9WvYz44gRAphVjNEdaKh0T7bUe0LT7ZmUuPwNN5YeSlPFvCfsElPLh+CCfQ+jFojpZU1S16cO1gZiwkEDL6IMefqrr6JyDaDTGsDuCRKnmXUPtUz1GXUV/nPLOCApmhFfXdUv/hJyDQoHgbWmnvKYOKPhvoh7BcvQ3iFQ3nT4otIwXiiMyTJZMv8sycCkxDxDiQ2RDmCYqlKIiZHY+fl+6zzQP12yxjJOIfryV3ikmFt6Bnsk+F6J2hJpRiJsbwsDGTJ39zCslsQUNsWM1tDzG4NA2NJh3jrOYXygOaTBAQCtOB5su3tNqyECH2GVZa5C1iB4mY82iQ5ZcnGhZLcV5Ic8YUI72WoDSIiv2HHo8iRRSFvaXXoaIjvcl7KSjqUsPmZHjof9ORh3lVLIXPO/f75cyUlVR++vcH9eN9PiAkM8D7sPeLa5auck+xdpRRlpzUCTz8oHLUr5Uu4P1pX+dxUgLF2+G5zKtwTHSTNaOuAovFiyUZny5wMIgxbGc207W2IOydmbCkSZRHNPp0Eq7w6cyrmN9JZ++HlIazFfStiAY7ie0iEEFQqCJsl4Bh2aNmSLDtJ8rFQ7BKUhND6HJ2wBe7VDTSCzEYOeHCIWqhY+1lzRLAaAIwFmoClPvbCq0ThsqwyqK+PnfBm0GCy2NW6zyHl/YKkgpPCHm1eUUEa6cy8rDbeBqWedPNEgjWf/JyIMj2NWZTDQ+rpJPNJsenSNWcd4ll0ZTTF1gIX+95Vld4jqfiYaEUNMVohN4VrzB7DK0BkjQGuhr6uRNvDnQUNemEzG0SnSBpkXuBNQxgaoONqKglpGHhnDiRrmIzdSCIDK+HPNortjil7TDDjlz+IARHoEAHOYRB6ZAO/KJv7bFQ+3ZOq/VeTENmwjkCyQX1ZZZh6TZ0XvZLaXw7pMQ0NHzm6aji+gTUxHrcARp6a78iuchZJ7LYWwb8WXUDrSAqN29JCnUw0APaJks4xyA6J7EmzzSWue3ziufd3VytDKakgJXPBi9TU0TgX2dOBqxn0mckQjpOUMByMZkChOdI8bvh7UFhSaqFpuw4lPOreN8AiKO89ntFmRRXrioVQsJ7y/TokbyHJ2/SfBPfNaulxsSRDv0LN6fa3ncYsqaXQ8dpvHYB/5N40E4hEwKuSmSWRJPslUMqrrDnMXBTRqBTEjrAdsGdba6VQRsowAPGESmmpMvrHjUNJnfQUSFuTGKI/5HitsOLtHIG/VTEz1gTcLjz0x64F1zIkWTtFvDyLdF+GBwyUZoGa5/FbD+RahBJEhX8YN9rC3bJ/l6mlp4kgIjUbAv4dZw8kFaZQru6uJdFgj55oVC123WidMB4CshUvCaonnX9ZoGllypuxJuFA6FiwtJZRS3GXzjocAbIkf77LWDscDVoi4TvhqFpG/eSuxrBkGsw+DgnJp2XCRdiEZQXWWWr/Xd+7u5qzF0uTN9z3evsnK0fmu1Z/JX4u299Us+CJ8YKiFV73mEjAtp8qQKMGPXHvfnkYgE4W2ejguozHqcDFVAugEQCSpuYEKssGJ8KlCIwkj43t5gqxOuNgCspiA/fruYqISCgMZVp99RK/hmW5QR49cledNRjHjFgpFnouLBKYRGBtnIV3CRUDjqgitAqGZIS2FaR5Mw1Ai0kTrs4geGrj2bL0mrKiEW5rGNXSxpRMloyRYaqX8dP0nJ8L7SM2qYfHuoRill3BmFJXM2UY1uCiEcs30BuPM+1bthC0IHm/T17uFBHblsP0mtbH1VckVmjkZh2sOhow+HDimgd1dv5xu9oIT+GLauZcWwqWZZoxTRDc23fv26zabftdnjWeqJ2l7XV2T57Rh37VhDGiHm5eHhH+UAIiYYl4Z60Zbqn9m64aQqTL8Sa1yIcRigRc4wGDWRLYZudg57izSgr1eFsrBWgxN6GeFaps9vqUhz+fTtxRkm0OIEiVXTEMSuw1+t9DGV1rtwvzr2sGO1g6iFFgbCFm4D5Hi3xMOuO0dQjAP94pSIqRq9ZqrmpWaYP5thIc4GO5jta1sJ/maT+KFQpIsRcS+kSfmQf6+j2eid8eWF0yjYcaQrp1kQzjXIIxoywMog/Y5kq9aEgkTnsUgQ+X191yatzPXvmS4EwQ93NRFrgzuW+AjCV8UeL9mMy0rfYNXAAOOiCIJC60sDrkHv9f0tzfzqMJ7jPeKdK157ljUUNGR/l0obOZvqzi+xhaXc+xRO/FKl0WJxqZrJOqeE3ZOX7LjEgpz1mIV0Dkf0BkhZIf/efyu3FksZv6C1oyIOFw5evg/tmb6frDDvRWZHBRzXM1d17tvQ+FepngTlDXU/XxJwNTw8f7USPvOTYvAWeu+9i/eXwhT1Ti24fcivHxZRZ+7ff7sQW5E9xo1qPs3GS9ihpP/fK7nMPSn5RO/219p0zQjlskNPkCt8qBtvICU6RyhJQdey4ut5Mi0b56vOlrQZ5tkRyo+1mhmUVehY1Nf/o9/JqZZrw29GEuV8vUpsiVRmLwc2KTNOsMUuXb8IPYhOkVUbvlNeP7GWghvKIoWn1sF/PJPJYk77UNZsuQIi0EHo6tBugaqBISabEGzZ/VbmdIkqGxisbghGdQ+Mr8kO8DJfr+OUiQC+t6dmMrax6XTUAxTfncM5nH4dAzfmZvuIqYpIE4MuBReNCwre56IG9w7rCruLL8WO6j6dCy3zWiuyBv4trRcAh4pOAes3ErzbWQXOLVYEYNxmNvrGzgzFpFW4+3omJNgYVAeWj0ndR88K35cr3fKXpzQGIs353B5jmLKBmxeNCbCaZRHXrDdgSdgvzW62xoffaJ1uALY8efsZt9dyrbqhIRFmiMINfmstjkATEEguZ9g0NmCpXvsGxWDyzjKr+WinayzliV4RZ0tMS4SxYHgK/RmZDMNJIp7IxPhmP4XeTWJN90z1yQCysoxQh0XIsACnnpcgqE/hbUtXyKhepCoubASt0/nyDBrlmDHl5PTcePZQe9U+gcDWbUZr3+z3pOBMhW5pgraaT9MBxjTeXLC/RHgIfAUTtDNuGVKMyNY10aQeSbSfSA97m6Rm+12U/Rz61oRHo+Nq/6W/rUVn2hE4FdYEvfcMm5G1U6Eh8tBi1HFMQKHINmd+9uTkzI7WEcxTMZO9kg0a1g/rVXg7c3ZychYgcPClIm5eoM3qU73cphlGPvXNDS0x8/yqXoFCJNdhcom8Q9Ht9aaEFI6tXeqCiqXcGkdKtpnnbG3PIMH8Uu9u8X3NG6jsXnfWPIYDX1PRcZ5TPaea2zRDvpGlefOjjcw8ycvXFLY+3TE8xqqfK7RQfa5A67Y3ejtMCA0poNZmNMMd+zlt6dyPtRKgY9MSAPiLlKA/sLHhLIKgmD/Xm+kbOIFB8qv55g0Adb1z6avMCkeSeVMqarkHquDzp0BdlISOhE1MMNunFA45nH755aucEa/8gc+o7fxmH7HuQiehmM0A8QHqN/LKSw4xvf7LL65CpwCdt6gx/PikyMenyUVyiuW36HlzTsQGDSWBCkaioigQEztLQ62m9bjrppI8GLVdo4cS40xEHNe/qshG4h+VYnoITCZ+3gpBoGFXymROFOHLhGxa0d5iBotauvSUvPVVe2pbXhSmUbD7HU0IDjbIvhaMUhzTGTRnppJU8n1kmT4UmLKPm1hp6FcDxwpH43zFxj1lDPL0RILUeC5tuRqkZJS59odV0ssftp3UO9N01IzVEzDik9UwxpPLzKCG14M1ygJulapqFW4xAnhMV47tKKIx0iFdSjL+IgXzphhR3MQX0nkKLLiW+Fkhj/rdNgZCkiJuutPwRq0zD47ZaGH9IY8CwRKbAP42Nnj+QipFSS1qP5Fucpik209p0vFQppluMJqCbaGByWZ1tT4GLpPwE0Msohq/luekJuYhtxnyHalkP8E9foUYM5fu11THlehdrl4vqPUVU/2eTuwgwWLK4gUNXppJkmlqOE7KHAmZ0UdQSHmFwbCYFKJmXm0SDQGBeBzX5SmTdL7GBnsLc9bn/MCV/d27olwMjc9URipGrK0X+AYLX4GumM3y099jS5ApvJWZ7IEXV0eiLyqqTlS8UK2NbmqhzV58W3toxV05JK/gqZwWe5soJhi75fcatbtpk3mwZCO5QmOsETvblzW9CLiKXf2Z26m1d+TjCdQTRd7q6iK6zQbk7DZbQ+AGoXMBW0g3msWdMfoNSNJZgpzoBB5NozBQszpziotBzF/XECrAyeizKWKUI1C6OqngOk04nmSHIurr9Bm4hKd82f/M3FUEM2rNfWE0F8WdTbYK4tVhkkskhCkGwJjslv0w7/0B2qTJr2Ei3yyFlITunJBEKL8eudFtJslVxYLl8uJYdOPBKLw/diUEEkorMXy1//zR81czjZH+DDukORzURWRcWOjJH2aPnj19BG8Ns2rHg2LNZ6mSVQKgsW36yVEwpaKkEtde6jOqmwt+oRROUjIBGzA1uAi0A3VPvpVnlJ/OXv31u/3Zk0cSBF78T2ZfP91/9mTa0atvHh3MokqhkwcWptPtvOwmmp0IUov69Quc7Angyq3OuGWiA6n5WZolHBK9EfIHPiVNtaD73fd/ePb08ezg8Tf73z6aPX/0LVxzjP25MRoWImGi6/qDnaEVHqNDeUG/PfbIXUTGzM6wFfp+ne0Jbm31iV8Se0E+zV9wEyoqZ/wBN5RmW5BGGkwSM9ju2+nzv33+bxFe0VBqPaV47bINaCFsZzozbj+7BMA/Mti262AcbQClfrawtfEDZZUfQmXdcB11TouCkmfb3j+ph2yAhqaxX75NimwZaD2rANshUHq4y8BuM3DKcKxazYJu3Gkxe3axysvu52kuQEAtIVG409DsRj8swkkWGUYDnLjrzweU83XZ5n16zbdP2g6E7FpkTqepgD7VaufaiKF/R+16YEV0LDST9w8qGYGTz8vwpu1s/hqePx7OkjipKYTHUnUL4jo8Sh79hsLQ/NJtCh4MsGVLR6RVk2qxpswvVbImUgO23ffqItoNt9tgPGGJIGCCg3bxzg2hYIBrQw5Bi1W39SXYdUBbcUZp+V/jFVWJ53S0WLucZ0JUNoDoJW1b0fQEEKYNEJzDaletckXXFOa8xzsqN873zvdZHk4rTJRaBPGjDXHABao4ycxPwOdxpIxiaOpnI4imFp2ioF/OWfAO1JYWcRju8fjLpiM9eJQW4vaEGdPIqvJ2OfvjUoJKXArwUwN2IJUUQlZ0Lgd75DouI03aIH3lpueRLynbWPcFtndAla9hNyzs1XSWwwY9TUtgxiT5/TGVh6n2QNMxXZkQRXuM7TFL6q50Q4H6Cb9qtRMaBByMMihBm86cZkuq3CysSxWrvPhiLkDV700CVMK/NAQ2GDfuzWUZLOC1iGotb0PEjjjJcKX4ofpkNL+curcoEOj96mwhekgcsG/reB6CzswY9/Om2kOW2ZinZANct2M6jUMyt/RnSOaiPFqnsqcrvHiY3VGm7vBxju51cM9Dn2d/aVNfqpJrQxUkeLSySKp4ovOt5OqbfvpGxPui2uqZFfsSuLlMo+vpjm9xh2qofCbVHWDafVV1UW2zORrFAZ4y74bcPQ3lTWOfW4Tk/lYdrhRsqN0pIn6dxNpCw60jCJ8HV+Dz6UC8WU7tOB4NBDSo5eXdjcDqcUC2MpeqxVtf4dyrqCnhSXnDIZgjJgujJC7UGij7pr9G9J5xLjEiFi6iuC+CQymiJBytNnJfOX4gwSRkCz2t9WI7CPYiyKnKT+ygL9YCXCoFCxaYx8sp1D2z9QsbMX+rIyfIX3+fi2SkEaCLyvbmudpbLTR6DZ6xkaO/mcTKH5WuZS9237wQJxvFh/qBVWqCewmGP6DNcHLUJSNVsHX9tsN0j0a+eKInSDrexBiv8GKTimHjPkuLB7Dik1VVdaQsT5e9opo28A0hiUAdiVosv6oMMPCBkWlpSFg1gIseU4zrYuSnKe5ztVGIUQfx9RbqVAUpx3PQr7tCBw4MS6CHj0qjM/MTbIEqa/3Y6AlBo5mhR0OjH0dIUEkk6SYAah992vgpz6ZM4ZkWuyEJx+jZQ2Oa+pd90Q54CQht7DpxirAUW3tVcBe+D07YDo75inUcDgOhqxV9zvOU1CBySt5kuuuWMJB/nA/ak9QRuSAuxDStIm6JdAxMmEJoTgavREs6GX36aGttk8dixM1PL7GVRFxAGCrf/lRZWcENurO15V4v0IAeHFqFWCv1pAS/Bn0oRAdWRl/0YAn8Hiiyk0J/qqjmGV4ljBQr8Us6PvFGptm4cvZ5DaKAroP4IAagIm3Q96wIMpOFWcdtnP6g8AGQYwySKTB8k0YYcUCUv8GHqoA3F7rMTxlhTHNAU/HNVgTmlBsOAjrzFHqclwqENEgc1HAjNZiOGQrLXOeLUAMMpFTEX0ivnmnzXc3WydcTNi6lucK62RKLOz9KCOVcVklRf4WJ8iUTbOZYR5jszIr81viV/sKKvQ8jYm5PUECnx0ZbEjQ6qnemnyuIdle0q/S86ktmdKnlxHBHwuCtXtfCcvhk8a1RkhBKDvEF5Xky6WMdKMmdimUcEDITLK0TrtKIQFNjWAbdFSUbopfAvN1JWokZmwQw1Nysy7H02uqKmzkj7CgIu1gdHvAq84CPxE8xB8ZuKHCjGKw8Fxf3eNDFhVgPesCqsla9WiyRG5f2uoJVqy/ULlZcGYHwXqFNkpgqihFdMhQRxlm7jSsuFcIY6a6zFPrtm/CG2h7ujPa+2nZjcjTYpWdM4kz208dhbnoaxh+G8Xex/AGXIlLiaoCPD8mc6dY9xnpWEti4G7bteBLHm2pSKLYDrAhFjcPKd2o0fHdzaa7Vtw8jszWITGf0GEgOWbCYluBbgmSFOc6CjjFqnMlP08MwKoy54mmjHripNWbMAPVt6q4kFUJlTFbq8HAG4FtGuIQRPCQs5sYe/xyFjaMOOQ7eCGAMITUmBJ/AYwCrKnOThaGQx1FqjRbE1Z4HA1IoKIJry6ABiKhoYqR0wPl1axAkakSh4VA6sF9EDpiq8px2mt6GkH1zLB5gi7KCsH2iuctmWDLNUxlC8pSI/rI/AE9CvakdiuqdwwEApXp7iUJRNDSx6XBUcaWhHBfCih54WtjcudDHnAsFPotqYN/Y+JmYgMRpz6t7UyqyhOSZqdUdvE4cAIrJaE52MoLv5hq0EkNuEH0otZ5fpJn4ZZsQ+4+kRArDZoQTtMkoylezg/R183FW0D3W0nDEMJrTOt70xeqirI0EkARp+WGk5wbcuPLIoUEaBDgVWPEFhB2xlk5WXp8uDwYBdYf5MZpHRswzp0pKkAfh/6Gvv6lNKo/Hgad6rEDdRjGABYYLA2fva0N1bh4Mei2RqMMJKZsJRTT4otwBJDgrQ48vXCXouxWemKeECIx7/0+xlzh1xpEKwk15222CD4jSCwpkexgfte1BMbZP001KOLEMYDyjZoz6UQnDXZ4Kl86UdzjfRgpLDojpK/mqMPoJWV9K+zE7tYGc1KxSDYeAg6TSmzzQQBKIiBiC0czGDcF6nYGuV5vd3zoKrxkN+jgubAaMBm5BSnnX27uVfN5VGkZvVhZRJyB+n87fLmVR4M53cyrWORrNNtxHB89ZRnHQ/ovqz0V26Txsb/Am8hnUvzwE6+RBh/TH6Q/3ZTXhWoPGpnoqupBx0GO9mtJpKFTce1Jl9pDBUekPL1s3eRueGFUEBU2P9kI+hMRQMhfef5Cba+5R8WxGafq+qFQVGpAcVEBRT2LrmJG4o/Msb1XTgcgkuwVhsfqWBkizKbAapOq0RQsBHHJtcWi6n6nTpRHDR0IM3k7TJ4vjpQxFCaYmWgLl8ieyNNVxPn7GBPmTQjtSTCNihhSnOIqp8Aynh7SoTDSmo4I2BlH7ciEal7ig3n5lMIWJfa1t+WZveMZVLa1wrLlJsKI0iig2wuzjNrWM9sM+ubhpc6nbmFypKKGMybYRy7ylIPyQshiiZtlkjGqInIoEAtYb02wQ9W5AhAck1sAxZrynGIyhFTu2M62XDiS7ywOpXyrvcA+HwxYv1aSGcKvUb3JSY6j6v9VJcAmcID98QusYZFy/u1f8AWtShFBCxdS1iwQjZXXvlq/35g0AACHhnMWi27Q/68Urb2JgCJ3dqUhPBLBuybyqkMMuWlz0ybDoZJtxEKWZtmR2wjSHwU7rVsXTODB/eiPOiZpfs1e9OJSTds6f66dZ+BS25lnnMbeAsDGOP5iwkSE2YBuGFbqvyRwFvMhWiLyg4ErcJCDHH9K+L0u1UCMMjFM8L8oqlOKNXzBOLKJ5pUsyc7jJjO65JHgLBZvO8Iokzz59jdu/1titGFi2xkcpMXa2OMbRytam6l7KetU+N7rnC7CKDfoluRgZzCj884YG940oaLiIb4t/5lHm7BpZ5lpwZcAoUHMh38nr5ibTc7fuKkvLttQRAXGh9FjR8xCH+FbiJ8+dgKvwutAFN9/tMWkjmYChDwHN/IhBRN406kQ1lLANoLPKg6+jQM9AnV2KLWomyGh7DA1FDWkyCk3kCF5Rik9TV7hPYXQRWxudr23YYvGlAnkdK8Pjj3gpfCYBKzzPfkX5PUKwe1f8JiPIH12wUmVl1QwpfOgZfhzjaaWALTVo+G31TYiMVHeNJqsaQ5xtDMXl2t0dmaTHcz70JP9pW44mRD9yUCbJ2YBWnqA7Fg9proxlJuhzzasJIhy0qJjlJ/vDL20KOki3+cfswHnBKaX1s8mfr72YNkNq6/M5WqXB7HzJ+Enq/uvVuW7hvG/DZ5iVFP6HYrrzTr3Isxdc7mLxjEwUtG6rhiLwDSSepQYRLIQqIEjsrIA+l9EanYT1GV7VTcVsm3wXyhXtbMUXLCZY0YFLuBRtZD77gXJ4jwU4mrYU8wmE2oHK1izuvwxO/+bxdNJwz2gOJ2HbgCobaBtNNMQ5pLySzJazxQ2jtEzMdHLy6wwM40pf8NgZvGNRoxQEs5Hd+SPNBexR4KBIrUXkEW46kUbZNynGfUKPvGiWXldhKtyVNmADVrVE4pW8agogfnIGHCbGA8hk4vWtt8lEVY35NzWA/kmqebA1aGwFnQQvW+hah7pB0imSdUl2mXpgKoqHAqI+GrMqnWLI9Po4COoneEs2kVBn6zzqfzE2bDsnrraBFcId/aazLjrLgnEYeXq6ZtGU/SzI73zJKRsmrSbpUE6NPvaoGUX5kq1V/gRo5CiEKzjKPAOeiKu4DZHbALoAOKB9Z+N2T3L7cglmfGlePZuaudB3J/gC+VyUHaNP3MzSMXgk57OhdeRBT/MB5boYGMH+Luoxos41BLnY1wa2IirABa5NDBlzk4ce0tLqU/MCZ+FmvDyk+pVtHtKVuE18HYKSUSxdB5FF1G1m8TLQxsVh0uSXY5itPlKa7+JRdSerumXyocSWyXfLuYemYrTBQXKEt2Gh1dREjjfJEEi0TAMsJhyYUBKSpQx6uiEqy4hQXMmjPXA2oLRpZMIjprYJWhhCjb7o/Yq1KeEmgERmLaId+AFyRq1r7E5yhuXI6UzpWK+BvBXf3mUrraARuJYFYKdYJIHGQgYOr5BfnYGagNouW5Fil6srhIuC5enmsgNAxoSz6o63b0dAP98E0RA2QReiKRa1boshoP8GHo/6W/pZVT6hXXfFAWzFJCqOrdEnPj5LdEdcLpGGWcIkr+i3ITy4JjO4op6EJ34dtGAD9CCdpykSfiHKHIrm2WrEtOe2alWaYQbidTlIw7PkHAEDcN2MVDxl+xwvbzc+aAYUrvQYkr6xOtaSksfatSSmZQUHVEGCHWQl0Q6mg91lNo+c0P0atj95Dc6iuWwbP6VulIS7YIYBoAoFhh8m+FiHTNpluEe94lGqBLeEyn1rwmkkSBQKSPV7QZlYADOthHawNfgcsHY4CDgIMOqmW4Zz2jajKfY9XEa3TYsHyOZZ0UXtXV7FiM9eqRRubQPaFlvx9NqSBt4n8caSs/dug/B40mtJP30rMgYd7NyzYKkky0OpYEX8Qd8Nxzk3JUo6VN8oIrYhEeBdgJOkYuQTH7dbhkaUOS2f5yHkLr3OeXREyMHOwFlVIyoj0FAMb6jifKDvx1KezSYoJj+7SOLPyIC5DAlgmonJbkvTOAJz4uuJlqzH38LYzQrOzSm2LxlGF8iy7cXZ1NZDqe6GIb/8qOYhoX3URu54sNMrDtkC7WYJ6YrMKrqywanljb290iQSiIYqF3KwWKzNiaFKwetXbBfTzx/By6xgiKSfKABAIyyfY1QSew3kubFGK7EABxXxtJ6CvOUzg6hLT9S4Dlq3BqZUUbGR7JBBABB63QgIhWtILfhXFeECXNv7hQSfbfmZYsrDZsC82XviIdxM50Xh1I8g3fHe4kh96CNRBftonIdTsXp3rOU+XLD2Q4otzXs6IOl+NkAWmCF+eWzYaEpjxCSlNkeTNP5erXNFYSxQZ7soW43nRSJzV8nhDnhj79kypPkqfSuRBVUmbZpj+cEr1lx637BzlY6qt0gMibDrrM3ozGEwqdeLW+O2uduWxBniIKmyNptIYJIIvrtvAvvhs+duq/XlzyZ3U3XtOMhnsMYGJh//Ds1946SF3qTxhNF66yHfZHtmK3kdN3zxfodLQIs6skMfTUty9umeU14ICV4kAcZ3AFEE+Ga9spFmhSSPNUhRd9kNRX3nbxThqIfTmOZxLmLYYc9vN20mvfqFRyR3Iw0VU6T6H1ty6PsQaGnWMGkRk9I5bvD5hHjf9IGSOUUQFsXJH5Ejw9a6vBBb6yMmBXPQOyzVMEvhNcIiU7J79h2lknzeXHuM3sk0pogfo5MDO1qmxgAZDfVAGYkRKBaFUnynzasRX/DjKX5cyoV0zqDIzVDaqUS8uPLYK1S2LnhEfjvmoQZf8PGD4dU5R+a6ytrW7oc2IwKkmPioKBQ/ORIzjAlODXknJnRGCmP5WrZtONjacHZ3xM+rjUa7Ouclrv2UaPC5YnB/zhXDqA0aNCHWE/Dei0/J5FyL1RgFmZZiBMNWRLrNl6Wm3m7GxSuo7FhpMkd0+SChJjpS80X1ju6Cgoj2rF5gMmBFRZczBF2bmtTEKjqyHcsxU2ok602LeLsF/QtUJ4c0O5+WxReh/pcFd4XuwBwcYmAImt48c4Be19Q5W75dKu1ZCDiFkdWSApvXV/F8klSOMiYehzlpxgMd9YF4f7ylU1KQbYcBU1oVIY6762ZSmTgnq95XPD2A88bz7589096jBaOYVqFoaAjxUydDSieyJOZnLaPrkPu66ah6VzwcJWh98aUGkckwkh6yBZ9whJw3afRnAR+QDgycmrYqWcZHLC85usWQZa8CPX7x/fNX5V0GuCmZ+rD/6KD/kwW9EWI8e/rtUwmqc1JpBntTODj+lamLxmiKXCNqpqhK34eV38/tyLbYUeUPKQOrGh47IZSK3+u5CXwgpk+dthUAQt4Yj45MEMpED3zvr3ovgynUbC6KAqoYTnDyB+jOMHG/HruXeLbLubtwXFeijs7PZlJUWpHBRZlNvd8l3tzjMfuXTknSwh2f8W/GyZzEccycrsqNoJOM4YXh8yO4FfYIBe4gnhfGtxTGXy8n3WRRk1u4kyNQg1KT/tdsQUfAgSMLI8fsstHPHDzmktcT3C9kI5htJLaE4ei9bwtO2UpI7mrBx/zNIonVaTbjUa7MboeD4Jz0eMJjberPCIvnAQNSV/0x7c3RhhTwT8BL4gTABN3NprGDC9nXIkOvVbeNv7HQgZSZ+J28Fq962ww14M8dvRcjDmFB8gNUVLzrhu31Jlr4mBF9ioYZ1Ov6Hn0OERN5jrWlJH7+6kGQIlw0AiMgGM/yWHun5sZv52e0Iwp01LWDwt6go5gAtt7LrsFX9SxloFwzIsf9hzk9umtXRS9vI94wMY86FAU3uDAbW3t5df4dnhjq7eqDbB7H7mQMmuaOZ06eXPfm5taoZcuaG6hjJermlYbe3sAgoG6yFZB6BVW9+FW44PkxDMfymW4yvHfAtYFonXRul+ui/GpZHR6VGknwo8QJffr1Xz8+/ubR8z/uS2rRchUNdGhimp79y7uvlz9iFd/a81r2Qia4kWb4NqBs0JVW8U5JGZst765AMRdybTVYbz42bU3JIuG9sI6X4gzOsGHi2YJbridJdU+0W0RD0E8QFLIrV5Df3jSj0dJNWtLQGNGA/Tqx2EWZ5hZ7XhrfsaamFZJW7FxFXEcoxC2VbsCAfYP7MPJfX4miHIDa/R61k526dOLv3pCZ+nDLy37EEZYTM12RZfzKX5dSmo/fVJUvBp+XlT8UfrLiEyHzM52mtNPt9IvgGTPxjmj1sEicJdzc2x8HTp8WYDJuk63miMggzS3a7XEW7SdjFEI71rha9ldnElPBgRv2VdcJTzIyTLwtHGWn0VOoV+dhXSmpyAe4O8g3t4mNdPairJp7B4vHLwVahNHVZnh6og+9lhEl2VQxVQ59VFQhVFWQccHOZIx0f8ZN3abUrCFmRyUSG9ZAMd8cL5cIzeBwhbjLSwXqSRacH2YbAD3hcMCittPPhEUjailunc8iNl9V4TEXyT5ChGKUFp6YcOm8dOqT4kb+zebcLwVlvAM+URseKh9iU4scnFuxQhHWxDT1YbE5N62u6+GYvy8xgCdXby820prpuc1no+IyvRE8Ad8srJCtuYtn9h5l7zbPVXI5uwdP5o4AW/uJueiYpXwUEMXQriJDRva2feSxsnFUvymmoogw1sWFHPv1hMF7XBFvlq/lXaj/l6g0UE8gjd6xueF5z1u+7kmzlEnnk6kJB7RnXdS2/waLREDd9SIcfm+A6J5sB+8F5bf7Pykesi8BBmuqDAlDntTIT+tXmEYbqEZ5A+UvDEtCA0GmIHsXIxOwFi/e2SE/JbHvbA0dBYLdHSW04HQzAKSThTKOTV94H5z63q2uzk66rR0VPn3UMgadGeTuFCQGksoieu+pfvttUuaWRjQwhH6lSfEorMcWow88h5KTlgYbva6FqDGe6UmTWbBBLzR2I4gBejHWf6qe40OAsIP1ImZjME5sIMhLcwqNug9uKGvM4I/6IWVhkeA4kFt5x6kpy9LLprlCFI5ldQGSefghA3+TaAqEypaSURtVFXkhKOq7YNHrdXdP+56ldWxoECLCazsfCoR+NcW6b23GJct5E3WGrDmd/0AzGdPshJKY/YYJdBZYAAgmVBb9/vchK1j0D4dDXXlRpzUKTVEIeAlT+4ZTVXQJHeCvjo8Fx6SBF39q1P4VvS8b0RhqqU+S+RvSuhDXvjfvN/ZTPTu3hmeQ9HebQRamoS2gaSNoA2IT/RKhG/LTsDEAzK+dwj28/P7Z/oFHeJBJipmgUzAJ7cAHjvim0T8Q30FsncOOU/5Wo6Sk785vSneIbZ5NJLztuc5jPrXLismDpHVVmD07TLaiO+FMwKiGWyYJBJlE06Ks3msx5HtofXkitrgNf3SDUnuM4s3mLm/RG59yBpPrfOjcjVccRu4a6tD8vCx03t5uDZ7NE4AF4W0+LF0Xx/2h5JuLe/PpkbusOBk9nOZepdhULdXmMVMtmQi4ZygmdqNu/Abt1KriDa+0rux+Ml44olBF03Q8WL0VOMgdpHgwPFBa0V4bQyLTdJY3O6EHB09L3k3R/LDPdkVkS4oOs+c4MnvRPJJ2xUaPFnItTI3X7e2TdvUJHjgd6iHfbqeUAI/mbwZjiKgnNOqJfIsGrtT0oYndv5GfWINQdXZfIRa1LdfrOYkUPUKMGUKQYTFSrR4WfPnzluage81V1sSQggI+QFT77ZPP10VKRhbHcw4s7XDDnPT5aRn5o+PvoislFCGl+Hx7U60I+tjVT+O9fqR1PGYZSUgOTFUB7zRMFXbuof5TekvMdaUkOMBf2vGi/nv7Q7/eWwXOzqIXLdMCaLt/Pf3q8yc7L9YWsZrFkVCSumywyeOiD0E62drLdFalL95WGQvEl3GSGXc46GbQi5QqvgE2Oae10FyUnIxlvPTiRy36tKyxPlk1JvciB+8JBZEbne1ZjyeXSJ1EQ03vfN0DDOCMIoT1wyG5HjguLqQp6xIcq9rNT9ljOiMyu/joYRFenNNoGMPAXRMTOrOJJXzGfYHClP+JPkyuoZZy0ow5hmxY/viN97+qkiVA25wWA/4Ak5YEpKEPVJDegN7qVEcJIlD8sE5p9K/S10EiVNzu0E30vD3Up6uMNJKTgiJkKyWI/vVAanZ22Kd4c3VydzfJEm0zLlhT/Z7EwnHvhYuGnY5jT9jUu4qB1ptiKvsP6gCiS1JR4AQkunnsXERrxS1JRvTQ9vgH4NO16dlpRueQ3ra4aPJCtpdM1FZO36FeX4tQgZ0iEcij+Wr7gRUd4jxlyonSN9BWzwLiB//Mxhrk9hMzT3eLTxnszSzVnUI6WCC7lg6KYCQ6eKIHJk/8QPdIkg/SWM6qbSEV8o23CdyW+J8R68ZtmLYz3jyAUIsPLMBxN+90vNRcf0IBBX+ZuCitlnQA3xWpCOlEJWc6LV1grA9q7dSomaPNRUcBO/J9BUVv2qT69/hWc8QwfP8keNrSOnzgkdlR82bTRwQVmobkNlci6+pMdsQ0ycyrlWZswZcVcbErG1RiPHLGoUnrRnXgCJNaEKdG0U27bLfJ5JACYlRi2h7/uin+cF3yy6U5gc809B/rMJZOtSCXpyQycG9aBU1h0+nYRVALCxW/4r2jEe8WEDIttO8ZFscxQhDfEy+il2SapOgCM45142jpet4qmrzGjZBbCEIEgXUPzBxrNkN6k2Fm7HnXoydiA0FbY3YdqnObBfmj1Seo6pS+dvLdY2y8mWxP2oQX5yPhSX2iAlbrqGZmDwJSuQvVGCqbhQYQ6awW1XxDFLCIvmDKSRUVB0Rq0PfCVS+XEwCAjRlr6xLj2gQMrESnXkLLzt5399wnZL7l5SccSdzeIDDv9K38ma6VXAtq7pu1nrtK9jJXPI8Bnx85Ox3rRj/PS/hnO4G6P3C3s9+01+kD6vUz90/CaJfS+okvI2Dks09mT0z5u1rMNr3k2Eb6dh7eFHT8QPAtzyc+u7ZIQ0L97AyqdXNhKFKml4nBEVXLVRXthHk0NlQxQUMKS9wRbrHcQXLNJl3gTTXt6rFyNrDEKovpeJ2ee48Wl+8WDMPu5CVBPVBcCpBdTuBukwNdPoNGThbBYn15P5jXnRTBgjWRAg2MCWkU52QlNZwovI+jXu7w5W3imae6xTAaiJSBDI/UYud2MfA50xaXa3+/syl2+hat7zcDTgO7qJkAEO1QmZ0VdzoT+Ti6JogLWHp8TAJpijFt0iNZuiL1oilqMUIK11WbsFvFbaPxJqzlJjSJhhIybxek00nEJQ8CEKUOMmBITZSZ+BLmqlLzatScilToTnCtdzcuLGLv9dPRRdAGeMIJb3+SM5chnawbIp+sHuCsT6hSJMRYJWwQ8cE2ZrFponcseUp12tiZV/BS0yB7tZ7l6+c27R5HgAKrTAHkR7uARqYBYtcCj6wV8FqJU+NovfoBjYDz/hzWC9eAjPUqJfKDZ8ptYzarQBpcluBT8xrQpDNWrUIh49WByqPTEiS7nbNuB9DJuYGBUTLAYXI2K3TF4gdJ27VWO9ky4cd8+Z/Le0mYFq7Qv5LfZ7EGLKuOkU0y/TBJyw/d7thbwBvjX2CNX25QhjSzbGrkAeR2RqVtGlVjhVT3cAF/8obGrpFJMXFTtzkfCXsH4BA2gi4MMqYe22v0KW66GvT1qOKSrXG3jyW4ZJHoR1P5bMHw786I1Nai5wEOcxJkXo2tsqCW8nPWP3p6c+c0EqbURjQ1Q9wDLroqmqhtmgEHkvpgBL30k8McL4gOt7zbkizHMxoEfDsqxNr95bqeQcR2kT9yikp2YGCX/BaE/YnvQtCdJM6Bh9jrVnaBnKyW7CJNLfU77YDbESOn4oub3N2rnUABht89kPvzNmcum42hvwPetZY2b4eIoKH8TgPtGJK7aFrREo0Cq15+LsmjJSb7JE2pmmYN1EyJJRgKjiJi7tCZd9fXfsKKYx4yWMz90E3OWzd9iOaupyo6nbFBsQvrnOUrmvW2BAQaNXY5Y7CCNx9WtR+w1GcCr79RFKe4b4llt2L51y2bp+7QzURil4VvSA9wLq9zk0sOgUFRM+ZlSqbB2XE7A/iw0rGUx1gMqPpmhdAc+QnDN1zDguaAgOBLFHdYPv98JtBIB46DEw+riB0IraLnHBK8BiZdbkzhSRGC+E59+k1aw0FzuZ0L++bkrLX0ycXt9lNJbgq5Oh075RhsAEq+2gIgVp7ckuWnsVkIoTM8sOMWrzFPzcPpeJghk4gsC2171aT9zepqDUMvsmV2FkWi0xdJJkuX7uvQcDIVa6KqLOYMD3D9MYE3ZhA6bfdCmRzKayK/FyJGuiU5vYm8TbXWWe2hQgeEwaa9lsv8fl+EkvbZZlXYj9rlSfyW0UbtZ3u00bYQoxhYXJ4zFP/tYo5WnUFHKRuMWGdrJFIgvFzjTk6qIe570Zw3tTlnKI/7Ewsi3yyLNW7ERfksmqymNjaHkuYBilZrhFOYpV6GAojwwHueKO4pOEsaaVtSwH8YUhXfFQZXT1K0C1Y1zq7LSzPoUuatFJqijA5ZvRQp075UcRXXyQw8CYEnACZV20g9PsmhpshD+Q1sY66IZZQxx3iRAESMgofeRhZCRnfxruy9bMjPurr5axaabHbyKHTHijdtQO2UzW/j+gh40BkvIwuIEV2I/UKxMcYeG+NnxsPYEhDDzwV8LxZl02ANJIbcgQrLAilgv86TyXnggZRxYQQvNiYyZqvz5XGpEadNa7iSK+TN5YCnKfryolc0FXYa4hPMf6IYwLYmexMrt59ENep5PMZKaSIFEwVqhuWX2pEkRIgX5nrrx920n5iTKJlu3ykUadtr+BrG/JSVDzps7V1MGTQbJ0QGBa497py1PztezkMLihPHL0IoBsbIeVjkYXDwFQeBQsB3ts5ZFZ49tm0KEb/QdpVHJkH19AYZkq0mGw1iGfz/NSq8ePVPpwR778O/1bFMe+o9KPWj2Y+L19Ez5/3j+t1xPekvj66ERnN9e3w+1ARhzfAO0JbxgYBRyBMVbX8sn38tkQvpmtHDQrNIVp93KbZ3uoeaSDsV1oN0abjcm+8N+nvrvcrzrVXhnaK0hdNEeWdTedOUTu9s0JJSCnTaPcbSJB0o6v5DiLjxQ5+E+VTLw9Ox0q0D1LFiFJVOO6zy3Glgu7HyxM8y2ne34/GTd26Yk1p6saSd32sj91/DeSocmbTjtP2h+IlWRBPAPSSOQBcZ4AwsCF4zimSMQ1RVZbAtfciMkLhvsmzCfOFswT1Le24PwDlfdlWG5OxkG9dQcmgThEWxHMJ1i6QNDo0ct9ZiWiw8awGGRchGLo+RYFgAgBIR9UkhJNZKm0lKhJssykLFWqsglbvPy5kOYlqxXY2WGZ+/kWzWstpLSu2jfo6ZG1alpqmsbQPCfuM4DMLJoYVBNXCPHQfaj/T2udtHfrpOBj2tj1abrzE69LY3GXeJZu6OYHRC6HIFg2K13VLEPQpYaGsclhuA1a1T3WsIoM9tkY1S4CxHKNmz4oSF57Jl6sBqNjdzcZBdz9R313fhUsfQqWIDndoger6bGiWpMNK5mZ45Bi0R0DLTJsLHhR4PICnYqo6qQH8YsBVGh0ms4yyASWTls3mvxt4ncipjFNBQotA4mX/ef3nw9MXz8FT8QvebSLglKNwDfTFmCXv9JXnCwo3iL+U8WKYOIW7yzJDqrhGBOOwCtKtC3Bkh8sKk+of6EBrtC7gskg7IEkfRKcxZX4/dzGXEtWoy+uyBCs3OxF21UhjBoWaI9SvoiuLP3hEz7pcoHmtduA24vsWTXGdSoBr3SH67qoSfqWrEtSCuBLEdpouIKBspQLAEkNjwh/CQOf68LY16EoPM+bFObdWBvVvL2c61GML2NaAHRB2fBdGbaIkSnqW1OgGGG1w7u2NQEvUEaTk1kZgQ0hM/cKFengUknsLqbHmsgnDDlUPm3vx0AdsNmaXq+l70/AkSm7eDMAUHPt7TnhlhrdbYH8dBfMciGPXD+8b6G83UOMlgBOhDXOujRKzdrqRnHjJkQgD5BpwGSgKdBvVUG0RzxuMo8YNDXk19ydqYWJ+0aXsgBiYoVsptMVDOHqzcTOaX9dO++B5JwtSXP6Dl7Wn1JgFa9actdGyEp8Lw6jINPzC5MZpS1hIBGokBMoYIKFYozwkkq4kW+yMVyKdckmtdsG/nP2kADF1hpMB9iO4BACebAsC6iJYTZPllONFtdCiaMUPdo81KTEw6RFfnZ5ELbfqirovpuJXk7ovKM5mrbhZEzRKgRbb6tOcnBnFGLNdvDw+vRAUoquzTF20RjKphm4+2kisyLQY48he5iECB974VgTgJUK3ziB6fegUAYnzUkOblB/awuOBAkQrrf34e/HRR3oUd9I5k7YQAfLCL+giiYfaTNZQsaa+Dqtlu76JgS6DVqcbzqtI6jpm2J4i3NxgAe5OAJyE35HeD9goyMQkFBhnT8WbqwjjAxTa0bsflcryzDYdgHnEjTr/MjMtno/2OrLlkWmc1fMZnFTqNv1CYg9dpVWsP2zbeOaah1qcNQ634BerG63J+SUi1OK9Ef8lH53a6smreEfnI8iw7/QVeo/ufvxgitZGeyT//cw/gXZ37WkMcrWiy3HVfsarTWa5hmOjQlHF2P7SP+FhKtohDgaLTejn2aLGyjQV4RZQHF9ArdPQoNjmJFyW+edEf0+BegwiEBCKgVrziaggdz2miLvZlYEY5cQtR7FSP9mNOri1nDbHUzXAxFoiVMwmFpl1STmRRPHFlBhdvMeQ5Jn47lkH1OCtDwbtIsxegyIQQ46xWgdWcFnTaldv+LHYruzFfbOkcKKmoowTm637iPr+gkrF9KqJLmAu+yzec/5D/qeQXkBGJirFobLE+0W7i7LEhx+pUR1mNCk8lv7Iedgn/mUz7ax/tisNQ85sWxu/jymjd8/UaUi/uOnWLp215Wk0LUxxSDC2CIODo+w6F/ts9nzqmkz8xI6NlAwfSmvxdgBbFCDQxqVlQVQQkVf9c92JxffvWUzh/UMD+RfBWSO5AixGXbl0k4EleWcUV2ov/a1wc5do0lr6WOvWV3hUDMI3Vlte9X6l/pW42rcHGVhv+ElLZr82bKzE4iEOO7RJmDAv6DQLkM7pGiCj2MwJ8KX6Xy9dv5I4yiCBl6gEz6MfT00N4UYHFo1cWpUuvg9ZzWYw8ueH0enrKagwkcBpXM0BgnVoUHLYBLPTWgHnZWs/6nQwA1Kw36lnfyE04QmodXckyYXAtJrbrWzWTP0lxfoV6rnWFnkaTKv5GE/aB0h7DiC/jq5JbtZ6VCGFBrgArbB6qHROeOmFUHoc5S1V2Sx+dwGckIuvVHNYtWqSg8s0ip9GnskRHInt0ec0bTVi44Q+FoMrQu7Hqu1DMLZ0O31K3GCmE6zYFomJ4IEuJ5V3ziH65CoCjSsxsqBSfehZqgQxzs0peJvOtDaiqMoFIf0yMWoH1bgznAo2096Yu5l1C81bojeDvheQYh1HxR44UXrwomI3niWC8RjALnqixYiWAZ+XhluIigrjUS7yHuse7Z1hanJzFJnlKhJkXgYSuCHZXA5frIQ25FJ9MBMLR2heSycEQeGRJAtJp8OuYMbCmsy7cG+b9RuH8bXyD3z0fQGQnqtKPYKUnbEvL+I1DJ3Fi/WhnpzmDWK6bfuhCRpNUQwoOoPUUw94u403+ycm/5ZoqW2B2M6o6LGedxhQt36rF8bFiUFYOoXCtchbKDrlW1BXVs21Kalagff8HzFLXQOPL1c/xJCUeJC6uCFpnOE5MKgg5n6bOJIsOqKV+r+Zky2MRWd6sTvyIkt46/uxrR8CzGRaPXgQVpzL0Rf9291hzt2hytdeYmDFV7dhU4pk3ShTFIDy7SGNdq7dlOAgpGXOpaucgYOGRViRHhxnyTHcnASzr6c3Dyz52i//RsTDqUffhEJ1wmzbgFA8bMVRju5J9Ugx9hnELr/JR7VDIb+HOUuU2Y6E4RQMhYCJ7FsROlF65ewKkH+xgYsSKjc7uclHWr22b+w6H2EjEAUcOUW+7hmCt7d2e+rOfrKOocKelrD0Ufs5J5iysykcD24HXxr8Wqqu2xgobAxrVAol9oiYwr4PRk0bcxAjJmYy7P/FTLdCC4wwXCWok8aoo71sxwGxuXEZpSc2IxKm7OpMAV6wC2lgd9w14G5vjbqMBpxCmCucY2uAwGBhMt9DZ/pg/EBrUH0KLRXpv3V7eYQrvZJI7SSo1p5Sr2ApVcb4anPjoSJxAE3FWzTz2MkGP4+zcX68tMAYbHF3wfE9hgqBj6irQaYyXy0HmxaQn2kUyCD4E6QBwdkNYVQuNuk7meJhZc7bjFeNE/a4wA1mtVsgXbW0iHnSQHH5HP58CVG5A1bT9kjn1KckjVid9LOTiCMpVqgXUqbSPB5/k4TS1Ey3FkPLxi+dfP3v6+JU+O9B/Kk9uvFaOvw/zBDyVdpq26dJrPDxK59nr1coHKEMEOnXtZxOrk9Ui0Gwj6G1WUkRwGwD60h4+0JcM7KXudYbWeOyn/NjDhZzhZHb0HqF9dloyN1LwbCFvDGKcL1foiCoZl69xxSxY61sNmAJsmJi2GbA7HV0I6PSaZkB4U4eYhYpP4J8rMmR7PL18lIhb9p9W8SmZIP+YoJTa4qCSX6RMKyuRBzZB2XYpDVuSzxQhUz5JWIEzhOj69Kh6Wcs+/b3taeo4ny99H7vmss9DuqA5H0jGV9k+mT0pIR1Rc7Rz5PxivtmKo53bxKBICxrQJpiq3uOV2wksdf+lL69p7tPl4kuludEDWLyo0AvsPTxG2HW2S3WDiKguTXXuHnlsmEzoA4xE3NNJdqMwlslZm+h03c9UeexK3DGSKBLUnEw4oHXaZ2M3jre32Ny0gPVgwfWpRbnrAiTnZIq4jWjKRIUvylCuZPv5Qes5osJFlV/etE2JocyVNK8YCMedS4sXc722971XeSwwkvuQVk7bEBOdNtv4JDrhlojbzli3P4OAmnGtFndxwHYsUk4Qu3dv4VvoTOe+doxdVlEMrcNhATsxTTaqje54EHskDb3SNDRea35bye/To3GmT5+xx4UHspom9hVvQ+olg67gko/Rdpwg+fv2bC/PqBc8nGABCj9MHWgDhgs5mRFTYKu/YtFrU8te+DXX2ZCoYgA4AMjCeHRE4ahZT75l5Mpc9L0lQHem0B23S93o807iuPOjTA9sKO7evzzOYMxnaWxYZlaEbkvhVwKx9iq2lGmjwoCh5RJH2PwJM35asWs/de2my0rfGMvHiB5CjiGKckoit/0wRLRc5TiUdqIHywKcGDMkBKwaGwr9OFS3R04/ap041xw1nIHzGZnZB+0glnhAAZcBbh9HRnfORmiAOMv70ihU5TO7W+T344l0Q81Ol0rQUd8v/7cf2oh8o2BbxCogkukEztQFk7s6+Vzu2kwqNc/7DTJ2nv3Tw3+jVqwIyDQB2wkna1JPdNw9oOh3/0R9pGwlW/y89s2wF+2Vui0HYEou4UAtiHWPc8tQeBSa5jrAxsCFwAHb2bubMzGPU4QhyKIa/XrMNKEW026cgWp04gSUX5Sk5BA/R0GgpXMxEIUuL/4kRbZD5rHy+2G4BPOw68IvgvXRC7fnQGJsbUudCJAqIkiCaPSMoZ3pgWgU5Vv1xKgh7SGB4Cg1Sj2vgYJVfMcQEyalG73mWF0r2qQZmEAucQNiXyI7a7hI7y8N6Vemrm3y9nTv1RI5r0lf84g5YHi2Rxvy40F6f28I8poOyOW3gZkhAIyLqhRUFpodhVKI1Crg0NTYOhq9DLaZ6kU1blyxI10LIgNVQpoHPRtPul6ezoOmAYhXDe3qhOgcE83LhyUZEili9gS5OiBhhdlL/trT+OG6TddbzSHyglaOYzTcJjDDbSMubA3jwAgrAN0dmAFrFlkaRG9F8BQGSSPIRejB8PGjg8ePnuwP+vz+7uWLV+LdXX+/3D949fJplHCw/2qmG0GS8GT/60ffP3uVyJM5DsPVOUdLCUJceqnEiWH1K3EMX/ervzZaOiR6JSt91zHL30Kan2nMkSK57+S7H/dZUeYSLG/1jCtU1EUrWB4WoTUxt+qzwmFRoIm40bJCOwazCJcpEdIQFeINgy+p9lfC/WSJCz/VVNbvE25oSH3xJAa2BBoRzaXAmi3Of1yKcwgoIHPM888laLucw+O2vnt/+QaClm7kqlKod/Dv/vrqmxfPv3v06hsFYqlU/aqaVkEJBmYaFTs+TQpLLabA0T4DGSgfJfS2EpM6l4+K4yHQ+VudEykUILyJX8jZHK+XGsmWdNILTNYOIgALNLQZLB124OWl8hHZY1i2F4lHnH459IFujJdvxp9hQl7ML8V2gHZ1Q+xlVhC48reZiugj71pFDv8aV6fU3yhn6SpEgdUhB7KLz7piYPNItKDiEG00dZzprsoH5YWNAk72djyChPykxPMH43/7+eef/bbqmbvpiwPcI2QNsB+l1h+GUdHGyqPif/06DA/6oZID0stiuHmjiCv+VZVjfLY8D6/L6A9MAvyQnqMJe8X+6vL0/u+C/IYttKADJqp7KAL9HJ5tLmU4yyrGr/hfMOBleFLhHMEsplwXh0clJ8VH/p3Rq/7j5s3qnb9lXB0eFQO0UCV4AoWoY6CAWPSIYx7ML/THMKBUHBZ7RUttpGg5SzHv0mvFGBPOWH7kVOdzU6sOWO6+PALu8NzkFvgE7eAnhaYjn+U6B8yt4s5lOMry5pv+ygJ4/goCnBmm5sapOs9/+xv70veCc2PVv58tj7bYp+ocgVEpYwIJVX7TvytPxH5qf3q9jcojDBYiRm9yYzKHN+xSL8wWa+3q0fK1peNDsqCjeCuynWfgU7NoD4kAObI1m9ICGxu4gmRE/tNIF3BpcX8cIQ4IImXKyoJaYMh9M4yvJLwx3Tzr41fe6Gs5feItzsK08tgmrAQkGKXEWuIHgUrSvE+G4pFIM19rwSJDNO87QEfoVMDandxQKPVUJMdyfgSkBDBQ8ZIALZtt5g3vyw7ZBKPr++pIF/fmXvnH/ef7Lx+92n/y8dH3r17Mnj5//HL/2/3nrz7aQfbjdy+ffvvo5V/7f9r/azW8y+fdlEYKrvKe11NJyYbMAVq0jkKlujjHI7Q+QuRN7BvUvmfgKNqnXDTKTPzIKSl6jtukKWTR8lTWyOVcjcuRiH507hNw38PhKMAJ3wTK2DVtNE+qOouYtAmtg/5DQSybmJLtlwk+OTHlxTviHhvwiT9fHy3Vx8BrxabIDIRYWjNeKpwQudoajldS6mRprsyLny7Mkw87LZTzUIRVNsBUHOvwoqvAgC+mCymi7vfq25sJaQtVRXoQYM3uQ0CoGVqtn+liLSbPLlfSZ6ggAdw7ri0YOVhHuuX52suyMktQLDjP9JMcdCLfo63HdTbUI52jwnOjRcOLMoehb4Ir/cKcNqP0FLM7oa57vifSz4xbnrSBU3/qnL46rTAP5Id+AlMGrrQ3kFgUSDaqXjs3QCNwsdVx4YsLNlf8wS9g2cr8UAbbkjqSdLJJadMng94uS01UnRQhGO1D5LeyZC964kUJChVYOip44QWzDSd/x0/gRnVfe91sxeNkLFcys/mJ70YA2LkVYe49ke3rlcTZC/uQtzVnW8525bOFBSsynu7111rfM2xckdsYwzJ/+JqyIjj8tlcoAQZ63/V7vr0xmf5cfcKgb1mbd7q+Ttztt4sVKQGYpS///gQLQUuYH21w0IrTCFlBxtfm4OeYr2+LUV3YHDKOJU27Vvy3/Mg45bX7CVhFHGzYCsMAXHFMY5RdJUWNHGmf1lxZzVtwjqg+XmqJGZBC27qEdSPEqBqno8rpl+FrHqkvf6I0TJNoXtpzpUgnD1b042s1Nudbs5ryGuqmTYZIHWIVoWthwrsQxNhi4oIvY2dPsDRjrm2y0GcUmtN6WDx4lsLNHCyGfOQHyRBrIcveFB30H1RozZJWSKoq33oZXK41tnzq5+mT4LrHZACI+8o7g3LihXkPF8Nnd3gXmMKepvIH0JT2uFZ8+8JRqgNr34y867LiMJS+N0HxC0zwnszxmH2SCIHjbN9i+xUOHvzi4aMLDje5lDIeHQ+xt/kNJv4wkkCRKuCM0PWjYZaRXe2WBc5jOKttCmCJHIelMoDujGRQE03Pn0vSir5x4X1b4mAWzAGRh2njcEW8QLv+SpOH0fFWHAWmbSp6VlmGkIEt+t6dgS3mrW89xXXnnXVfb63rezSUIWnd/NGpfMe/2NrEGZvgkDPdvOfmGkfHJwvPbKoEGJ5cvb0wl3AwhJle63PfowHRar0Zl8VAB2VU+OmMOoXh0W9/sziH0kgVCOqeA7E+aKyYQ3WS8I//XVW1jmm+OV4uC5f1iahWFDzt0CQ91lcIdZqhAanNJuSmUvUzuA2VXJaLCpSOItsE7EGf6gvye6t4da6C85VGAdAgS5kNNDk8aQePpU2pjTe0ZlXVWHyU7PCb4xD7EvC8V/5Z75mgBpQwCe8v7Cd6vZDf2bkSlMtAw0WG6WQU4Q+ru/AWkqk3VpZWKEufOvrx8TYufFlUOOhitsaFauhgX1rCcQH7LfEvMMmbQF7wpfX3UT0ffJrtxow5gOSESR94k6+4AW4NbwsilzzCWpNrEG0hfvmXFSa2+baA8W9SJir2ruCzGcrt7UYu28fZMPOzrSnOr3wOPWLsX5s8f1q856+nGt8mnV0+o/wW6Fd60QBNYqf6kFrBWJuYO8Fv5MJkHru+p2rGngTWvdCb78cS0vjlX2cHf3r63ezxN/uP/3RQxOrFzx/o/3o90fEuOWs/e1D7M75arZ5J0fIPgp+pSzDNH3BpoDMllgQ0sceLM42Qb4JtFGrRCSFj4/G89KaAdz4YPEW76kWpE01BiPqHBWcgbdNDW3Y4Ob5aq3HgTIQ7hl8XNrM8n2lE8zLKNEfIUM3OizNiqaMdF0Yc8uXfF6UeW8aMrdKQHIWJy1+RaHE6UIqoj2ssQmqakiOGrGnZG/My6+WIHowCr33S1aQf9A/eb6TK/k9qAMTRqRqk9djpbjcRK+HUrjIjsJLMnp3MiU8oHPSUtkrPauQuk+XdWcBovtwsDEfEXWPYh/6Yk3cY/pT8Onj6x0fPXn47ABQtb6UWl0ttaW0Fn756+u3+y9nL/UdyVcuJq2q5qp4filNZxaTYDdgDqbMFOeuEDK5nzZ58/Yz7bDyGsUJPv+MLHC6Voe3PjWl0enXeVCl7gf7YeETAUhpYeI2hF4yYmM2laOPz/TCZQiKMicgYBy4r1nhHRI0f8QN5vj94e5xzmuHGSvj686OXs+9eHAi1XzxXSteJoqP+y4uXT6IQYy4N+pxkjiBSw+fK1ZmN78Xbi8v3qKBo1mHHzNbDbyYonYM0HvgYn9lLvtoacq5TYQ+F2oU9ZO0u7HHl26MKOGcoUH16gWw603b/0gLir3AU9+ut6O4q318u9SFKYYm93cOlYHtRRRj0U8BQb4vXxf863NzlDTDhjCQF2Bweya9ycvju/vRuhZ9/O9yMwu/RV5owvFvViyd2Wo9uOEemSmUoVldW5dbLXm3kz8/k785oHq87w2WJ1PXmQ+ggOky81ajVAoSdH+Ibw0LrSJZw3pyop9wfb0BXRRQfvhb9yYUJLlgC4/BXEU2qWDPIDeBBBlsbH8KzOKrR0VqFdEq+2LdCpK/N/LUmoD4sj31BckXWDVYw3/WQJRIl+YHKqN1N+Ok+HiIOqBbviCLeFcjZyw5n3M9ns0ranM0AbcYrSt69saF2yvHQr2kmy2Ama1Xz8/NgyNEC3dOrC4bd15KwHiz2+nfw4XYTp1GdYnmJ7QF1gnkorHq/gCT65fCLIDZ/Oep/Iah9WTSBSSLv46sG1NfLHwFV0ubCoWgrHMHx4WsxFmmb1rlJBnLcJIMPkGkRsAronXDPY4xjaD/KUBT2GjBDiLYp2muowHN+OTe5ugbxSn9kW1d8dQfGHzZcnJX4uYZndbx7EUnbVsLN+tibevziW71dnfZ+JXZWziNN7FxJgrPLnXiiKGARiLSrMM4nLOw3FoPkLmBg1ys1Kv7uJgePj1Ch6V1eocLoEtbw+EwEndIlqjqqpH7URi769OMsWLCWd9FQuBDLjear2HH32f7Xr2Z/2P/m6fMn8TndmYtQWqD/5dFfD7CwtZ4HanXzZuirFS910bpc+AN9UBpnT2SRbxCAXeOYITUN22aIP11EvQQ2Wt8bwqckG3EBseq4WY7WlQeQLIubjDMVn/Z836UGVtaXLhAGbpPifyGgXWbeQmUphxmjEnsYAT29mQUoziR2uoQgpOstRW3oOA3hK7c2ZL+1jL8guRfEJTeYbxYYwjhFz1tsy+cj9ZmhpvdY4RFLfajGtVs1Pzb26yXdjLfUSSTR/O7K1fwVOF1Us4i6dQfP6ijDZJViYBH0Bf74TnvAsRqqSZP1XapdwQAaB9Lu9ZHheAigGfJ1TWXFx+w1BFzWHdt4BUhq1F4MuN11QesgQkaqUDduOTaR8NwqBdhovGzvqczZp3BSC81gtxqnRveNrjlcvC5XYhdxgJN4DA/orvmE1jyPzk8OUEnHUgUagJjFxuAFF4JScAqZvRoUU29UTcjU+mUh4Mq7qF8TUN6Y6o9TDF5enR/8x7PyjmxkWapcUMmhd9A6jxxwtL85sRSLPrEYFbJ4te16E4B+7DK7Rc8WMUhuu476xMzEXvrPT5/sP5GyrN1ij+XWX3GVcK7xE1qSqRzeARaFX+DjCDcLm/RmxmD20Y36kTiW/RDtGL7vw053Hu4kSgKHnMffsTdWbITCAEAsZUPbtEkjVUgt+YYb1Hrg3bA70TNpo6wGXXRv2D3Q6z9pzsUZtoI6HCc+T9L/UjaQz1VdAeKwDanJKnoh6qjxl95QobteDkhYeJhGq6AEpDwDlW52vsoQwYAvn5N0vsX6Km2WY2fpfxhVwGndx7bmlcWjk5NgMzFg8Ra+OWhnMjayaqr2k3Etx8JGtDmQW20x/Pzug8oLpmxku+geW3NoZf+SaLrpoEbGUGN7PH8DAqaQx234lN2tVOlSAkzMlYT86kdmA0AC+oANiIGR2qzuqfPvmjwsxTa8kI9uPJUcdF6pMaS+0i7Wy7fz9XtVxrRoUt6ufsTjEfHGWLzUZBrotO633m89tCDRQu7d9GLiyXoFpfyjZ6/2X/ZfPfrDMzyS+OTli+8k+s2z7799Lp/R+4iZ/WH8XGJshuHXhu1TvH/PN0n2mWnJHqb4GZGPFhvx3WiOW4/GHuO2lc5MzFSg1VjYTJTdVE8SBckPSbB1SBtHCrbVRhSfJh00QTuT0f1PdX9s4USSaoXufzpydqHjls5Lzq0cl9iySTm7O1sGHhe5WiIlm4ykrFd0NtRFV3fljKxECkmdMZws52uKSzVArIi8DLHj/QO7ny0OpOacGEKkZrk5pINkT5CxpR88drWynqxFr57uAkQdou80PSBJ4sQ61Oj0QNGrOZheWq/zBbDtYCZFiByJkOPrL8px8xJReTPwA4PUAp0WgeFfidFK+hIZzAkVV0msZTJHIbERBrfXasvzppO6I+KxXRUV29a8SZnPN811EKnj0VWRRtXbqsX1pttTme9w/rCAGMgx8MEe+MzK7uwpeW8kPx07n1k1K/TjDegl8xd3A40Tb35JkB/trqs2fnpXcKm29JSdauzW3sE02UKCJFdJ33/3RPwBGsE+pGnQBp0eBu/+8r5eL2jOQE9bX8O0S5WEOEhooBV3gmdnhaTDTMUgHRIgLolzwWQDhqGiaglzFuuamiuaGzSnTtqLUmoDTjWNhDGAqb8MVqNm3fg0Eu8yghrhYS7q5wJmozyTEmFd4eaSnrYZFirisGBnS15YHCJdEEZJ07rwnYH2kmgqAD3ihZzTQYR6YJGkTB7miYg35glSRDcVcBodL4wNOQW1k+XdkKh17fSE/MQz1+MG2BQBWBc6SXklnlMFX+gOfiuQSEpLvROyzdfNGSfN2AXTzqWGucosAuiFyE4bda9e4ig6oE6HBSoP5qtNuO4xl0BcP+n2J71mRMekuTxOQ+hugyk0vu47X0CPWvYoUi9ngFiEuryzJcco0QtRb+rNEOENX1/N1xCl22vxsd5ZeGtUiXYmGTNhDLzylNvOt8tjmnPr1UAoqQA7xwmZfIZHdetD/cd36apn+UM/4Db2VAqBzK/Lz2ZqDjSbDS/ERqHQJ1wz1zUpSRyHwIbiR9sGTt7COzH0hunxdZ6DOzmJDm9tED3X79lyhBo+Mp2oOcH8ZFc7kZX9V3/9br8/vPtV1f/+4OnzP/bhJCbeZQ8LXpSs6d/570WVclViw8FenOhwm7CQ7Uv37xfRyVvZSS5KGyUHdopq7cZg+9nqtttLvknQawjccjzmbz2C55LLTVudl25bnHAEyPzmtGYzaZWeXS3JI7c438tkoEgY5qanKfXJC5i6TO7KgkHLSQOLmXAvZHBBZFC+bde9gUMSK+9ENVVZ3OiMHQl6EQo0/Q8PrvsSg6H/4eG1nms+vUbQAB/SbS/8928GKAEiXpUCtf/ooP/hs2s+yo/Mpwf9J08PXolv5av+1y9ffJuVLep1JTaQ0Ma+erPAnRvZvLiViqc69+H5id67DvVk70eN2ym2hDrJwSWCc5Paq98ilSpRNFqXmBOUdzGiVYWCu3cDqLVDB6gd9DpBVGqqdCJ3vp2VdExPXUg7tGUctNtqtYimHqPCZCZ2sYXXBNW2hUZ5KxK88G/8dR1VgvrlG7HweP2m5ajV1K0BlYylotEmP2XiVjYKkFjiWzDzhZ12OSPR1PRe+fGoLKD6MkWYTqwuxkK87rU75U5pStV1RsUVdr5JQ6jHWbohQzTcRZ8gtMu3CrzIzda1y5iWBOIOzLvpF1Gd+sV2fU38PkHbSiGEulY1bVf4YSB8HTFIxe2D+eSu3x4Col0D6YcwPGi4dblvn1OkhwFtO9Qn45YSmN3kIFeVEceEZ03OV5dfWGyZNRpKRU4SKiDN24N15ftk7anuzpJvlqKpPA92x7WFSsxBgtRi+kWq5tBfV6Ns0VRaMcdXZ7iJMy3itWkXB1mO6RQbUbvqAuS2wO+VErcxKDrf9c5vXVZ0hcsXhN1nD1LISdexucwakCv0J0mV7wSc36l+K2SSTSK+jPagVf07iPteo6R1p232U7F5TLqZuS6qdbEk17x/gO01UOFKhgoSCZjxA8Z2xayF5RyugV1Xgx+ZtgZzXB+TKfUfXGbqc0V8cVvNW7ANBBb956f7f4FFSShbSMwJFaiQfGcjUhHZdwbLLNOSI4VQa77G6b/zilyIHK7D6UKYS5qK4ABoTkaj+3KJFd2OB+gw/BIKfrMg/VzdaYPrqtBiQJwgisr/1PwIjwrzsd77fLHxA8Miy89kH7ZgjJrh/EOfNmR8QgeAcYwBmCWWnYLt5kFrZ5E5w5uSrG2HWJTkb2/IwOEkokU8gIrD4VUPsuNg7x0Q+KBhVzYPekku0wb9vEFqPeLSIWngeUxBeaiQ8qYHnuOoMLx+O6Zi0R3ZocEkq0HoQRYAW0yl1Xj5SsgHQ8Cthn/9uoQ6nexk8Od2fZhEorB9ffkG6D1T1qhYfX9xEX68kuOh/n1mP17iB6VVmmJueNOVxmrAxrFFYZ9YVrr8lIV1oRG8BSux9gqjVWp4WxlLkJp08wIfpH10INVQzyV6KVcc/ldhUWkcnQlLIZIdI9dknalsh1KS8rcpCqEptNbtIce+h0zpjzvMBb2Iq43wHhMlAmbHwgC08T6WSrGo3KCStvwTYkAYuJmnxs/z5Xh1B0bqxAm2jl8XqfGs30B2CycRtIZbxSSJN1AbqCZ4xnOw7c52GkW/tKpJwEu2leoOwVWi0LD+dFqRDnv7HOYEyLGxdSQLIsKGCnqg070miOi2JYHrqkFwodk0rsttSKFkK9lsdHZz0ku+7ZTwnrSy8jwAzFl5wsONjjUGk1z+BgFgNvYrq0o7522MLbAuROITX5X1xVqEyC1VVHdo15RGDv2lsXIH5JTBZy7s7h3gLHpwP7LEhmE0rMhqF8Z9JWjXi4xm/6nBMf3l2jCtkGlJ7ikyxrgxnbJvnm6xrfDBVcUa/lPFa1azemY3hjhUTHTNNY1ggS2npo1wM6iLxrvADGUctYg5HkBtvw9F7mOlkZQKtHpJYKVWAj20CV4OkGTRdLXnftFYCUKXunkUKDXWgGPyV61eCQlHDob6IDj8zqGEkgXzx/gXp+DbqFcA9dY6FtS6EZtucN5VCA4tXfXZ9j/VGWC2S2dwigr5IH03FA6Q916vO1Ax7roffuKO/A8PmF/gxIw/dh0A+AS69M477j0jrdz4cwyHkQ5TUCdWOAzcnl7/83Pi9qQLff0lqQexPiceENVk6jHsp4qex5e8kyRlUTSnLgQKVO0gvOtICKGbagDTmc9hBN2gBMkHzZBpyaqSpx89OnqgjKktakOK/FaGUD0NI9sILfj207ei7dM9msjP6DiDnCjF0KG2kE/I8km41u5nIqYJTVqDAfFlqyGY5vVdNsgsOM2nOShSTz6p4NMZUXcAxD4fTqMZjnY6ZrnPk52WQY6IT9hx2p+x98nnezqq2ZRPxtW+fKrHRXCH6IValysHOUM0a2ocQ3J0W6+tc6wbBQCxmYg+xItukoWX8riG11FExHLnFqY9n/eIFYKW7mujOXFQOSMObUfG/KtyGXMAszLy+QhXVdZqMPUwb7vI4qULaoac6rLvQyPiCHqFcVFkmA76jH1pCT6IqfVCOnrNQJkUnjvDb2oZs1RtC25aYL4zlicnLWC2hu3clT6Is+7NhOClP29E4y6Pox5GZhsZ4O6BaODUATwTFnYdDY9oijG5fUjU6Fg3bA+Pqs0wuXUA8mCpOqQOK9JLdwxl3Nu8n71bzfyM4N3LgH+3DkmEHui54ZCo/9tG5f3VhUcjcHWLzLbwMu/UAPGd4p2q89SIpbnUyEP9sc0N/8To8pOcGF9keBgwNqqgkp1lczGH00uaOqNLeFSxR5sgSbLzY3ISbdqFVVZheMLnAjUrCbzMAjzidq3pURa5tlVfBfGBu3IerpDn6J1n21bPua8H/f+QMgA+gIP8TJSR5py9leNVHp0CGlDB09lHd3xnJQYNdscRuq46UMNEAYjl4kjdG7NSGmmbeiKGU8QmW1XUkiIP2lPWdDnH9ahQiHo7ihy25rGnwQyPAeKyEGT/gf6kiEJ8PBbAJzKx4Sye1ySyScjmEz5H+WDKRwiK2ayo5LPKmsAtrV7/MPwwhoppQvB2zWxReb87kPq6DSGwnwwlgogb7265i0rdKuQ0gtsNuyUGtCM8fXbPqeH9LvEsnF+wDXg3qdFWsWqyB5S87Ch6Cw213LTHSw2RM7NXBkuBa892IYjhOapzgTkiQj2L3z/zFl39ivmHyrHd5ntdkt42O8P20rhELnU6GQCwQYG+gbX3SZErKAOmq73V+MrRb8SEb+2fsNAruebRw2nQvoHNEqKEC7vACHvntw/Hz6dnSpFJXWKa0Rk0dPSQBzLFVEIfcPuT9kGt58bQNaIz8iPDlaWiq6cyuquQGtMG65Ek6AdsPaMT+XKOy5CxNP0ueImhAy+xwk5olxL0qBrGBIYzshGvGW77B11jjr8XLEzrDQhOZMEKdXzKGgyrO0xqxhkzamH5ShORw1Wy4esX8tix0WCMtLWHJ8eMpkjhwuXk0+eT4RnRPp+zyY5REvUK7jB4w6fVNzN1TRm0zIMopML5Gd5nb1tA3QErbNcWu4PwmtRN2EEgbj4Ql3IlqeWwGnl+JRGuWLouJWLhiXccg77b4kO342US3b5ls5rk8VfPcgBH0vG35+X1YUdEx7Kky9WViB0ndVAZv/GYqzMMxDVLuzrXwUrTVMmdptjboWmqiutqGsBaMuZAY6CoeM0N0Ivrcb6nyEFQYkEmrReAmWNilb0TMt1gD9Noia8n8arm1jdClnG0uHy3WJynyFFglsSuixyUw20OZ4vM8fzFYmd5DNVoWyMNH1OUM+0VspcbSPfq+XaSxt2qSb64cHp561nHWzEDIq0bXD+ZWgxOloZcc+UmJRjYvqDaTX4syPelE0sT3MR8ebY/p5wMU4O4glgmIMHNxV4as8V1LsSe6RLRaDEjs5TqempyEABUNuDJuPjIO3dT00cdyYjuw+B7w8FNiXS6QMDIjSI2023iaC6OZicnZy7bZTOlMX9Wa01lu0RTZ4e/2imM7pL8BLuj9MoC4cMeIl4SWh4V7IIzlKx6eFqdt6XNp9jt+YYorD2+0WXeBQdAWTB/PqUexXhE6zgjhWIPEAsKhbUDzh7hHYo7encKxWfdp1A2gq2FREZwG+brBkewCV82lxUJxubr+eDzidNBjlvzSxYf65rGCOQvReo4X13w1HDzHX0oKg0mHNgwDbnDEFQuQ7sI20ER8BK0W5d3WqtKt5JOkhQWdklB26NylcUaBAXidaNC2jsNyEdCBVZOxMLSOU2ZfHwIMJOobAWFDBLH68KWUY7dBSTL3KCKciXuxRsQZSfSh+82OK5PiuePvt0vYNAIDLv9Wzr4oAQaFp1ICae78DsU5ofxybI4kOjQ4uJyJTU3l3WYZHaoPMUtWTUaqeCFp6jzLqeWzTBFZSOnCzHnUg+pakpCo5KWiGFMHo7gYtXCLTFMva53/AlOSjdBcgJIDgferbebHvDMinevLdtbr815keMRyxdkZibHIm3mti80i8Kho31+YeW4MAUFRbYg8rsPtne0eC/Kou2t+J1HYKwRiJAAgXs7GPTexmRMYMHXMiRGR8R4Nrgjhm806crlmq1RYFOhqB5Z3lP1W5NlnA0yRs+zfDRVwRpwrSo/1wPBrlCC3Xb1/gCQSywpoqhjDApJ8QT9Z/FtmTrMQYJbhGK7jqTiH8T6X89aLKBZQpuTs1gVQIQLefFY7cF9IQz5lKn4fRaSPyuqqH7Sc77gHyDxg/rtkyDIfKhNmYUzwnw3ONjLT2UC1wNaKjNGmJZAguVfNxQRbINDi+RJoUgX2JhPyPJz2b5DqG+df4XiavtwaAK/i6ndMjA1fEiyTD5tehLjM603sGRA0mmybR6Eg1DP5WUGmGYo1pA9xML2iVANklw/EN1QiuerpESbXBxfXiSnNUzOU1rr52exKPth40znOZ/KYY00A8GVY8X0QuNJoDEUyxZ5rJjq9mNtnJCh0KUlbGi+KbHqbUZdYkkcrbWOc4LczrDcnY1xnx9FEyUp5n5JZTHh2fTBdmRXSzbfEZbZJFA0ua3NURJ3kU0ADM0ikOLLgXtyVJoDsjqnwimbwf/8AXEBzwfDhPwqs9Dg5IxGEZakJRdxAzkg5ZSumg+1edFt3nQ51DI6FF94CDXg4S5C0ZNfMBqIr2qj5+oi6NVNrb2eL60Jg1o19EmKTDwhqlR/NGFeUVRTG1ifBbqaszmQjVs0G1pbj/IHNj4KuagyZLxoJ06we/sfmJndhAXYW9EV17x5H9xOpjWgQhMzCqseD+FGbqbFupgZ19HteRphZnSBnVb3jJBq7ZcPZYd+EeRBqYmAForiN0RVwJpMDVIZWwhUPIgraGyALcd9gI48Mt1wKBlO9IhQtX2kN8ccuHDI89rpXOBscF7B6RBzjOx1qphftIa2NK5PbtDyoOQH7ZsJXnhH20NJVAPNdLktbq4RGpNFVSHWKJi8IZudPVjPXV+IxPZHw1FThcStwTdDQsx73cPlrhXmzp6Els2Yakq9vIafLFrjVtpokLX7CyetcF3A8hGNoSArAhLDMPnTqnMyEYjLlFzpHjIEFZq6jVZpMLdkITdTDtnGjgcpM8JHvbttYUXI7fLT6TciEVowKz25uMqv4cYjaVX6piLWwKCe7gPO5mTyaUjFfFHFD5pyYmnTVXwKVW84+QN80wnJGkmx5CB7QyBOtpD4TGXoAUiXKBLBJL4NnikQ/boGoHKmwok7MdpNGXMm3wQdsDO/BtOv3TMT38ecc/haiOnv7lnJU7IKHP2L8ImrETXeBlc2d31WB8usf8bE9uH92W5uCkZ3ycaLDbuR3/sIQ7FfvovbJRnU746MZMNGc7h0Anu1ASux73nnWTqff3lJwMpLkqXkHABnkrh12h/tLlaFmhqcp1W0yvFnI9guLQSiXnogBcggZURGOAGDw9JMCwBM+96ucAGyNVdBROB97XcXl8Y8yldcKon4RQptD/jlG2VHLKm371Wti125RLsIo+iBwW6KyKV524gr3b9l/4FxGypAsqMrv/YbCKe3VkRrBoE5CTd8N1fDHmvPOQKU2Kbz0VrxhCeWW2NpAlQaDpMF0yyfKIkVgfFmTu2JIzA1/rMLJg5YWaDbfibnXPNOZZ0yaozakDNBynhKkksdjbfoSKxyUbELROTPU4ucVjYORdjdUE6ATL7kAemHRScVYrS20AS45OPYMcSrLdIpYceyKeagb6k+E1ku1vn5rcvwSB8vzhXgPLIBPcDcHl5O57ADzjQuhgjbiFhdXQnrT5utsxBnQoCcLX/A6nSde4rSQDB5PRPyMw7Bw9/pK65V/wv+IpGaM8YPhc2AhYldQ+fZkCM16M72eQiIICh/4jzlQ3yq49saGSkuoJAoVqX8ldwb+KIR/Go7s7EST2woZpMoEQm6qdOxbbvGwE1JUbShWMwqUu2gZSm91jRs9t/0CfG7z7FeIc0AgWIhW2JxygzyJrP0rA9u1kB0I4zoEKHVqO9QHLJcvnc/NrN8adqGkahTEG0OPFuM5eZ8gH6+bOmjskUojEVp+7pcdQiFzHdhLy/jMNrkZtlwGz37BcTmm2VNQPinS5tJK9rM7Q/MnP6sBYju04BMRZzzrZGN1JtElgYVto+tj52PHne/X3Zqbt+JY8Q2FHm9rLdS9UjBdj+uLGKPw7Dr+ip/Oq/piFJU2BshXbock6HZsYA87HZaum2tQC74HyI2krop3dU7r9zWIQid3qvb8oCbZeJ80EBZG1lrrIs6Uehxukw1xbNWkY26Dq/YBX9H0XsHikP6Zi+jui4rxpUzOidhYrcuCPbG0xO2iUhU7sS4bd1sHaP2UOmgNZcbGbXyvFILjJlLd8d47taNw0hwAGTHlOI9kFaFgKTjuHki5T2NW/4QLp5HyOJ7mvLlDV/7ftI4MxBuTgXAiDw3HN+sLDaSjSv2PRxZUbiqWlAnq769H6xWV/6QetYhgHxNUYZB92Yg4mTlMTRaVmASTYD2S9rM5phB07pMKgAlu4YnmVNnRv85iD2/kqZ38E9Ei1xaQD53Rk7WL4RJ3LsBYb5gkxj/R5a3k6kG5HT8L1cn8/f58QeFAdXsHrgu1XuEtWUs8EtEUC3YZisHZKpEbvJ7QleFRMjVLNa75TdlMT4aVtRPsFqcGGohdJgzNxaimWSSelSO5BeoaNnbLOYiX3s7CQ4g/tTGSom9Zaw4HkDJh6mbGi7UgRZ+Nwqyct0tL/nISDzaYSzGYydHPjplGfphDCFij7BkIDzrLa0ZWLZy2SfgIIC7JkbcbXScm1hzlJs0Z6lWmntIF7avuynl2M7ZEhDozmeLnE3euYbFYU4b32uZcePkZhm3Q9u4hJttsljVvuPlZ0U/cUg18POMh7N0usUS5qipX2N6LFptv5zJH3fJrmkojcFDvsUqk81lJy5Pz20lTF4j0Bjh2MzIAWCWZPZKXiAVpjoFNKc+MNwuSW5Tr+ZnfG9XpvzuAhlJ7UqpX1iaB9yug7xfkYrKzBKgCwF7SOguS4wtstJWGb/7aiw4NWQ9bR6u2Vj93G8u66BftkqMmsDFJdv0Fs8dtmPEMauyF9qdBFmZojBHy/brZ6PqbCx0DRQ1T5RerNDyfSqtqQwz01m5nUlIIwIthmrazXyKZkteQfE3YbXxFcxAx17eI4fsp/oE3+0QWShvM/L70SLjur1pL1Z/TLButBAXLlvBDoafk1FQZYpU1qFgYw/ym9tWYpglg2J1m064cQDjKvXa9aDhy/j3P6TkNQVvZvDSCSgulCGNkg7Nbvi7wVHs8pKQvHK4JXHmxf+n6q/zK4oYjJ66e4BosfhHMJXeWp64ht0JWFr/gay9pYRcOVnOEXH8oXxb3BT5/PQ6fSstm8M8NiHgE+RIhL6TVG1n/CA/FOI9mHFZqc8E3JUXjPOZnzQ9XhJa6wing+bj4yXxwL/EQ/+JUal/GT74N0aJvzyAy7azDjGxqL3dZ8Bfd8SZcvT8uNUNiIfJx3rgS+HEgLpjtSSagu5CCl5Z81Y9QB72KCc2xypTBSTBlujXnZpFeYks5ELMbSjUYzCzCDayygobVeT6R6WWU5gvXUHDkCmk2YgX3TFVNTDx5rs/mGZSGasLtDMwbeC4wuLNVhIR78a/P/VoEs3F1yQ2NRfRjE/K+AAwOKzPaZ5/46Mveb2OcXcY91/nroJRmG9Bdv2+PybTia4uk2BrSKbXIovSZQPh6fFcqAPRr6bvOtqRk0Xnc0N00J2qS4k4OI9t3li8+Uzj5d3omug3qLradVyYoD5M9E/W7ggO/oxJNsgOOGho6vF9AD3E5UwM/bmjf1q5FzTrk7HVbVptq4ggITg1RAjRhZ4ZEP8BRZLIkUwq8COuP6DKySLfPBVit5Uc+3TyctUoGD4vD8sVVIUv6JQ3+Z7Aqz37zJpqHUXC53ugEHxCI4iLBrT5u0KZtxqfZFMi2YYYBVEpSvFo+XISRHmXV+SafIxkVGIyW7DndbnHAy75VRrlBSCZUWWEY+ddnxOZYniigMO3MgT5/BJV7AvvKW2Iu7PCKeyIkIPSUU6Ohs1fHxgORAGEmmSMfDF9ZJzqTRoPMgDkWz6Wydy7lB8mc2n73EPAVvMnlkHp9AVsEbEafvVCC+qGAFA8QVY0reAAaqHr7geFSR6b3EYVj/SiqdhG8OFZ8os38fj50Nad0Qq8YYWYolsjxv1HWJdSJR4AVLaEbGRZQRFAQS9A09k0bpEUZWg04B9nobplpktTXcuX53FfWuH+RxdMZkghsdN8XUcxRq6laIvegE6P/yjvJqHehP9x/1itx8ipPxvqQjarTH3qHfEh6e6G48t1ipQc6xopT3JsMBn/88VLMDhzt5zEzeca6BQsrVqgLAUA8KRGMzrm/zF88RIoCL9iSW106xTwHmajot+GRmsHFGMSMO1CXNPpnnYChRpdePT8SaMPvXSSc0llE5GLilsxRaGBjP8ps2dIUeQxrUs7qeH9UwmJNxcRsUpC740+naadihsLm5lbea5OfasA3OGxoE9QwsYfdkLKWTQvqEzYQYViietB4qm5gStu6L6rEDU8dSwhaR3Glwi5gnQyFG8Xi0sfRCMSfwNahDTbq5qIvb6EgYacRDGRCKg9X6B5xhkyzjoren4a5hRYs78x3jpgehdSLIqYCl4gbf41wTNWI65eved1mMNXwuT3LXjPhWyrbROSOIFCYe5RehXMmyPiw+37GkYwVPDyMqs43k1eynY2l5j02eyRsB3QFrD2CBP8v2czjAO/X1/a94IJi5BwxgJnKAD6M0ELXFvvjZBsLbYHIXbImGixacW+SR/Ah0g0l73RDQpnJj2v9XppvtbXn4q9yd/2pncno7I6LH49xceevQDl9MR3z24/66etR6NSojmshRSLtZB8/V6OJh9PVleqKpaz5vFSD5sfL5dvBeH52wtETylFIVN91dfE/t9lqn08fHevKg/Lw5N7h1X1VXk4OZxWXyl9DI2s3b2i1ErFHl/RZjmPiPDrsdb/4sui6tEckkoExkploswD1NR+WjEk8I+9nCUUzLpefvXFrw/fVeFPvzosy8nhu+He9F51WBUpXq21R1Jz/Lfqo/45LMNfZdHhl+w3lcJEuV/3NeNjXxI/Pn/xql9N/lZW0+pudSjNj//l42H10Uvkjcvo46fqOLFSSsz6kHb/4SgkViHxRBbmGz1YIvchHvobRRffntyLpwanndX2mdfxmFAIeWIi2Wb5+txOuc5CAaz/5bj/wA5zswFaAMtkHTYlL8UtT0Sxvbx8H78Ut9q4SpC/MPG2qAcREYRd4i5axs5MmYR5dbl0AfOFRa+Yn4G7Sa+uBDMJmYm2RRyVtbg6Xx6Xer98eraSd6EbIUjezZeXgac/qDhlsbpbvAHjcGznGwk0NvOU0p0BM6xo65ehpAQHurzknC/hKxvKbc406tiD4ed29DiS64RSnAhVrxTFmvSJ/sknk799Mr37e5mO8rsAZ60rVHh2bglUi68QkpdwbTBTFQdaeDP/UZdpVzSnXp8BvKWMFg0EffHdq6cvnh+ApoiSRlN1xcZLIQ4UihBGSD45wpnH3tPb4Sk/7Gd4RhDt8OIhfqy/LEZKkvB6qEV7Xm2GWk1Xx5n+MOd1t/0JbRWjuim3ANIK8vVmtcE2ozk6He233DGhnu4zV5srPJL8IVJaad7nv/nsUzwx8p4Jn3324LfFNaiQdXgQaLGRgSIhE6Lxw6lmIm6y+4QfM8VdWN34453PnlTl5G/9fxU+qpMl3D9qn5Lh/ObFwauWgULf82Tp+Y/L40XhAq86Ujst865pNsmKGY5xQCqaYKr+zhpTzmav56gzkc8b1OeQpPPuuxcv27qDskjGgAEAxjED8P3B/sscAMqmzTM21CgMxvC1PAhzUT6EaIsUk9eksF11CGdanMSLMD9hG+czdmertz/uWsg9BUuP9nQS4vma0ixQLGKahUqzMJJlhQ5pSXYpLxsyvCTmgRDES27eb0S/MQs4ni5lQ/r65Ytv+xevlYdeyu4wCyUCDALRNbw4iaDI/qMSULm4WIk0bxC0UxIbTT1CUGWmDLSsiM1U/8E66+6z97W7B7//fUiaXV0tT3YphlJdPXn84vnjR6/K3/9eZ3bQ0e719wZSXYfXUMfccA0STPHOdTy7+MQkiBBLZ+soCa9umumAexJtu7QRnn61aIYg3RZ1Lw+6J/hVSF8juGUcLU8EQt8iOX2T1oE1Kgqe+ld2qMwGwjpFu3gszVDUGY6V4Zqiui/TW8UW+2RPxuCNhFLFqfdrnsEsBYVy1ZXV4VqJD4V5upaeWMq0bsKTskN1irdPPk6wdtTZkieMO/tCFYvrNK2etZX3h+novVbyjpGs0yy8Y9arSBS9GdG4/9yEbPNVwRRhtDulUnDS06tzET9XLkOera9mx6Ic0POcbI7CRc75thds5HQP1fty2V5KZldVtCaZBoR6utbf6amAV0wMhXS4uTuW/yaHk3IqW64cuqZ3scS9/IvnyhK+fvb08SspeVhKMS10WBfboBg38e1gWV4CcH8lu70uMjmlbj66WPRRBgc/qsMj1Kl6IhGC2tp977VKluVGBKD7FxJoT6IAbj7qbaR/na9O8Bzk1Zl8eADyjzg6f8U/5UyPkV8dyuBUnxRVM/y9hluvRiCr/HeGA0v9+smH6CbzdPlaBlyFGPpnaI2QrjUUDh6JkB+zkLwpq2sFrSUpuYVHDPxRqglsK0LfTWAiFvdEli5cZnw3P/uBWYAZQE1G7SYXyKRGoAG++OTO5hNxKUJZKHXzF1zQQC3RcrykqtCQ67AbLuoEFJ2tk7PjXY3SJGDYEQW6oA6DNG/GBc/42tYGdSwApD8jgUReBfMD9l7YBvxAdOD8vk/9EyYAWsQEwFoyfS94iW1V75LLUU4JmZ6nopNRhrEuZGYVg4aYVQXdJlOlODI2Atsf6UqATA6Lvenh376CuiMH12Pckby2oYDXvFELuozz12Lm+lP5wNKw8mQHvd//nbizjtLUafzWdPZ6imgApvns0PPb72vmJTiCoBixeEn1kGQh8BnJ7Yz3uwosW4OtvI0/MSdRAPhHOSAGPK+okNCCoW1p2o9b4bQlKPhbjL4Q26dD3yCl5q8oxKehUVENX1HMqYlPm2yImmuhp9lbeLwdvcedPUmUGU2h0zH9EZWb/GQJTsWndOwSLy6NMtcKgu3cbH6vkLi/hA6ia+wZ4DWGOPZYfbO8ZIh/IIw3rGEQoPWsdXNJwLuQZgCGhCRqnhs+c80JmLoueUU+KzGo8eqNXy/nu4NqvP3fNOAFym6SC3xVt4Cf1NAU+mRCpSYkHzLDx1Egx3XlT1q6kBu3rb315o87m0fexOtMbU5RvXcmrFMrQTh5CCDyqSX1/ymXMkVvT38FfROt5rr/R2Hk/0rY8Ux20cOTFFGdVZiiPT4vWj/EcLQ6WXKJc66DC2MV7vDKuZR6fbY6EkVF/WyrFrPQeYrUUHRnJxvdNBbnPy7XkoAAyE/+z6Pnf3wxe/ni2bMX37+aHXy3/7jAUDiGW6q8+ubli+//+I0byMdTKt9SHZrZVkaqngz48/39JwfCQjHYgUgTc8MbriONmJSBmWN/DIqoH5fKNzrrU/Qx7ato9wKVjd24WtFOlNTKTCzqbzF1ZSfOsoDIk8m75cbNcw1m6UCtjunWKknOAPjzSPLKcBlB8iYLzSNiUys+f2+cW+ebUPVEJszw9Oxq86as6jSRDSxNAJ8tEdMYKGqE+PUPizVcOhSS/MnSi8PzohKC4qWMYr45Xi4LU7sCmrROqPgzUZlrvZRJ+HCABNk6ZU1pLPqmJepc2lxe2tfr461LaotmWp8jGcTqaW0Ug322wlMsPhfBF7PJ9+zF4z8d8GCEKuBGrUvGbDoc4tZAyP7ODUcX3xIF5LVgieaqHrCnQAY0CtxmM14u1eDbW3q3ONJ25M9Q/ptdLsTIRwGq6/USMyHw3eLo6vbQLYB1z+ExZQhwZVWDl3Pm8vR9Dj+kt2J0dY4w1rfFic9BK078OSSk1lY0Evgi67i/gyYzaYgyGAd8IlrHTHaW8xKlIrD4nhSQfuhkVJzOlyGWwINYFEV1W++srStr/KBjFfd0hs10naAcqxLOSLeB46Ec7lTokdKkBpWPqSZSz1aWb5cCaQkVTqyE/m7WXy8YVR6vbrLgsYjTeBNGqAUnEfvYdClCXUu1ueE1LGxffgv2rWU8Q7KQoe7E8Onzg1ePnj3bfzJ79N13Bz0DJ/lX4X5y+30WjB/P5W13+SGzR+WZAVZR1x2d6awMCBTBA+vbIFbtdsLAvpVs61J60A/bWGctHXqrpL+ljlKDXEiHxl+hcXs2bDn8TtiWCaM89KLgTRs0Ikdqu3g9y37VumewGXaeAo6Y3803ow5l92aCbJp84LfiR7DXfjHyQbZAxlWFtOltqD20f0m+f0j9/AmD9UJpB8Vba6Mj89XMscwjskGctJJt/ZL8MKlBrsY0LiE6DK3ALKw6zAXKhl0o9lmKzZgU1E7ccHYa1IhUdXUTGDn5h7cBUplllgFxuo/l0TTguhlPpKJClV+Uz/BVSTIW3hj/DpkXPvBvqYfD/3sl+8oJJKysufnZu/l78yHhmxLaHNf/OPzRMbfoVGXsnWAsfqa2ySUgmyE1m1NDdL66sjzDusKOaslKJlSb2NTU0a5fjTNzqoRD+vu5gc+PXUir4rG2I6ANuB8Zt842n/7R5AB76qgAMeNsIfdlm3xD3LbvhnpYMfw9PFJVStsEcsgTtsfNEvk4MgIfqHDkWx5QDI/U2ezkvMy7AKp7byfkiwScUwTktQbG4Y+r9Or3l86JCghRY3H8Rv1S2zrImgxQmKJlR9YdUSMkEGR7y1LqhsffGkzE20THXNeYw+2wmrj1HOuIuky7Nr6cQZEpiTWHHgh/x5rFGUQjzOEc9LCXYKyvfYrrqSr3+NYC1q+1xcPGcC3S9kZ1Xsnyp+ZqkC35KHxxJgV+oMA3ssqF1fYAJAGKfIcfkqLTvxj5UriWJmhIIoMouLxPFNPaEgYNsQmCKWSZ2keiyLR9p4MkXFS3kp9tS1eOKriYOM3kEjhWPmohf46ArEldL6JfyMYmrnf8oCV54mwOL1rdxkUmkbxIlJE07ZNWIBrysPDJqozbUYGkayIYBlqeXpu2mN4u1q+lO8ipbqC1HLeTDdl5dFrBWfTP3lsBEGqowp7ILaYUhBMhAXwhboRmxUVQ/wu88IkiRWpPy0m2PE3LxDe3Tjdkgm7J7q1E4VuQopKBZNOYehdrWVdQWHRNSm9EC6ARNK6YOWgaXXQLCQ4myAo1HCwIyvJDAYhsatj6yopllzIj5g8sh3sRi95bjTwsIHdjkC4mpmZMCkIrptf1rOHpUJOh3+XvpK5DYy4SMShWtYDtNFBXIhua+nDL2ZWeTq3gwLpUWXmhCMWeQFv7mOmVb8lnnhiZXApkiIFvZ6QlbBeOtHcEZkmA1jnfvJRMIjZARQEacMDwyxEkbmQamp+xDaSGm4Bi5BBhnGFNAsDP40rXhjjkGAz9tlmHzjRWAnQ+Rfb4jx2lIsp6K92E9UIxQJ0+LaiqRl7QqpvC8c8bxprT6r5G17LXx1WBGdI7p4+TGpK6R+xu0IHZiPqQaBDKKhQg6ysq2KZH+oiip2rzDWdh+Nm+xFjOVxgfsptOiaWnJPuvPGbqwM6vZNNQbstGQbXYRY/pk9H80gETYQBuO5P0sqNIhyhC1U924ual2FZ1zz9ZI7ODwkLZZTjkug7BNQQ64VJJFROFOnuc5V3p8+TRq0d/eHSwP3spWon9lwd2u95cZPoWOwQgBNVZbn7oOoU3pOSYKFpbzr0qi0rtlv07tbINDb/aP3iVqv2Lb5++fCk+WdKUh7S6hOrFoOdnfW6ARjieG6wzPL9pNpC0Si6VS45dJ1gmJxIXsm6AuFd1Vcu13+n47J/g5jTaDFExvlPVDJOCcH+jFxx6GAbgrqBdKIQHRW349S/XKS2jbH2hrBvXAy57k25v3NcSX0+GPaEjM8un6zo6oMqaPAe3DHPntGbGqJ8yPLamyCK3/wUuHc1QhPkCAYoCuAn5T41kwhdH5RdH+xQPEAJ1Ozh+gKmb7mdEfcKEKYTk156ByYYkBnbkNi8lwo9rv27XFkhBKuVBs0yPvI1tZFrXLecNeYz3NNe59no0d9kMT0/UOsVHxGUEPQ4ewcQFdhE6PLEwEt19ajYvU+C9G91gVaaeiadHPKgOM9a5MFCGd5zboC43Cmvdp/VBnaXeNG/FFC7JDJB48OfThskMMLEChFguTuhB5zBQhf1iXTVFmRRKbew/+mN4tjhtaZnykh8eyC2KrgO8n+BVx7mA2pnHENubFJibHZCywCu+NPY3zwoBAwVzVt7fSZMbIi2FbRoAGpC8hC6zToTIUaSgDhqmmV6oYvacXL292MiCM0IXI+BwXd2sZ9kKhmoBPIFJM3VUFZ/Pz+TRcIX/q/UV7knb70iXq5vvSGXILoUcb+178+Zs8VP9cXUkpzLhU8mVKn/+fXmhq2Un358dr0Rox9tVXFSpVlIOve8Wa+HcwonCKp9t1NkeZ+6Hnz4gg9ouIsmkJMXweDtVPVaPztbUM4H1ApDU8lXD6jMZB1y7qfXppux8OAzzv742vFElZD93UgtJkiCCIqIhlpBjP+pK5n1GLuHc18UamRhaW7GbZn6BaZ2GTgXo8+KfiKTGAIP62nQkpJu9FQ62TmY6oGa2AljOcngS+Li48aunQb/lZn0cAQReYGpt9g2ZgQMSBbzqTiQwpWZDjWIvhjQTivsHhf57XAwSKk8Hiq+v9ZLWkIP+n/V0j9+QCjKKcqI6dZTv6KxkWHvoNFcbaVTyT0/4Gi31c8sz2t3FeSVPD/e5gHCh7PfJtiwXb7l8aS9qCcNXCy0hzqdfy1dwB7i0JAUQNXsi+3adN9T081VZ1bYe2hU7nkoF/eO2Hlp6gDSYeyg4wXDxAzMeDDTlYH//T7OD/VcV8jcL5QYi0C0xHCyptuwunWhatPhputMtIoRCrSICIe4qHaDRbIAxlGzPra14/Y8lPDV9FK6Po5uj1EbAbpqYilIWqYZpridR9BNgzjDLrDCId4oojDAzLh2bTvbn4Vp50s70eX4EDwc3mcLh1D5w5VSqah00D/+DpjJJBnK1/mFj9zW1CrbWaQu2+BEp2PosIyT776v55o3CEUDCKGB6orCCLUoODSnMRJpCwTcUGPeYsggzCJTSC15/sV3aMV239Ra0cQ14OMpvTM1BmoErhxR0WPsAouCXoR4Gx0DpmBCUJYkQs6JnhqlQe3kvtWIKJ3HYOYOzIIrG3h7unelG6leXZ0u5oitDWdvci2k4dtRBrtlJ1AN0/VEaTnWHeVuruWzdRbLmST+EpuA0Lgv4CQ6yWpbimMmq5TVwrIwDGYFUY0qHonwwgrNUUe0oBhgNVREQtSabmWF0aORx3tCod0qLLDAKFa8rzItUU95dmQVGjfIKxStIZa+jX+HpXFOseW1+Twch++L95RsIMiZlDkOKa7JY0C0pR2FSMl1HAkrWOkWYkiR8KIIvivyUhAm/BG3puaZgtzPmB6VwU4C6JjyylhGZElNtMUi6/WQOh2rEMUSqiitCrmqLqCVj4KZZD/LVy5mnP530MRuNqod6ep31vkyuzKoqb4V9AyHwU0urKlnZVoLVZyjPvqVa5hwsse1C9s0icNdJvgx5Ar64sA/jENN2JowyzoIVcjg567us2ob8pK4lb4dIYauLD65eglHUAsgcAyaibL4PoA6Vukm4OGqu7iuOhRTSgqamVpxJK+wbZHWYtVZmJm3ahjDoZ1R0PI1pTisTm2EnqrJPU49v4gOjqQ0wSAOQcZDq7QVYgJY8qfjdX1998+L598//8P3XX++/3H+iwvDDgny9xIgLVgoOzK/uC+Y0LvhmQM36ZWKzFIQNTLAGTa9bBr7haSv2EYj1wOvij9piXF2og/pGum/Nsxlg2bg+Ama8OSwbeawR4EvcDCwCn+3c+JMFh7Ksg1gbQFNOpL8Tp6DIHLNjlKEUohISW1tHlF/f+bQxS2ftaY/+YnllL9S8hwA415Pa7ETVWV1AY56o4DMp5Oms+/dtNo7vbNQdzfsBLUKIlBl0mi1hwza1VbrMm7OZTOGTjY1YNXJMik+OluefbN7UBy+WwcIxnyMhvqiWSytr3nzAg35WBpqt2hLh2mAoSywIxA/WSYwfWA/yC3cm7cdS7pUaKh9gdzkYIybJqOOCT/KJlxThr+tGI3aWAMa+jsf6j2ENPPGzgu3S/HQxbrQYUqHeVOfCJaKBLFfDP7wXp86nL0o/8+MQRa3P8L+WFzgfso52yE9PWO/4xdOe6q2Kjfw4vtpcrt4u/74QScBD6uRlgaTKHFIoPt7HBKgqjwtSfKKKqk/unHxyeiL/Yjau4CV6sTzRUfQDNjHWPFy9lxUA3bBkJjLMWtz433ePXn1TVHXg7ykZJcejzUNgHHwvvfqYE3ezuAi+ThP9kqVFPASlzLGyEdVL2+Rc7mR5WqlNEUKW+SAInKyjXXWGnTNW1wYO1UCxbFu3aHYs/w36Qc8yjmodvHoiFPGzugJmD+K9gbC8B2gCiCCD61knrG7+yB3iFiURQDxuTT6iqDOZq/vKw/6oHsk0osz9+3ZHNwbvuR+EVx2ocQHf01iPHJdvFjeXfRbO2tfcGt971FIPWCruH9Kl25VWFHFF6XaEa6I+feZQGrfJYNMYI5xVCR6pYKPFnl/Z5De3Zk20h20QO500Ew2mCH/JDAAmPv5urupVvnv63f6N80LKSyNozKasqVmuLk/v/06xNodliKAs67Z+fhpreiXtfQBzDSz1A+LKvFf+K9qj6+s9boOKgQ4GXhqUC1l5LdJpIneJMmIiJwTRFsZu4f2LvoyBXpGgel+2xjCPBGj/O0yCUFXb3ERMQLlUy8BVVY2BwJvc/1SexB1NO3WaLrxza6MUBfHJhacuXkB1Xrt+1irnKtre7ipgQJBcbWjbxned7LDowgTWNNOdVb/kLk12RWA03Jn6RAVTnZ2qubliODUqxkcsHWsQ8AZioVA4QBfTnGBxx1gU/QoZk1aXMRjPeANbKU3/JdL6urqJ+Wf0AU7byeME3irrkpAmXZvGEYSkTHETPa283zO2UTUmq9cw0v5ytOWhwEnbxRSVlzsiRk9NJUnxu0HVgcWEU5aZXmghq4OZIquDnw6glaCr5WZ3vhq2V1Qq6de6vAz8aAFF3xscJaN7cC0bhZ5roR+CX6+3FHmAMy3QVVYMDKQZqq61IRUXUQY/7F6Y8RjjzXsvukLdq5Lr2gBNL220ImFj4u50AwustLZfwHZe+uB3PC71T+RVv/BFMFdbaozo8hMNV+s32VUTX6zWy9czvcUqYFzjgedRJ6zQNRTAIjW8lUJumhadvvQMiAcR7E5MxjIoSWcz9aidzVTcZ4DfqIwODJFr3rXplo2m5W9d4+EoOqHm5QFKC5EUVAcLxXiydic7e6tC6NNKebCTDwUggPoAQqONkUGLVEvurXZdw1Zy5rtz110Lhsq9JKiqia5JPC+6GgmFqDpu9jJ13YjNzaVxIW5wT3KtUuJdU8W6VMYgwIuIQi5FizCoKMfvRhQpQShK9/hV1Kt4fcw4C+LlyJ96a4oDCeK+QahPB6c3+vBbp7+23iG+evr8jwezb188+f7ZfjBziq4MXLk8wE+0gZ8+ZfCFYRujaeYH3fM40UOHnPr4MAnoDQK1LbmYstzrpdyrBAD4yfrVrcbUQ+5m1xbQQCZ2hYDJYWC1rmEYsEB6wxLSinxdkUCswynvN0PCLVy3gyDk9Rl+bEGhGMIp5udZJM9QtBquQ0hhjd/EME4CLw0w1SDGj6rrZcgGmHCJBY2QPorewWMR/gjeR1kC4tPeaFYjHcwNahiZd352o3nNL2lPg7XjgxP8fhEeILKW+a0Zy4B9SplICRdCRYM9l/VJxbLp9UjWo7UjDYKGN5fpLCHSxOr6HLbFQmLekloyrkozuNwnpklAL9hKM2QSIjltxv/+rx81npPEhULjKA7wwzrWAmoKTJ0ZSRqhRgG3gp+64ghAyR0opdUktJZWbzEa6NfmDm4s8NvPP//st1WvPVaWt0P0j4rDBzWygGVLE970EmexlEb/16+Hd3m9RisKQMN4ebAbzbhB1BuACNGZCbXrQKU6W12lNAi5ten4iUy/uYplx2/WJfonRr36LaPz6P5/zab674P7/3s2vTuW8HSHhUSvK6Z3D4uPeyEs+kdJ2MgIyjgOGNeu18fmoTuTz5KPVz+GvyfzizcS4PzNe9F2IUE23/PlXAq827xeftSDpcZB/qj3UgDzcTJ/N5Wsgm9NKoIbi4CSXup4pC8GI5fw4/enVdG/h1pUVUbvkc7MN34MGHHo5TG4kGXzr4wsftRhw/coELkK+0KoLFHfGZ2fhtqkMycEgWFK/z9FkgjcGLMt8t0fkkMKoQs9DvBlrkAgMeVmIJqgsuiPfZIpOERWVyHrcCOB/eS37K3hp/w22sifdaGpdzV++uFBVQ5lKEMol4HCe/JCgy0IPO44aAp9iGMXHx6VCpETQLm5AkFZhmj7FNf81kflgRxRL8Q4bp1jq4gK6vcXH+/fV/Wi8pHpXcSF+6r0DnW3nTeurShhzbpFxhGxtKBwv1oH1+4B/oMQRTWQbNM9EPhvH//1Xz/++8fDI9k4zw+P5MfJ6vCokqCPRShQHg4/BivsSqgs8esPD+7OxQ73R5GGtODBR5EoNOf+4bu784/3V/Jb+hrwqGRRUZLgDQe5Kb5o/ME0f77HdmTsnQzz1DQMoe0/9lA/uBGwvx1weHiI90D6jZOlcWtnagUwlp5w7pDgRk/TrweqowDDgaVQSszRu+OPkftVFYMk6qpodVjp+tXzKoFvFmmdxuLh8gIqnXPub+v5uxnRQhBP5XW8cdKS337/7NXTZ0+f7yt+GXoKsqbnXrEXiOkU3iN5iUK8+BOLLb9ozh0rUBrOUs5LfP7qbZ9U2ahqUyDq4UY1mng8py8Acd0ShZcM54TNsVAmYSlrbFubN4dH7H3VshEPN294o+xAGswCK6iTfineKKuPaSyhRMLKFXAQU7FHC/JAoRcuIrEyi3DdeDQPf0/4l39+CH/+DkTrWJGTME4M6vgJvM6hZoinhd1dsjENwiGdKMslSi0D/VIPE8CvotsD4lkN1GWE2XiY480yBISXA/qiRCG9JmgUm182G1WQrJyuJOUnxwh5idqT5bSi0Ac9gYLyF75yIVBnnfstRXAjBjyWraQpLVS6RoQXc+fD9iKpQEQbaHowcVJP5LveA+jHZMzbg3h0sukeHyMcx2KmcObJvx+eT3W4Uym1vrzp44ewC6jEpYExjjUKjA8rqRhVyST7FCTSDCURWkOK5muKbtH/D84ldjCKgBQlfBmTpAqFkeTrRxhuUeUtYRMwXY7MfuDaS8q9nV+Uws0CRxtoMqQ9rGUs+fStgcnHf/3iS6GMP05xKBu/PJ6SS3ogX4CoZDI8+NdPnmjGbR/jKWN7wz2Jwjr+eHxyuOGud79yyJgWGZtAZoMxaAxNjuQOHKLHXQb4KiTOonRLQjuKgf6IT6/c2Ao/2RBgQ/5J+she6Qj72nFx67+Y7yJpY3gEhkhj45o6XAoPqm5CkMVLhZXI/kdn76WcHqLn/iCpRR22IBc5LXx75KBsXXg4blCNYk/Q0L9Q83Xn/mEhyKiooVrK6LyZHwplDQ3+vaz01SM9Gfrp0nXH/kxqaIiXs4CYR2Dm4ZGXthyNaNB4xNCg1/FBFL94Oz0Z3f9sanL48BPfu7FNCILY75QAfAZdHR1mrBwLJiNujI3TIM5b8/t/n02FYYu0GH9Wd3WqEHiVR+NnTnrzzRvhYuCHMHzwICb45pDSyVwePvo4Gc6mFckz+dtwmmGC4bWzKtNtZYAKWoij3yzmt3zqCspC/hwA3D5Lb4sHeFZKNTkQ1GaqQ2GFxL++1+bF0/awmodNlAZ3c4C0a6LYeH7C+I3THkkVWybHjjoTqixgwwYduUoxk9ED+Lnp70R54tU0BYoY5NkZ0gBIu9awyQmZ+YTD4qoFOKe7lnNRIZpmsbxAGnZcfMDOF2VxxRINWfjFYPQ+H8xzOKiHXXOa4ktNNzFudd0e1mWm9AT+mRHpgNF1BoPUZMFB4rMYhdZDuu74rcizRYH+8zTfUOyPYztqDpDg5aowKeza6hGbkjRHhG6OvZtGUdvCICbUwWWUVq7cme5WEaW07m6hpPIF3GBe25HnGucbC+JIEx0uw3rfSHSyk+2hkPef/7mIZWhU83fI/D4sNl1EISmfvpOvJVmgGOO4EW+MBJRK9BAsuEtFlPH7SvdQNIRc40kbu83i7PQTdrFo04BCGrIDERE8cgydjUTuVCwG3Sdmv1Yw99xp9GSXOnFtqNEMzx/04ySeY1uOwcDqOreqS2nqo2dDHsfuiyJIjnYJntGjaJVHO8LkwgywIrH6hRvwrKHhN31f4noY9cBDEbrePlPqq3PeCsw9U7z7EQhF3M5Oxl1UrW8xqFqk5ZSbqBnz48c0aHaFKjhe1xpaqW8fcJu72miKGoEm+VDwKr3AmnxnQhtZYyaDt2r3fV/SYPkGj4Djjb9+3ZfT1TqQTGGjTGW7tdAoE2Xx5NrbxS15NMkfpMPXMgsZ36eOZ/KXgz8+1fi18p7MI32Ob1DHwLMiAudRo5Axn6kjfK+puxiGUX2Qqi6IArcmXqsMo0XK6Dc1cw96COoflABVpZd0AlfnbNy6gMFMRCkzXgROzXeNC50IUMVgQkxpVdXFmG/UynZccGBVslRzcTE5seVyyHfvIkHy9HdoGfve2Vyn/VpsQvWdnjcny/VHNw79KJLtfUmqJuP+tDw8uCcaW15fSiU3Pf7LEz5Jt9GE43eIM92hctQWo7MPVgWI37jmGP3tY786lvt7vYr5d74SiMVvhyK7nVhuBMX0PZmAI58FR3lHu7Og4Az5lo/VmQw78sU40GTODknnL6QqSEmaEGBMCp0xLgM/nKJ8LKc475YsmhlujXqspX5GuONf0KQPxJJc/IVFn7ac28u0eqXrTHbCygi5tJhMBLdc9jmYTx+prvMKTCgxjhbSN48IbGgyAhbdSHPI+zRU1l78qP8+gM0umlNW0No32EoI0C4uyvHDhuroIhlTXGbiO52HnLTZZA/pVRzajLzAw7/hbxzwTX4L1GKksOU3cJQv/OUNEAUL98hODCPFU9KPfJTBbMXE5n8qkm2xNUzNIZGuaHk6UJ2aFeHyPDYifLL/5+ffP3v2D1gfcthn54t3s43kSItjddbXrMy9wW3hmizXTd2MHrQTB1UQfE91FAjGRAPKxMRBNzJrLabgq1B4/6eLpQSNRPvhp44Cm2DKUL4uJEHdwQvhzhgk056ZFf0SWky1soTMLLPszkkfflEJOqqFPZdl9z4+9ujM+2F5dnbxugy9Eq+VAa1FhgdP//inp8+eSfedZk1hPXCM/riNi/RqC9BbGH72kis9s4UukVuN/Anuxt1ZaJPmnlmqDkSbuWbxgUYXOJV6xAXe1U8gLdPREmViNUI6W2KFJlg1rPB/ONdLCJ51s3OUBkrAAvWVYYZYFZesmymCJJmdqiIWXwcKsjFamDBwagccWp8SKPhLm42txvZZqAZWPmCf5EokoQtNk5gSzJfwTj0kbHfqkF5LC0M8JwjpuiNL3+2CLaGcfNRk+0p+22tDv/cmh/wZOPc6+B9dzBXHM4YCw5ERqPARw5ngt1zAD0uZQWhW4u0KabQGL9XJF61tFZ/VnTY7auF18CHeeMT727YC9Y00qSbrW+xD9G1QJbFCsGOTQdYWLW6yx6hTQUFKocZQ7FbXq9ksiVUH0wwtxee4MMo10InWy0NMuSzBJqEnW57L7D8/5nl10ETdp08D/PahaCX7yEM9NsbeaPe1VtDzqo6JdALfQ3zRZoSwAFkAciGLKQ6TlGRYX7OZ0Ru46KxHCX0J5L1sdzP9q6kW3Qa5Mi+BUZG8UwoE2IAkM1K+znbhY4sL/eG5icueFh2gwlADp13ymU4suyzV7mVGzSca47mIvkayLtqSXisPmc3qh6PsdAkCsedz8aRCdB5OvoABElSzgOs8cO+vvXgzV6vdkN2/L3Gv/FZmWxOd0PMq9wCYIwKwvR7LcrZwbmB79tXs+1y/URx/t07lVlbRHWgwd2GDubAV/269+r+iQjnQNEA5tUp/llCgcjCWCIzlZ3ru9R54kBt5YT+gItjHkIZ1BleJfBNZtD7oI3PGUECAKBubA0PGME6UMnmibrTzt0cnc436PSBjkfT5+/CYxSiBW2aFGCPJBsj7k6OJctHQKYQ2NHs5IYiqE6F7RtxYmS386liCw9Au1+1qt9nHwpFML6X56I/aUGxCyObj+f+XtuPcclzlfb/nKRh/t5jt5dctc3KIrSQ+69hZINO29977Lg9/JcHITsazvSYxAaFuCQtCofi5M+kPuhzeVYlt57uml3d4F3KvEW+A6dghKtnCdMmUpcLcuWgb562pGq8oBeKJORTiJ7SK6+WWTXVxCWFhq7mxe+oC7AXYLeplCRoLudTSYcKiqqaEXZ0JPvrEt05TzKC4ECathWra0CwE/dQx1bRebZu6Ki/vM3xigYCvPdg4Qb2cNwjoEPhMOfAMhFKBdQAM2HhQHYb9Ll+cRGig72kiBGawh99bgEL8sZVcQnhLzxRvvAz0cuMWuSRs+UAHl2P1W9aJbJVvmz2+6T4CWKNwE6+n0IBF7MuAF+NqGtzc1LUeObCVqS/fHiH07wNewsQsa0/dLuckHQw+A1sQLUrxD9fj1ZPn4fVLzAFvcBTTterL+WWtEU7+fbMPKh3SIur1DbBYrXioSFV3xeK0Ez8Xujgm4KxebSUB0wKD6IA34xo6DU4nNpCS4axtU++t6EZ0Xh1wctgMXUqNIt84OWFTT8ulMuQS96Yl4Fyrv2V9Wh1LD6+7+kUihUGmX7k9wcTJsSry037xd/de5dItoqBTYhIB9otEGQMpSUpbdjgJkhsLS4TXBgsLZEsiPmQH+4Uko2JpLTS+3tNHsHDAePVo1Daqx16Zry8gbvo847mL+PF4KXSJXslvUt55/qqvGqmWg9tP0ENi/rmN2/yRVjGuoYyQOVi6fT/VePA9Td5w5WZ9qbMDTVgN7N7HBZ+D4o3CNOTBxqB2bOU9NMo45S7WsnJNIPq4IBL9K5xWcE66J9P31E/amHaCmwjQEo6t8r0vcnwup/Sx0RE2crRsmHYCzXNEHtLdNI8DOADP6XuRluZRQhDRKp9T4dk72qu+uUXbiYm2jEmmRi5658KZCB5LfQSZTto4Q0JMILMg+tVcywXdOELVOLA+lFADXs3BTiHsVH4WyjYU5I3Z9whkLjXDG1xroTAOmLHrkqNIh5pZ2/jhQs5mGI1aMy3SwFY+4MoI+T4HeYAcAMxc7jI00WtBIxlCWvAh0KnPKzz4JHa9Qaeg3GK7YJ1GPPlLXutP+J3R6rS6iyHX65yDGHZUVwZJYPgdSvmrN09YBZkSmS6mOfSL5fydVBnE9jOnznSPPN/cuX3YhOWcSszc8Nnku0hKWgtjKxWbZTEcbbICAQfKR+ycwLG+/IhJf7+diuTZRjMHvhfeOIVKqar5HMrKeOjrZhzd8aNPIYOPuxQx42Cj68+B9t+7RYbkFU4dY/eP7yPVNvr775xMlEyN/BPUeoXt7DRSn/5Gii9KSoo1Vyj6omGvsE6vHc//P4YlO/JWw3+O/nnxB2eV9Qtea7zx+AvJgWQFB3cgCq7IIomqa3RUHy3qmqIA5xTH6a7a5sexbmYsKNvuDDRnsuyWsMiTqnHzCRUPzdzKnmM6c+/lHToiFF0k5TicUsjcHToRPez0PO3J+RMlTdLGuugrIcv08SzgLUP/uZEKPzPeuyIBNd1RTvVaMj3S2UbSm63YoZoofCUz0iPYrZx3HCFsYJz0jJ/So6+l5Q+s0Yibc1hHk3aG0raL4O2yKeiKOEJfWmCdxfeJBTcLdPZR35evO3BMrO7ceMR5FSE1kFAcgEYTCGSLpETt0qvUzG2Xc5wwfcAQR5KOlZSjl2xQV+eNR5qrwq2D0MgpvfHyTheZJarUiNia48taRIaXxMqJqR2EdjIJZ7TWl67qK1h7qdWIucrFxF0GSeyjMXPjOd2o9qFU2xXsBHqRRI4dQjR9MXqSuGgIR/K9OKK1ysKiNgVwMO9hvsAaUIXEIbaktEofoxlUNgyJOferERutJLV47W01nYJNrq7DLdlDBCZuknVPqyMGCQYyKGlsf+yiratiT4Z+E/J2WQOP9O3AyCFMacQX5koGow6xfSD6HwSQ7IGw3QY7bh2hOtg3aTZ5BZbil2fgpI/W59CtRu8xhmmF9uiNRQNt5/PKB2jKYMYtNtDj7rFBw3dmGxYtGbGFGoyjjBQWxgKbHGKK7sHUCq8cLcCxIpjGmcLjFbmLDTRDwkR8Fo6LdqoHh/Mu01GsQb5GD3LxKrhiBnNDWEEwS/Qetto3NIMMXG1FV8XbGHcCrpkgCi/ePLjVuSjBgOkGpG1qDVO43V4AdnjRLYqTPDCpTeY2esM5ar2OjkpUbDPlfNF9xte+LgTJEaLMKDk3DmNbdeUY86WGwsc7bJwGXekSXIBdNHwPyEx2a5GYazFvFZpQ7mYOod1pwAZoIpqV43c0+AJC0yJOM8SGCOVSokhbCd4Us/9q+/LuOG4d+9/f/hSVektXKe31N2vP0/goluzxHEedIymr1E+OIjlPWX3c2dP+7oPLy1sgWUt7ydusahYJAiALBEEAlIwmYzS4ke9RYG/OmkgzzA5APzFNbYYtXamNi/xJ7WWENmxfyixLwDRHLRpoNukicLI82nt0ADTJqdTkF5a/3KiyocVtqxFJElNWP5CaLm8RlcAREwIHNhamfNh4kbw/0JjUWW4KK4YCm6WCaZuWVyhXbr+P/nIMUtFRGA//sFhbcGwnaWpRY/8fulZqux6Plq7GF7c+N3a90Dfx6IZOSLlT2dg2VoTQm40gdVljgri3Ff1Cf8T+lejv0t6jyBVT3Jo0bexC7VMiNmrnKkklqEiOwuNky/JdTFSG02p3225fdrq4F4LYlUl5XuXwVm4FszqABX8eNr3LfIuxD+498cKtYgUDX8801jOKleaw7TwvMNcb5wORHqE92U2s+jTpq6ijZJIwM2ySlZknAhP0DWGdjjRdH4YmCIdYBNJyx68CXqeOMUFPGaqs2fZUCqlYc+1nSKbkiIm3ACpFcDXdkakWJ4+xhlfLh9u7KgaZPUnnWaXvMYESFk0Mqgm4MKZcg6UHGNtYYruw6o8fQnGqxL8/bU0gmntBw8xcjmgNcA7v0pwQCnL7wYqVsfHB3v4BQrpGOewwuf15VSZCi8JkC9hBrzPlubXf9q1UIVq4MkfVyrz8jKMoPlx+vPf4pL0vZEqmfsuEh4XMgxWD3OoY43V/r32fv4jT72UwzqECz0vbwfHKWE4bGyqjAv5Gd59magxRL2FQfjYhYGQpoIh//cU4TXk+2F+OrPesrlMh0MSNfNRoqchuwjSC6rjPx1s7cWa0iXhQv7Io883p4t/urDgZ7D/hwJiK/pSlYUjrdqV80K68d7j35NPPonIu04RMFdJd95fccdCJ5vrKXARzdWQuX0/YwS/NC0+HFXf4P116BMsnSIbPW7Wr9ZpzW9+PAQacJPG9lSCifBGa0epJj2P85pSBFz0wsvFh/7Buo3kaIX4zK2nTeFFACpPgwnDCVevWn/CDaJEaRRQULcyfeN9Zdwkzq0aR8l91NKESv9Q7j1lCyEmFcoJmUFqSvUIHchk2LBUS2u9wxstnEPKOTwIAM/4trPUKI5iiMYLEAt2CGxjWzvV5q9E4UyUJmm7XOEmpd253Jul+5LBtvE4+PDq0Hc0mXeVpKEOTUqZmXQEzm50pZRppLIhRmIavitD6zWX/L8HoMXPqntOJ0toiB3zMW0gsDA5fKvGir1wATU9RTxPQ3L821SaKCXy4Zsp5gC84GBSqx/vGhscnn4Ip5s9t6p5KsC+33WIVDv19BxHQs3GBiM86OduzhCtB3WODQTYU6nTbOv2ZdGS7UISGTZCKIHQArDBqO+krzrgCzhMc17tRNQ4ajKL+ZlwvbvZOsP+O2/C2cgVI2o+gZAvijW2qAcHWW1eMe+2UvkQCId71AWNuSv01a2o66TcPHx8GU0dbC+ftSs92dFyfKWqWOojhjK/beLtdexWC5efZG59Jswb2I4nDTke2g+FfyA2Nd26csY/I1HG3n6YgSj6Fv9KjNfz0e3SeJTNYDAHTp1XygmjqlU5yueNNOeBjPbL9MqOjbWftEMXnUzFvfQyHESktQ9OYTLO/b2vKYQy4MU0TqIuHRonzqOMvfnyB8TCZIq1EGuG080j6jU0ORZV5imiqOzNOc+2yFHnbzTLJutLwVB0tXVEmTH2gQ+tqd9+Gp3kI9swgt6MDSWY+mnazcG5MWl/kUkGkS/W+dZ+n7daekr3qUW452w0er2LgmOhGPlQ2qd2nhxMUoq9cDCd9qBxYdJ52HYKcavKuWmda50SBlzg8ZlWalyB4NbJaK3uzTUj7Yg0wUnpC2yTBWCyORxjxBXtLlqR41pAbJktMfFHmU6LXzNID2p16hqt8/fsfRVSgVTPFOKwgDkMYux7J6yHHFqRIhC4QKr055NBROF/9s92t/FZE3428jb+Gt0JBucfI/CCkIGtU/bWLjyrZtNSW+ytuBAJUAzL6hqw2IN9/Y8ka4qn+M1snP0dMDxiu3lnieh3M3OZzw3iUxoprnudU393CXvOLW99fw1kOV8CYBzaen7OIuYGsW/y48h/Vw6Pl+xaq/J0dAjR/WS8W4VteteH0vFoe7UPXMn26+i65UKZGx/9rx3XV8y/NbcuiyqovbFFg94aYxRzY9djhRfPdLd6I/uTg4UmlNpRh12hjuOKHYYumBMEO0ha6y3dd/QON/nHLfmdNHL7j9BxVnxMnNqGmUu0d7lu5tf+aWfBmz2cDXXYxaebfRPl0CYDkZNn5ZLsrtLtK2xEt67NNTjA+/yHJ+ILh3NFHFWdIE0be8lrx/sIiXyDnymrVvoQDpRH6JZIsrq/NkBQDtecI8IWOyzyj/gnzj1K+wqWmMfRo4wmOW6E5QwMwGQX+1Gohjgl+YiqD5Yut77SEoBuJ8KzMa4IJaEQOCyfaAQsxoOlcCUOS/DzZIelVGAZ6lGrEYZ5XzFtpD8hQZlItu1g3wA8Rd221U/1rxAsdYmPDnQnkj6CgE7JGYGUSLFqCwWwZu/WWsWBrS1JgXXYtWaCGiXVFQ6oTLLKe1duyA5rw0QNZ5ZiRc8JLuzCDhcoEgJ1sp9jTEt46AKvKUZp7d6w8DO2dDh3A4DSVJOawc0ipIOiOBKOGVdGIGnFwwzo62vu0iaLQ9E6IHIoyyjf7KhE+dn1hAVrVx3Y6fYBa+hb/soZEQInNrWrXfnxqohBnu+pjjU7mMvTEfv/Sj2RvGuxDAlyrjuevr4xL8yqUP0tfPAtvQJLkeSfLBWJeqREfnao5cBZlvvMhaaiKADQItmczCyoWETcqjjqowZfLCxsjn+GrS9auhBKMhnVgTSOUOu4sFtYK68TyyLEs35KF1gvDmv3DNPmI2WZmIF3NMCTliOw8Ih139e5g3M24DnNUGPuKQS9GKMOEILNPrOJEtdZEmiorW8nJyBoVSd+rmFGsMZKGIYBX7+ryi6QKe/VsjzpUvTYCyCerRTKN8rxRQmm6/yUw/2Z1ohIFTAtA4hvwFteGWQTuEaGEWarj8mJYULWD2or0lC+0BmtWh1tAz20ocbp+yzwyqTtsNtXs1gx/0gqhdagw5+oNRRafwGGlthgSbYfXFjb77eeNeYOhxmxWHZgPntdUJ+achMcOeAmbb55b5OG6+u/qjs1/lsBxgEXsIC1ET/hSoUKe29pzjhsuzvmyCbxo0W/syjtYLC6uv8R3veNUMDVFM7sAt8/hCD5rVY/tJRekmEkvCVuW5xa+X62hj6ypGEVK9U4ihC+Lz5n6ijRRLrqL8FDxUuaFedt+w+uvo/BfWHIy+yZYZAqAlVAnOM10iBUrYC5YBfxBQVxlFtaPArOpK/BlXPn4Hu9iAd9CmtgrY0uDx1Zt7AO2YjAOJS+jgMJ8ZL8kgWjzfJ7O+EMSKnh7iBAcRhi8/yeP3l8Ld+RJF92n4efT1ebp0/bdp9Fj97Vcdn01LMxVNywW7lubaZ2HUlwoefSlgzCdgEHvj17YflZ2/D/Lj3U2xr/H8Bt78OGH72fHazpz4/kZXf9qdFn6/014/vWP3ZYffOqnetFb7QNzwTKXseUHJ4/fN1MwTxsTRznkuF8e2b/RG5M3ERx8YptMOPJtHho4mL8N0PLBwf6HR0bXo0dHB4+srRFuhhSz48oh0Mxz8sbbPDDE99CSboIfGgvZLx1FNx98+J7yZyVOY4YonL+WR4bo8cnmxBDZHHxknGpLpB9a9CRe2/Pm2G5+hG8YcC8d2azQyXGMWa1PHWmQN5sjSYJKdCNWMIuin3GgtCZ795EJcGMd44SzzRlOVoRT1dZm/dXVZTFfX2UiDsy915t2JJMziwzQ9NL0jsvX6d8bZKhV+EU3ZpVGTEa4eP7N52bAu9j54hyvnN/bp2jKZWdtzlDx81zmu9KJfpO6yDdPljam+5sPD+OD40iHUaPxwUG78VExx/WzRt6exmbjPKh8tDwyWfI+xyMODqm02IhzO88wr9UNHUpFMsJP6eEploqjm6RCZJIKsljmYa9+y1JVpfg2fXdOYPiBvQ6fk1z7Q5QLN45JXAP6j4jLa5YOAbZ3Yfj4zFaYejbbhGzmV/YLze1qjlhkFzMs7J96Eyx/T1H56dPN0/rlDRrziogKs5htbp/tbCyB9NXBykBszmzBsHtA4t0zZ7/c+5dVi3/DInL28dllSOd8H0WIHyHUc9yc+auZ2XPw0d3AXS/rzZ9q2aj8rF+rIzTvK4vwfR4TWypvig71Zamyiv4y3nkMbhjs1BHFIMdAIDOS0dHB1NcU6O2dumvg3hQ379rGv/TxSnkWGGZn6m0Af220yZUioO1+EQZKZsrcY8Aax2g3ey+aWXI39V2I9/27LZCwsJEVMWKClSEiyok7mBlxzFttROH1KeaLc9U9FzIE8NLSHv2Mc9jVOBsAN7lWZ5AXpAQeIxkLAg/ujpHlA3jTeAGUBgdVUyZpoBtLQo947wfffjEsoKpX+bJ4tb/FWvwZZ2r/MEkcQ1J4I9kMJrsw98ie7S2AoRx0rNjCwCwwywrKz6acBXzv2Twa86cx8O6p47cdrGN++Tle6dITS5RmKvIlL1lwdKrUuo30T/g/RsPa5zetu3+sYGGm8NWia0NkUUhrEJ6ApHciuwtxk3eSMeVv4n76zYpDfQ8lHyJPuuVWe3BIvkuslnnxcL7HF5qFcj3qy6HkxN8FklUv5JGf7utSDjfzKwFXygtOBFqsSuEFWeQijAQZf9GeX0CSyx+EikZ3MAJgYdiNKkWAWmqyNvjpU7cdHDBeceKcpWfSFnol20c6onuJfvpI+knH7JeZTUTVKHDxSn+5DManBlNIleF1dlcI0LTHZJuW/OiFwh/xhXKnb+zw15jSwC2+wrDM4gLaOnppg7sL43F3gQKb7VT3op3BkfUmkqnohshgiNJwTH5N3iJxY1JUbEYHJLOZ+krr6TeX+GNpi/CHNhM82Vz58gpPOu5H2ff4Fx3E8m94jazSrrLTYNO2jjg1lZz51I/PO6zG/KLRZh6hnRqkFV3zk4IYtqqcdPxBhiS10EgvIaEgk0ZYQGTVuKaJpvZ+7nDAIzOYj5OV0VDN9Bbt1iG/brOF7H5TTQa94rDGH1pShuNzF/4tUHgUkycsHlzDTYC8I/dDmxwSTXR1DXK2H8QytLL1oOffb/+kE0BJy0QUC2qWM6r261z43tnub1bJWmcffnN2adYL4MQ8VDzA7TA8hUmm8I1YzYfAtkKo7pAspoCj41VKdAwbIGNP+DNQvXX/88Hv2KOhfjXcpibCjTcevtNVOXDZZUf2fZ7jEoNytIj0KLFe+3TxH3fkDDMKL70AQJvG6Zwa+miYw0EKAiHk/i0MI++ix4c8T9RR6Vfj29Yib89UPJPjBtlWkOV74RHvWRudYNtzH8w6jetot3uYJH0q1KNhrEeTRmsaAxC728qWkAZ3anMcmk3nN3H/je/N7H7eLRLrydn6lpO1HO5IQmdQ4pgjJ5jGfWy0u+EeuOlz/8C49f7jw7Bdr+7vVvdn95skgN4iTqd5k34pXBd6i14hjbC+lR//M0u5y5QWUR8uYhfPzbkFCMOaOpjHwjBEQ4LjSdJbwZP5Nho4Zb+VoZRm0yfLvf1otZKpIscj6Yz5Zvk2v3c7ncl/WYPbptex9nbn81EvP6Gg1U/10vv209y7KKP2v+vBIV2r3e5JcIny9tjV4ZjTiVDWifXznyMB5TdYzNMy4PN1xOOQVjDsb55ilUZqsWEeA5hMlK0Sr6q3Li3rXizA37eDbVImb2C+LsMHeD1knfZfxmeRk8CANONY6fmVj2zizO/C5XedX9WWkvLqB9Ny/RSMAHzsXhq7VEgNuvwMfAUrptVEsozBNB6blE1K6jEtmkemYUnmT9e2f3EiWdFJfCUCHj1ZvofUDDFDA/Dnv8sjJCTszNCVzLxKbPDHkMBMu29FRLpkA6nUj9pwKtFkkTBV0oLSGXeaDHdLST85Hks0DfLJ2B2oEGJjssDAUYB3SlWEmEcjqht322Vgzy41nADBXXFdpOqkEh/agP832xk0Ro4XCz5PoC2Qc4qAfkCFXzxpEAFYpARKPH68zt16yAVFJbFKGc1jqNf3EXpYVd/Z4fBa9Od4I+/pcRjofegqdnhzdvEaFLQDs9MuK7Cj5sHZqdAU7WAXogll4gRK9ZzTqBT4oMcak66ByV6K9Olp7lN8QrgXU7kvdqejvyS+p2Y3hbY85V1kR094ZddREdB1YZ4msewPCWT2TYXCy+uhyHKp4dILDdfLvgxJVfwMJ+QMmpYDtCjMddOX1xmSc/RYl92llHI0RZXTa0L44QU4+WpZm/A7z8G0SVIjxQM9rxNetqpprhB5EqbW+XKjcqrtR8KcvnXFK1Kd2i2UfqfVaPzadHM34perVk5r/5x2ej9iPUWT5OUg+AS6QMecLwgBPVY2qy19oJNnP65jQiSeX59dkNUdhHg+Dd8A66LSYWzwsdjsnVi993i4mQVyo2pjp7SbNOMzaAb7nTb7rlPhsTQoNnBCawL3ibHTgZqPULFj1IntNHh59xcrjzjchOPz8y5abuv2chrd4g5eueNMgHwTorbgUApyDKInZnhDyNwO4e6Z7gY7sJfnovPOhn9HN6PIrxstMmduNa06+z6eBSC0tjdst7sby7GO8VHnNYJbz85wrJ6CwCsd1GTHv7/XTb3A1fd1a39v3mXqBlSHB7uPrfCes2mknSuWCKfZmuH/fqToZHtzYFnyrUpIhGDHLCiOmNmBjlzQLkak29mSjneKkHhcPT8Sp+23INq9WQmwDtSqjKN7pT1iPBGFa2k8AfYN/diOnvUomBnhdWN8sUxXRo+EKqvtHU/HNm9dJIlOuTZu3xgIgTKglAqaFncvGcBOtt9BkFpY3SfGY1L9cyX/I003u+MkPhSLn3H+exUpqDLf2aeio8Aicb9xjNKM8kyAVuAonk0AZrPSbjLIt2xYU/qpr9m50hdf17znolz3J3Bx/r49ElIah5GYmEy92OTtqJSz3BHBTTY/XZXTYDsasmSNTmklS5U6QEWj+4VXSk9XFrBq/DES531Dx+OFhqpcBH5LftkTvua0g7otWGIe1WP8gOBqfg97pHoBBJCRnxmR6mDAqUMP2tJyQfq9hqn46rJocVy/fCv+Dt98cetdy3YULe5Bn7bpwcyH9oNZjrZPikkOIJJkN+wbz/FYJEayCj+uTTPZxX44e/cveNedQ+xm7/4/t9R1e/qfi9VbMgXegp5aEQzyXxh3zwjy1qzguO4Oz8AQ0JR1WBci9DWIKtOXbndXFHFcXux0Z4KrBtASYj1+CMFst2EetK8mXgAZM26UkbZozmW1LXmXMc3aOUNqIuFAs6vNWadEgN1ot8667qgypY5XzhZZmNnecUuAigCMLsgT8K3LK1iBNTWHAtgAU/R5d1IkAZSuC740RyeLYkPMMOhXjA792samW5lZZNNJ5ZintHcj0NAdRMnSXvrmlit7eargoUmN1EXQicpThwnJdD049AyzbUit/sS2aE+qYxi58amNqj/TB0XT/VUhOfPHe58ey7m59XwqpbkiReHNcdAmTePmHsxNPRa6/8b9lXJBM0V9uuX69aXB8DxAw2ZaNEzMjZRGc3mbWrX9Q8mhD34kVBoY6+HUTO6oB8fMit2pXkmSO0FepkuWz/2k3zzSUC/PzZZ8dAD3+dSNvvJNweCWYONe9vHDgRmjc6fAUzaPrCBdNab3/JOf9cTMEp5jeisDHsvlI9sWaczy7Mg+btHKjxuMaD7vHTBQ7AEh41NFlnG6M0dSeoQynsAJHm0MC0gkZ5VCKZZ1JPgfSBGlkK5qqIWxSQmnMjKs81HMcDespbbrH6xIqgtPpxP9jMLjPdMvhg89PDX3xSgECoZ+u4PDMC+nmiYTEtvhc6jik/OqEFDtfS12o/ttgZ1UBVUpEVP4yRsVZWHjOPW3XM/sr13g6tBYMRFYLFC590F3UJVLeZ5zQHbDv+pcg25fiJ67DoaPWcpaqDbBAjQuqM4q66xK51C7I73M/Uhqt65L9MvMh+nHNT1Pti2BbKj+iO3i1Whg8TYShoTMNMrTfZ8GYbhKO4OeN9xdQyVOF0ZO9yv5XMAIIKopVaNAOTOrBGxTZC1u4sIuYfz66od1M5ymr0guB+qKua3FRroDejKLqbxzgAajkCbYD98m3PAjZGhuff3hiH2vytHPkj0CqoJsSqaOJT/WqleQMCjVuEHssheflpEUW87FfUwGs0VvH+B0TSbeHLvIHPkYwfzeQgKfC4TzrHvSWFOccKyHR8u4VOTMRXz2C2ucRdnYcmYs2DnLk37SrK7qu6E0vTgav/2S+lgxYlPyK/XT+85+N+QizO+dlf981MTvIWMWwhSvixfdbmIZTIZaRBHhlYz0illIjGC960/RLt6Nihm7Zlz57zXSRSwq/Lmyq5StFh7/pV/0HyhikoFYcg8l62/N7yOWdRdJ/PCbvfKfvOIdP6vfjN76pRgILOhkDmryXGquv4vruFFs4Kapbi8b/pFF0U1Ahf7s+le6x803wtGatklN3I+PLGp776Hp64N3U5lp6AVMCUBSnzDJGVLeXivT/Q0FRhUT5HTBTrsv3yYXS/hBxu4v+mrg3vGEOMrSO8jyWZyUpnxP2di+hrjF9sMNpQOKZRxKXFL7DvC9j97sbpqNlYwNLxAYJosGx/XVC4tbq3Vzf8ABDK0X/vvLq+9wIuloXfxKZHW/O8qpZvWE6cWvnSRlGw6+teBDJjxZlKx8SB7xf1dxEEw=")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0eb2yAQ3bN+BR8nyMpKb1tPueWSdtmmD4uRzFoCheL6+b8HcLcjb7Nn5r0pD5g8F1LYPM/aafImOfFzpl0NJns2SiZzbFm/hl6lJOCLOTYwAi3sFF/gvgY2NHiR4kLVrpGnOUIa0LanoXQGeCeNQ8lcbU/XqkCCZvZkmRosdHRr2DRwpKvrFxhMazXuQjXYadsFOin+OjiFHUvcEIoBFMP/Q+Wwxzjv6joSMD5AnBxKNZYBHfsQvHgDXrFZkbo4sc/pKzJeQ8NM5zDe9Fx+Cn92vOqcc3EW4fCW449oWqUtim92ZSuztjQkyc8/37/9QteRkdWKcUMSlOfBAu2XogKbc2YZUSZrmR1kz0rIjcOFlqwBkuelqCHPaYrwdkswpRmHQnEg2Nmy9wXThPqhxsLX9j3nCSLYNKyuhbTYp/ovqEBjmh4ifVEFKwIb2mHcn0Edglw5v5uo1VAII5RcwSOmiwGLaRYm9jhaK1ntIKvwhrGJHpaIWlMUv/urWF+pMEv8BhZHWCT9qQWTqzJo38q7QO+22r33YaPLO18WSehk0PX+rLtj7M4eMREtf9Qla0QtIGZ3HfamW7Cka0CLIp6iP70mHmj3wa4EbjVHrWlw49Sdx+Oc4DjdXqcesXrth1Nia8e/PYg6RbP5NpY17Z6DxsIOUHDRTEk4xpSzOzBN4zvkUKKWaRuuhIR56UWSoFI5yf2BacgaZosB0ZjcP5GH+8dXlNxePBBy/8BT9HhOHyi99a1iZoKMmMWDvvd6CLBiQH0pjYKFhAzlSiG5P39f8IGf43TZKau0ci15R5EnY0wfE0+1Tss9+C3NjNWiJdQv6Rg0oegc/WPdypoct3V1nv0rGN1Nmiiunnm61RXfe/Y1+/LkcbnUNt2tjFp0RHX6zPbfD/CBAmnJamdPxhKJnSAEgJxsvcnMM/Bf7gi4z7M16SaSBP3gAa9ZwVfEvbhW6i1h5blMQ1B5ZFHVa+qDYSwde03EPycDDsZzhy3Hep+7hizS2kcYkLBa1xsaI5XwSDP0iJHVit9IjCAH6JXmL1Xj7cJAyKAA8cpdf2e70uDHF2aly8UcCUBfmTex3ttjfxfgt3gxK6ig9tlkRZhPhyC0wH+4StETQfXDVppvuwe7AN1Aa+DS2WNT7SyIkg8qr+nEQo27CgyJVWrw/NxeLExFs41tczERIeMNBOT1BdMxj3eusYPhtngjGYG0vtqYj8Pj880Ag1F55uGFUb3z+L0n+U5JfmLk13URlQYH4sY23orH6BKrewAewp7xhBnuwAT1hOVVZHl1lmVq1WnAFJuCFiDGUTYF8Kk/qGApozzxioLp4WN3vZjVCIJHDunjRc10p8o3ZT3a7KWJAyLQhuTYdc57S34HWrBo3aaUIEHyzrxrD8BkFE4y2RpKnWgAI4R/ZaEkJ1yegws+G0N8aer7uoc6SVggW6YrOnxTk5V5YZ49M/n/mmc6uWZodvDnhQr9/ApgZ/ZE8Yv24Yu4QEF82hp7v22sHwXIXxflUuFgrYv+m5iGP9EaLRgvv7ijiOOdZfHvne/N6vyilDo80mZxwpkJgS1o6cMn4DCs+n3tD3XvSVu796VBoUWEwxON1H4rpsQ/ySf77Xt6YRLVfp9zHgoc/pFSbJVlJS36vessjAK89TnIYkPkGA7UO8NZLlvXu663+1wkAQ2WkmAhLGfLOYMWNHFX/WjNSsXX8fogOLWHryA0gIdwxnLbljclSKyptvHZhtDwCqOJAcTfckgBshER0sg4bDEu/EooVI5YruSHhaSZtq9b/swpZxU4EE1LYCE4wfRbLonMKmjCHpNteLNISUYgIoFXkPCebcB4gqelEJtNvyViDwgGyaSKimrubV/VzSojl1SG7mD4FTqY//KZ+a/zKhwGLTSkBQonEuQQATAwPjwhe8iKIkoFnWcsla7/Y9X2dj8sI5kk2yzr3t77sNR3FZsrSAFG8lyIPJjXtVLmSTNC7RLxUmFSpa/PzYmAomKbFWoYYrxG+yDbRMYYmHG8RGJQSzoYkWrK7TaL9ozQU7KSVUjlMyKAPDsdaqZDc+yP2SCxED/V/FA3DcmyuWAPbeXMrIREI//QWbOKGbaIsc76bFMKYR7PNioQYUUmQiMlLRRX/EdperdKSHBIfJsdOnefXZuEz/tCMkkLSXSNiF5T9bUbVh6UZH39tqlf2WCB1HCeDCeCztOJGxmvuTCWCgLqhaWXpNlk/+XNH7/49NPff/vnsH3zRCfGm5osstwUaqskeUkNBivJJw6SrPDnk7ZKt8389sb2bHX/xp0NAjIMnWMAOO9T570vOoH2Fmf3XiqWqHqDAjBHBpR8ZRCHh2W7Pz7InstDdENENqsoLSAHwm/fF4KJtFt3UJIcAV8kSLd3zK+nC0OrT7IigmsUCPODNwwKFemaiaxYrYuf3Iu6DaoAJv2eYzhx5t/0y2ybk6/ekBAg3xJTirm7rBjQy2T9+qqjX59hYVJlYqaVLoI2Vi8KNvkWw8LS1B00FxF+iL4DNIEBtq5A1d3Uve08GZxaQw/W5xIlqqZBcyXZQmmbJdAKtGn1OVKUmXQtw1xifBk5CcWEM+z4KPFjYi7yKJCoWs1sBIgHRLOp8qKUvMO1IAQhbGMCtA6Pa9Zlc0YrttVId9gEY+OIsZm3LsRFEPEir1i2fQ3LTsILBjW+pHKlCsDkadQbGVntO16OEpZcrSOcPGyIAabUnOj/R2viNRqzPkSA1DoYnJhnVlqAq7B4UwmHOfym8qUdO6li4pbs7MF2tt3ZuBtlD6YbLrbNIjyk1zeuS2MhhxYUcCLAFTJk4UGQGrq0Ahn26qgcFGlG3F5cb8QtwuyHq3RSnAPY4FKMsWEcTKUp/VSkVPpoRwGTngOCKsgLubQYAJksGLyzt5313Jb2ORaCtrI9oNSTKpGBHiu/5VWx+Wm5l1h2VNfgBR+uwYeEKkQap9UnREcIC1Vv/cpKy5V+S1SZDAWZh3QArSSaHvF0HcCTeCObN9HrGWGtn9PqbYJdhlMimPuhscKxxFZIa2kFpPXBqdCaoTfrbBjnBQyZJltf8yYIEMXiFBNpekpwOKA6pRBLgwkZzPkkNYwzEonmWYBHBG+q3javs+LUeIjw40F4Y3eRdpyIM0ldjkfoSJtmnISpPjNcT2V3x4pDIiZSebQMXkg+kNacUCoZcFN0nIsO7qgTiw9u7B1tLj085JTJdK5p3EO/JT2OdtcTaT09vK/qtm5vZ+CW9nCgBx/g2Tg7t+fSprdHbmfN4eEEM2BpATR0BCsK+bm33OLShhr20n192yG35+0iAMujbfckoJh1GMSBpUIXCTg3oTRxYSlpTqWNKEt3tPLkYw4TtMsZPDrt3lm/pYc7kkKmBGEw/aPr9lEd5YBT1NZTJsupiPPW8Okzsl32L1ouz4rSKmKdOd1lIwmH5XbLKm63xcgwTKvqS7NNVK6aZlinpTRNfraxLqrCRoBPkwJVa3YVhzPDvEz+X74g6SHYVFzfV729t20/IzDT/O3FheVfUoHxMmOL1bu7Jw2vQor8p58AWj/747wCjXPetnZ/0kd8xLYNZN5mu+yaUs/3BbKW2D6Ei4H2UoXHWGoJnZ+3R6w5tWlkXIc0W4aHrAnKxaHTrM8dpCJfSu0F6dNUb4AuUnYoLAG5mN0SqkH0ps4dvak4c/N9V9VkXMc131Nr9WPt+CvAorlDEfvFGsKWCM/0oIy11Q5Y1lJ0SvgOa7sSmMVTKmBpZpSB8DevRX56gcgQyGJjTFTChRUxdCoNBCwSN0w71t72eeKBu6qvGne73NGOvLX7wvy3YQjWWrra7rFkvpysCZqEZUVUHy3K1LOn07PNTRGMWa4BuTnpdGqrk1DqpiExUBYl2WRau2plpEcwJ2VKruoUG+lpvUblhgIB9PGwr2lfdkOvrYzcqYOwluQZXwImq0neHCPtzBEz6KLeciYQ7CpabCI9ykqB9rOdijwo7kTiPk5LY54dz6qe0j1org9b6Ec6pd081/EdkqygnAdop6PpsenxAUdWKI5iQIGT44yctmi2mGkzg/T5/peMpYzIwPzV/Py7Tz8lBqAJfO0RgmAywLJrD5FpabNx3FlUBR8rnxXpwb2G0JnWLUMV6ysQV0llF8oHnnHUBMHi5uMT26dKpqhcItS3LZcVQmG6zNGLxwWQQr/NBUjc5lLXqNDjsbSLBsx4coV5zpYF6b0Icz47QlK4/560csv9TXRszSO/fmi/fN3fuTYWVNPkiySs+r7DCG0Jns3C3RWCjjSWrXNHEWc2JYCcLJpoMZtrHCKOxKEM0fvRPTR7znjuLP9SAksrUx1620VaPKWHh9HGGcDCZRE8x6XHPt9bTnF9+AKy5vQrO19ICZaowMH3terH0zEUgFrVeDfGn0WEzaYT1z9fN5RKU3Aho86leAxOaEklOa2yUjNlC3xF+Xh4dLfVZJ9/8S3iQ1bqdQ6M827yd67rNUQxhPZCBSLdb9l7CCf1NSY7e+/4Uls0cU54je3JwkSTPKmpfJ/pyorLEMjxASB12ztTkVWOFXe3o29lRUiYFx+wMz0ch3ot3ur8aRWZljZyhe2XlGRh825ZENxQJDOtKcrl6iC3znpM51o1oWTjHWlWuk91crRZscqAHXeDKCRPMDvLKZLdgkLIY9xxhg1PKRt1F4VYJsSm3POn4cDWdSo5vxMT/0MzIwzNpCoD8udoTPBQeF6NcxTzs2DaK00X13WQaTQ8ut6hmk0krG8aGy7OqWvUXZzLQ6lOOkyr+aSMh8viEorv86dL83gmgWrmvjrm6oylEApZ5uuaI3NnK+/aPM2kUgmzIvRa0Cjv7FLiFV/mvMm//fq7z/9IJ5Hv/vTnT//87Z9f+o/+8vUXnxUvbzLZW6UhhL8X08YCRhiCRnQXQrFLsqF0IPK4mM7lwzdffZrpxSnnvfVS/5UmbHvsu6d7OjidMhWJRfa23bGr256QpJhYDbmm29tmub23fUVf6K1M1od0NvU0BDZ1+iBSBqxwIBiRhwuR4VQsY4kxKxqcKS9STukx8n21t3lAS5u4U6MK53OmHQoY20wFRHgnAfUKi5onvCrKAcxqH42RTgRwqHlJ9ov6Ca2fpeO4aFciM3pXTW87qI1vANdlia8seTCWSLpsrm3poXbjckmI43KcPLb2ESVa6KSunjSH62anlXCwrwSDmJM/ww8n4qO7Bxdtp5nC1HpTxvN29LbPwFrKCraGQGy3+3rXb7ckyK+XQ2TQiHvZb1CIsiunhamUePlcFQmYyT7E6DLeotx1Nlzlr/Z7DVTTwIaCldObVZbFpDvVMEb76njcNtWNbUoTBxlhlI1PolGWxXInU7jsejiiJCHoBaJk7uZ7MgW9ZiZ0s3zf5ehYLv2xqfu8KNbXL66uNu9PlPI5sqbSxE9b7Dzh+3X2A1gMQB/R1hJKYTfFW20gvHxovbWjHRWosPoCREvOTm/bqu09CPH+6jv0JJSRwDbO9yrHwth/7eyxN3/GD9qL3tiuc52i8gIQeB7EZPtGMeGV1yYsGvrTwI4N6tLIQFEkZ2MsIlSq+lLVsriDW/U2B18sb3rqjdH1ddVvNosP5FxYsuJRYhye+vo+PrtXtq3f2EvHHegmcKOuq8lW9KCXifAsl2LKs1/QEs1u26GO8j8lx9aLy/FebanBSy4EJ4k7qdg44obruc+vFkSx5cf11fJqs1hUrX+0nQ/3Y/nC7ZbDBmCvrsIIqRLweWixayrvzR/Zksnp6fBXJXNvG2Iu1Y47JN1uuSSFUpre6Oyqe70StxAGeMEHikksQUEemQwelBbehKA8g6r5N3V//NjGbeSNw/2ZfwW7z/m0a9OMnTS9PrwwOddWGj/n2DnLaa+lWH4pibL5RBZ1pBTHZ+v929+ZDz6zAyx2Rcpt33u/vYvFBYDBYAAMBoOZwXhbuwYcrSvrOBCh7PGr/sO+CmX9r8DHvu7/6bv9l/uyqO+hMiQY1Ei3aiQZRCOS12BKXIVpVse0fvigIEWNDEscq0JsTJN+JtLoRbEvQHxtanlCwgOmcW/yLFfIJy0P0objmlTzNtqbFORyxQDE4Xp0FhNKVkhjLb8PmDaIj0mrjZWeahgXJQfm7p1NGBreBpVAy/i4IhkIi5RsLLwFT97eRNTpqKkoNWvS559/uF8PZ1UkNZKjoTSHUNnAhmPYZX+gjCY5XpTffPXrw3fVnU35jfwF9pK92BzPhaOCoQ8ikoeTxh+ev3i5//jRwX66O2RbOGfWQuxpZsKNAmpuqSjDIAtgdbmoKIhrEsQX3sFjp/d1qr2IcNGdpeg/ev5E9RlPD/qmbdEuAKzb0Qm1O6C7hjjmDir7Welj1aM4Ju3WBegASYzmNhm2UoW2JD6ncHjjZNqsrtbHYF44sI3xx2dAwlyMva90FXHieaIQgNBciuoGFoHgZhrqSjLUR/jSLgNPCji6dqmqa5ukyGFn1YgrzPmGYAjDGb8KwgaiirhwRC+dAVd+zdmQHN28lfK36tgBnJa9hKBfLiFrIYiJ/fjOMTsFBqMYHgSjm6GG9W3HUWzk5vuWjWmHmeSJtXkpyis1aKcnJkggS/SpM7EsMMVJERyI/ASeIebnYkdQxpWNum8ZDjvxsVEEi7fz9fuZ6B6b3VUK8p5yjq2n9YDmsFrPaYIE+lGbNQfixPUwqHE7tGzvAs8LMa8RieW7Etfq0l7ZQXeMuJVvokopbijiuxD6DCiTCOLcvFpDWos70YAHc7Wu3lC5ltbgfE8GUTR6MxKNN54gwe59TkmklZu3og2WHy+jn1S6B7eI5m3eCDi1AE8nCbVtmyGyIdC7DP8htDbCrcKjAzsDgMkMUtZfJbfDKCE4YseKbeGQcd19qQtOFk9AGzVXfRH4uI8s1VyxuF1kYh2iENSWm9WZ7IqLXy5oVUj9Cw4yKOUHGfCrP2pakXo2O012mnBEGjwhwgV/C1DH1acYNBZpjJnf5RUiA7wqOQiUfLwKz1H5uMoUPVmtsYleyOFA7SpFv6zdR7UwaQCn3i/bdI3/eLWhlvbthFocWVQyNfK9zLf/N9KTMx6JTKPVx9/FCRUUI7UGxpeFLKFZsqQwDgmNg6HLwRdMKeTbjFq1Uv375Lpud2BrqkYEq9b3v2qwy2qLFwMBNUaBDWGYWSJ2Gqxl/m4JwAfINTkkSE2IKsCcBOGANkoqxXaMhXOjdHsHBnAbd5ZQ84LE3ggpOA/F5xn2tjZLmdDCZGUifUluszr15sDGmZpIvrST80WqmrPa3A8YBHHe6wE5Q8+F6hZx2pWMWpaLKDTRspB6/S49LJZkvrzezs/nr1VioWVW2b0CO1WlnqxytAtFpqb15NLT4g1NR9cFBy8UX2woevf6tUmvIeNXhf9oPbPSE2zAVCqACL1wDAA4XN+sQy7VHRzwqv7X/YfGkJAyRIyTTcCthNKmjQzK0nMibNMgp3pjWgGrMZvqT9kCCyVDbvOShbN2OS23reKgp72l6li60642LpHMU4DPc2UIyPB5qtlIw8wjaMCIQZBQdn71LDTbys8SDs6rkvvM4pfUX/wC8tqmQvUNnXNvPKnY7oyyLZe8LS4O7qrPvscMEnX89GPyAQzoyXz8GN83JUbx1fnXOu/sxGpRcuYuhKn6dnmpBrva8tECVgvRIZ4o1P2BujBz+DUMTE5NBUDEsYFyQGFSg2ddOLkS/brQcGH94I6m2r/zs/dw50c3Z5er1RgjoF1EkRNlGfiVB+OJtFXm3jpROyUHxi2tyBQXmT6MrRkoqO0L2jUDSwWMH4QpJRuaSdjuhGg0d6tESakwioHdO4SWZP64dsW1mNS0sChwwe6NX37rEVX9w8sXP/7Q//2fVTXx3aM/Pn3+B0MCDKyj7Q3vY0iWJ08PXj19Ln1QtIsWGhZjafVivlxDt1irQIawUrR+8mqH7HwDdQtHLae09DUG9JUcgb/uf/V1DQsJYivNZncZkFqZmBMRre3/p3TzoF+2a5JrXDgabCuBpajAJrRr/W3ezEX61It8+GPMz4LNvyI+0lMOxc/I/tgXZj9crp2kQ2YiU7o+nd/l5tmRQr0oUi2+KfBtaR6t9d6kTHTP+kMuj3TvSCtT699EJHW186Z1XtmAOcSMYpdq1QX3G8z/uEFiaTJ9q1gMhCwuC04puYzQ88t933iwe2WCkZROE3J5yHJcKJIyvke3cWzu/d3NjXpW/e/Cfgs/W6EJTjq2CjTSJJRKlFFEJ2be1rZ3CkOvQsWAP6Fg9I0TiR4BJ0s28/y4NjFy2EjxcWPsMX45opzKOaEcNm36kKBTMLArkjA9ia3WF3LU2nRPuUjwT2vONXgC6xH2berTYPFcppXN6m3VsUh2bNdu4qN7z2EQCZp9JUG4nhUzr8LZA0m7vcXK7IXjk6pZRmEPyQM/RNu8Te+g+rajmtseB6jb5QLum40dwetx4cSyQQ5ISZFt9q0bfb1z7LIrl7ztdFZv9FHR+lN2GMZS8IGS1rt2Hbhz0apO1tjyskg5kAfU8LHNtxXtRr5V8WKi3nOKh9KPB2YtEjFOKqAzc3Eccc3AVcdm9sPLF398+mT/iZsYmE7JlO2uCSwGSRU3LosSicrWZQ6R3wywG0p4O15EmnjwuW2FyPXoKA7I4HH4hcBlei/j/slEQnLwNeHng+mAOermjXPGBCCQg1/ISHRmy9aToFWLOAusSJpKBS8Z7a7D4FUwc0O4bN9r60u25cVBKvKGJ40k3wKbGdma9g3R7Spdn5N68xNoQ+JxNpKeJJSp4COXLBuXhReBNfi3Ss7jSHCuik6hks6jd3DMhOmuLvmwgY0yl5FWcbLR28p7hL/OfUlCoy2L2ydo5J+ZDVk+kPl2TK7XJue5lrVzQXbMYE4Yoou9BqjWAiE/g7c+lmKmbGoAaVsJ7I0XzGcOr3NZRNgwlbVxxNUd9/itAQYntbrrdko1hKhNt0xDBPo0uzjovlTAMPj9ghq+L2noy7nwCQEOvcBmx6CGSiVKBjJMSoIy4hlepUldKke3XZBYEFntFvXBnLb4TYsfT1fGQwdW9xeSUjSZT6S2vy0co2LfFYXRM8okMq0QMQu3CQLScycNaBpV5Qz2UBE3SCeI4HwmC0IqibXfkY4ldFB6zsNfRIwCT8qGqmrsCLQQi3eBhP8X86MN5J6vx/07J5EM6aWqQOGqoZLiZCFYFPE50rEF3NBj94sXPPo6m+fHl3XXgVhogkg1GKZTPmeYXB0SYksC3b4JvU07m3c056yix5lhVFqdCUDycXyn3dt+pcglbwrysmFnoQBym3mX2jpNJBJxBRezZiEpKOZ8mAyv6mivTKWSNj7ZbT1RWXRoBgVvhBmHJ9AAdzO16ehQkmb5PeogsogNfHnGmymvCPsfF0VzdKa9G7mF7+ndM0YRdu7pLLqbH6OwKx7ZRLb0CBsIAi4wRTVUMXcowETKqJuLuBt9R2Q4nUYb6rix7qLzjASdhdedLbxkCjmHyVdeudLzgFpOTivsGVoJqDaYB2Sbbgkl2Ve7F16yG3QswmxOC+TMcEgTty6r7BCQncEkPzKgaFpXbLOlyCp0mlUQC54MmtYTdG5cSjsERARjey8enZDh+rSdLSCARTwLaPFOr8ficg296varFQvpwIkJ/WXMbyqneYIz1Sc+JN27y6X7HssYo0Go7jtQyC57ePLXlZA4Kt3U/8/7XwmnbdNzdKnOnz39/umr/udVfby5rBqXQMSjc9XEqolxZi/imYl7pRWzbJT16cmweBGZcV8QXTa1NkVNNSP/ZwUYcC9r3DPlCncjJmzHl7GvOlYh0AYSPp0du84uOU4E2LS5A8RxXw5FG0Eyqjyc6cm8rq9+obEVwSBbfzwcRFrATA9MAPlVXkJaG3coW/+Ow56bGtmlK9Ots5lqmHgrU8JEb5aPtcPcPLzGlmOdZoENOsrOAMF/sNIee4cw8Lohdg8bMNlhyHywmj12iN5tbbSlq42iNnyGGyrFxixUzlFpJ994VUalpAxBmjuBZZXFnaLimx36EyH3TRxW1NzM+c4dOB8VECcIHeNMPeEf918ePH3xXA485RcDZT4YDwFRzzwptkWV0Gp1gRgkvmibNzuokum5Oq8AvPjWi4BOcbMNSzgc2lm+1ynK+V8eSmK5DpOQx9hu+xM00r27/jrdXa1HdsZK+49m8xO5rS8gk+tLqLPxtiNzQJy/PEdO5WuxGCsr9d4Kv30DiMvJTJdHLi74pestkqkYDrUMANiar4mf6BRIBTeE3fFDzCmpLMQM+UOZCPONbxUhMe4FXxIDo7ANBzA5oh46ku5fFH8Eb1gvi2RPnzHNSE1WZfd/LQfSMfzkhHkIoNX58rgU0AZNQ1hO++Y4KP2S5RJ1SUp6S/dyQP37aMNNR2KwJFaI22j0Ol3CLXHQ17/HiMeSCsxEJbkpxDRVidXijlo4WxoEMtKZyu9mDYRcDBo3Dm0DZy4V67N2GDSPaiHUplObA+Lv1Sl4FjuCpWSYYQjok0nXSqOtVJtpwIGz+dujk/moL58KTT34SBpArypaJrK2y7xbIc5lXF7T/y8G6aRW2Jk3KEgbG91765lhfxofNw9L1NYrDKAxW3wM65ia+DQFAjN9RAHgRt1DbqXd4StY1gY6lfxHTTyPh3Gzel1Ct9xui13WoHkq0Tarij5dMpssIg3WpbRAwURVgdgbmlwxKK3SErK9JBYEpCrGf7WLjNZBB0LxAnPb/y09M+ZFbptzq7jnvVq9N976Ip0UhkOtqqzxYxJBmno8dmkYe82H4CLAl2NmvlyxzHwm1dHxUHJaH7J0XUiSPxbBBz0Yvgs1iLy1U0OpsklF+3dQMR39luHuuB/OLoZ4ZLpz4mem48jxXx8/6kcevVVNb33QRq5ao7xBH7NGeDTYtDyO1P/sM5WHbJZhdj3Qp+00HPUYgQfl9mGG74A3CrMBLc6uiyWzVMCfuHQyE3yq9dpv26U2zK/ileJSXjDzohSAGaD2VW7K5b6ferqOV6suBfMHLfjx4uWT/Ze8dn+yf/DYyRwT19sasNP0oeSooRvVaNutvzSSsRPifQdnKDYHcNxbQMWMs6qZt7TilQeaVP4iI12p04dNEUlU+Wp3tOKa/a+EDhgY4qqtGpJALMaVSyBnZDbpI1p1TB9PxPpDtfjYax6P7f69GXeOnRmi9DQCaXqv6dPsBufNLtfOeCyxeeb99mt85HEn89XY5UZUyEDw5SJrJNCHI+MQbIIO+toeF2vlbOZu20z81y1TkbtHvqzTBe2RhvT5ThX+7NBn38zniUz3ilMW0TiklyIgbdISV5dLt+tQCPqQZ2c8I9ny13ocsQqMnLqRCloX+4mlldUE5txhJynQLd5xIl3+tX5No+0o2ldYX4h+Q+jeLoCprwtdVgB8q5+rTmj2x57GwFflplPujKOIt7/LMmdv893MGH89bPoI6YX+KIXBsLHJ6OH/1t2juPdA/oeT95/v33l7/87Jqzvfje58P7pzcOe/62df0LPtZ0G0jsda26QPG38FaNNl+OPB/uzVX7imWQCnM/MKtEQ9x3jfvOzb+U8qzogGuSRP0+TKj0ewPdN7i707mz2slK0SH2/Y0JgGY1kJod/Ohej9ooqeep3w0NO6w/piyqNiuq7Epvr3lvWSGVJ7d7p3yjDbepo1O6xT3ONou/Djmxe5k2/My5N4Y4YhXMOfwplfKsH4QUNKKpHyyDzbj5J+fYBijBkglSRa8+xoIX0818sdguSZr+nJQ5eo4Ok1UwVEcohLPbm3nNssZHV2DCSWqNyAiOtmeD3iSTwZbxRT30Q2QgIlz52zM82g3olfHl+VAK1ZPgtYpY+oCNep2+JReDO5/1BkeRBUvV5IXz+0hMHRd7UGfbwUdbKQqlS9Jq5FHocAxTf5QPctGGgRBdsN8ZL97sM0gC1h0Tpd8XjTGWyt1EnogvWlye4oax4PPRVGqtaxKizIq+CODuoCgReiXN0AOiL8I6vKx1STW18qSQeve9wUW6c9MOkMD9c2xgjtqUOMQEjDjSq5FamyMaqUM7Ip7jqBnY9P3QcmioiutUJYJGg7AEPAdzGUB36mgkTGoUW12l9bqxSR0S1ivKFN2vwAlC60ooL33wZVAEQtfZlfVHFj80uN1rK5xLmFyV5p7N1AbZaoGSSK+aNIWQybczlPsY6i5IKjDYinxE7mdpsYVJKkRrZhRApL35BCopsJoJkOFumjr1l1RPjR59MbmHeA45J/1xUQQH0x1TQWTFm379XKg1GE/r93MzNy4EeSdW0PaTTc276gkgfu7bU/WgISdUZUTZFuCaIKO7n8eROpJVRASNUQ2WwYniTAzBs045gCRvxuFUAS141TIvemTCqBnkQcsXq44t0F7WcZkTOdX6MR4vZIwmp5MhrJy1CIZ2bJGhhJjzzPQw3GeN/7eY9WuYT0Zq5P7r8WjdSmh5zj1VxukmSlIHt+fGYA8b2CWpSNVOZT0+uy9AV7ung9C32yQ/fiVMINLhUd4I7KUgL7lKB4HlBEGXV5W2uhqv9K+yKwRNoFP5V5Jzgia1+KN5o66f+fF09Rfr3AuPXXfbkNAyyV9YcA36tLgXb9n7UMgCpjlOXBdCul9xTLoyuBNteS86EmLM4I0jrWCx2VFNRG7p5jsueDhY6iYloSX3m5iHKXq5lllns0NNirMBDoACjnNZDuE0F6U8pUGPT33u5VyPsKm6TwRuNPXbLFrSRtnvmz6wRZTTPAj60PNnP0bKJTq3s1x7GEaU3m8el51EwDJvjBsxuNSJlVr788pNR27TcKVl5zT4+Ke3vQkPABGUwabBDhjAXyI1E2pWgeba6OlifugZXDbMpVNM2RhrokSRAhu81yyPUk0GugStSsD4KzRZU8A52HhpZnhI7SkG0QzmhUFg8ZBhm8kvegt5F4OTF91P++m8st426jos/XWwS9hiq+3lxSnHQj8Wsy3N5a8E5t/7wMITo1jNcipQKudDUZNUOTFrtUk7GTl4q5XXOVLw72NTbpoH/w/vxy/gs/fjxfKkJPFvov0sKAXQivSSK5bTggvpD+XxUgpzsgdxpQIgrHvDVMdku1vy1i9v9geGoa7ejhQPk6fsMzqX9TP1eO/K/cJRKBare+3cBlqice6Q9nV+Z/6VOrPV6IIEhva8ElM93I3uUOJ8JtlAZ9yLUnoqTAKP2NJMaoZ8oombt4Mk2OQmgQkjt+qMMFfResEH3TiYF7X5dZQUnwcq5O4knFW820SdZZs571XuoYEI7HG9OXPGR16zNLUcmM6m1muVLbSwxiE5eu/o5u742TaQLpiRvHQUJTmUDfcuH10MROR7x/TOlPUzhh7kCAU5nt/0oI6aPyuLr/9dd7WmC5OVFaiTJQjSKP91QmONVjwV7RfME2LIqhnj66PLR4zJ9os1O6xwQPjfQNizT06ux4+XE2X1bl7OPhX6qiQa2375VQYVbIXv/o+Qs9WRz+hSENmqFYbcC2u0Dne0PXZuAcsnsP2SkoDW7P6weqRyLYXHu08tQFwULOsDSfeErjdU2xWGHvLvW3xa7KIw04x2RG+say3gqbn8u0f7duq/crf9IP8b9vzVktVnevF8DrMCWnTcqofsgMGn3EhCqRKb+WsmbttwxJNeDpDCbwpcRNPzlaynjrD5yRqK1Kj1G9/rP9b18lBywExZHjldcU3PyopUsJWRCXa8nZDl32LdqlBzyWsj/LDTWWSDaA2WlKL1djJQ2GhgqhLKLxre8daKTFKt2z9NqXPyRFn3mrU0o5eMxQDa6+GuNn8yXqOA6cP5nPCU3rb7+nwIHAekle44t40HYNEftdxDgiVyQFTU/TfgMtlv5kyia6IZ78bhqxe2ifHKOc7ijQhTkyY8S7hynbFMBqhG582jxGoJJeGQmIwM1E+DzuMGtkit/8pd//v3rakkOkMG3mATJ+v2MgL4iIFMwb9zHYJxB/TtMZmARVfa4an5vYa4oqgObXxkaJtLJaWmqqYpUnNx/frHhL24FB8qajFr3mgVrXrWPxQTsVPQsIMyx0tI7DeB2OTXoXoZ0PIFWAZp+SoLAh14F4WFhm8eV7wUIR4g4RB4bnJMIXD9TatPUWFRJDRZZExmCXBzvZdYXqwSYFr7a3NrcjhqmOSdmYoz3eLGFTpuychv+P6J4/QQwY2evD0QONwMRfG4sPllqiqDSqFrkQMRErgMuz+P2BlDkj12KTc4247E6yWV0P0xIeusw7g2TtCluvehA0jEX1x7tyMhGwwhFoEvFIiokYCVAyfOOg4uJAGyfNdoUKQlGEWivrREO6T9K68xxYJY+Yxo4u8OnyW0o8s9LzGJaQSsz5n1YP8YRIMqwxmaTXjI3MJ0KSxWf0xsz2YO6MZ+zTE99puEfUrWzP7jeaHwe8E5OUslCRiucb3mWzJZQL/LTCWBLOfTvWOmDWmOBRvelQfSGgOSuL/sG+XBfsf/vox2ev+kUlW1AdBTeKol0SkiIeB8WuNMYlTAsbYZUZ4jobcF4I3xk+YMkCIoUA8Mg3gCh3h3dTNLarU/P42TEPDtCqyperKkBLc1mCmODbV4Q1lqVcVmkhgaP9juO62cZBLpV5DlBiihWpFJz99kQvsZWsVW5jbcL5mvepbHWgcDEfttpC+5WtDh/fVAGNyKcgtHtwKi4C6G5oTuTs6J+9rx68rZPzoYhROg5ihzZr1zvgFJMOYHrwEcIKzLfAOmj3rPLIxVl49OGVYLUudXlw3l7HPVfrbL4dlEbqu9rwwefZ4r+uJDQ5EBnQ50H6Q++Wmlafk1ZxHhk7JBBtp+p/BO0UdpUQUovmNESd/N0GRzMlbhYd0J2uciDNrmXIKn6Wk60F0CttXY5QARJd5B8oKihXVfnA5gKAry9ONd6Z+p16PAnyR/e1Tzu/EEM+wRb4RFnbPgShw/lNy1a6q8sU0YSMAlse84OkYRD5a6wJ3OJghQ1ldiJdWi9xzUr/KiAOjazvktrujcCiogmYEDQCaKcSLJZCEh4OxOR2qaOx1dnEyquitamu8spuxRLaFQCBRwZIM7GUEM0JT/OXR2ezRImG4mn0qon0i1HBdC9w2XhNyxwBV673ym9Gj188P3j18tHT57IxlpO/FtN7Mo+qbw6PHn+3//jf+98clnu8EMJOLHBxx9DUcfX6fvjk4L9er64uyofAopiH7MLULDI8s6P1XI6zMhgAD5QnqKnXM1V/NK3SmYI+RCpivGq4XopOxT2BY6JSUTfzchbbQNHVXVjlaboReiHu36p+kVah5YEndDBZGYYpGU+7y/6PBxqur/REFh70o6Tw2FTR5iMwbBSTegx5eXyGaNmYDDkyLBQjcyyTgsrWYYaPtPnk0atHv5cRKysa9rNDNqMgrPhYdk9Z9kKNYUFJ9Rhtp+RlUdmMJHNPtQTcYePFdLqYCzuUvW5zdaFKug05QdZfsF2fedMetaz88m0QGx3Wsld2uda2i1gd5O+uek7k8FmgGjawDk0p65B5QL/PcNPUlPbjB6VCaeDKW7zaSz+9WQ6jWw7vVvEjw74W+x/1+8mLV4+ePcPax0YvYHz3Ab/jziD44Adtx/GNTuEbJRUGyWq3p/H+TftBYAuS6Y96+ZucgYWHsFb8l0muhyebJbx8ojBscxkLdB2dqpqSn6uapgPrC7fE/BzoN6PErLkMULj1mmE3YwhZCL+yg5M/V+lKa70Ssd8rPhwpMLUjZ8ujPnP2f1leHlwKD0UBXnwy70D+ni2eK0ku5sdbdeCX0kHXM8o26z1wKqDUUPFQv/CyCD3gsWx1DsV+viPiEB2fwI0v1z6JAQ6IysNqbqbqRql376rNqmLFg/yHcDocsWZxMpfK881CUhKfatPEGWwuzMJ0T9d1P7FZK/So4fEtH6I1RN0h/aL2SGj4Nm8XwCBrsPSkUHdYKhdlIBfryzrqMyXcbAwzF0WqhthSrt2ytkiz6cBbJ9WmVXTZbCu0+zW31ht+Ypu/2BWjKriKuCJFE+nuAPvZPnIe444i6q0ixlpDWbgXNd0jJJLb1lBWpkRcWkg4CzdWgzZgVQLt5uefOOCuvNDZIGB3IHNmlm0TyrR4hN1q4LXbzGqfMvlY0qijezi7X6pLqeP+xZ2M8vajjj6fyW+NfzLWDUbmAcZPJa1Hz16JN4mIPs8QbBlSzs0ssb5QFBLaDVXZcWHAW1TuX+79xe9p0/+q14d1mUAE5FS/Dqk9HUYstewVOVhL84adksr2WW8F/b40u8+7C+QwpflqWfLGH4uxqXrioRIFPFbLvFYZvUYHxaMR8sqFY6Qhvn/8/rkOUqS0k8+2+IVsBxqizhXn6sJsW8k8HnTqyH8M4+fB1cySQ/fYhNPc3CWOhh5CUIJBQqBEkNIffAtqdKzQhril6XRp7xsi/sP4bXGye+fIQHYd0dwLzVZIiLnd23khdQeO7N4C4mfziF3nu4y+Sjy+nMZUEjxlxxQzJykpRwm4FhTsDZZbvBiyW1auhtwm6TQz1plfXa7Uwi5+vLOzkBouWEEQ2d/u+/Hly/3nr2avnn6/f/Dq0fc/FLe9qXUUOXNd9V+qcDOAPWe1C51TCLCVxBlvCbofL6xfZZgNw8fi9/JtSGLKK5Fa05RvxfQSKdVuKBRF63VadwWoRRU2jUadjW1st09jTKEelERqriXGv7ONvOJm2ldWiON8tjyT35whWQCP4g48ZogMBso+XDsX7C03vCKEur7HS0G/mBRTaJXXGpeEurUMoHCtGtt6c+5gYt7eMxStb+UGvNxt3Ab77X33lX2k2WZxihbXPQN0m/v/j3an2s+C8uf7OIX2HJ7n8tI7DYyu+DBCvUQxp00UEpKHLEzgvvFOOb7x5B01MW6+FuaqYeRHooaObLtM7luBx1TII/kYgjitNkVPIOFDqGGjMxhtPL7fZSBMdoVCWMduzNYkBMp0Y746D0vHH3rVFmSBhw/LRlndN2llx6Frs7rQUgUeUFBFHVWriL1BYdrhtI4TevbB2OKjg8ePnuyLKyd/FTU3FNgzhT2q4V1jztUoVxSdBriJYLSKSLcnWbZZxTNoQER1OfEnZ6Six53HqGuQGd2JDGYoe1TpB990grKqYhbFr5okhfCwwqk8Far3qw3pZXV+n8blxHur5GI9GuNPvQTHdfx9Q/vqQgMXxJjDzc+PWfj0o2yuZnZjjl7q0Nqu7GsUoYovOaqHvsZHdZYJSEspLi52YppaPoYdwldKukZGFK3asYuNQ89Wx/Mz1aAeC3SujhphfzCJgMHNUJ3Ktwgr1KSLLMHIWvH0ZAFmJtTt81cHKJvA3AR3D0pF/TpcsBMde2y+ScNMx0Od547hPDcIpU+l2yJJskZk1uwPsUGdX+ziCgeI+Gg4N8nnn0vkIpgVAEYKfPMAPN1DveP5WqbYXMSG915J8h8iFykdBpxRs3Z5JG1VvNsjTbfe8OHXcPHL4li6WZrWMz31cOp4AByrdrq4lM357Izyib6bqgUqXR94N9Uu8T8PS2beDEsxaIY8U2AWxLI4Fi1gFLWP6QDKOz5TGs/cx7unzyrMg33KYr0O808kH1PLuycY7tf++OjZ0yfBzSY2MNFz6v7Ll6peKOgHxbdfZB48kRmIN6v0/xwK+BLa5jzPcXCxt6nAePLyxQ99v7vDS5KPnjxJk9JTM4fH38nKPqA658bAZSob/dlSDq5CfDo+uk2mHABk8OHfjNuWAdiDMx4qjPU4iA2NCuP6JkQH1zila20x9JHits1ycuDP893I2KV4I45JLtPRSB7l2lU2Lo/Gh6tmgDoBR2vKbaHotGQcg06CIpzj3VKlrKGWBxKKMXLKJY/G+paKfRwjhHcwtaQy6uzpWXL1VtuJSIIkirrm+DOM6AnVVVLaBKYUMQxnQ1OBRoFCVA0zKkZiOxzFxsHwKelpOl9U9n8/EzrozgHDRIshJtCQXLMMZqTj1UVpR8TV7qSMfHmbzJGSHDob+I7ISxgyu2TTVhUBu/DefQekqi1jG6mKjWyEOjayiow5xOIeFjvRgyYBOLqApgWge/VbvZhN2IXP1VJ8p6pRFhO642jpHdX7vbXEjA0Ms9vH9fWV7JNW/Q/60eNGtxI/0RN4jdbMaVIAIWUfxfqoSJxGybL6Y9zJifSkkR8i11FRjCA+QjHfHC+X8Gkm+hvp/YXudFE7Z1JH4yNPaUHybr7EPuMlNKVocFHioOjEuvyYLJMmE9UVLcOEjZD7fShSS9WphaQowshblQ81bg/L+pprrDBRbBx41Pxy9XZ5bOr2+kpOdf5oEIF90Rv5oZ2hLWd8Txd7r5JzV/D1yOjCUJYgm4B8MOh/WdnyDAxpIbAZBk1LNfyG/co0CDYb/Wlv+6NCdtLe7W2IfgAlliuq5eVVbel1TWKavVvPYayHOZncXoD2UCx1QIsm/jCQvYSvxLg59oSx3WaLqOcE7O45r255TMwEQhyUD/YPEGb9bCW2GkpURGCTBapyKuZZXlERoOGuFMh0a4qzSEZEmbqtBtI05J8vYfkZ5qJsC/MltgVlhmZ7q0pAQKtkdp0tVasp0WQeiDBoc27+vsR6P7l6e7EpP9hV98ivhsnRxhBIG5hU1XXE/x70fiUw3TPtQpbfIoSgkzYfaBINEpouZ+tGXBO5z1qvBbXcI80PKFcyaOKqvxzKKsPZ4E9PX32nwdSePheh89Wf+z/1SwsQOb+s2sJ49PrZ6QXgWk8vPw0BzYzTfpIccb5yo9+y9vBcwsNT4OiZRepv9qrRCM9VAPq5JlXVoJe4zCFLf20GERLVIC8kWtuTtExKLoaLyemWhUm5ZWiTG4NV9Poe+GSXcCYWy4T9Rmt5pJO0lzfRGuaqsljsgRGluU7ZxVzftoIGiERbvhX+sxSZxb43YVaidab8PJcm63xe8PZqAjLKZRpAJg0y4/3ymDBl0p7MVWtAuMDZ1UY1AI7EDe6JuLjxRdR98PeZg0y4ZPrRudppnaXTgz35lBN/1WvXLLToAI73tp3yQQfIWJ0We7wd2cAJ2hyijSfxYQLN6r74a4hg3GCx3XTuUY5GONUJ9J23KDB84Lnrjty5NT0TT+1nfYjmajjmGxOfJEMrFeoLfeNWb2dfShTc0FO3xVfycvX3crEnocF+maU4jCWY3Lcy8XlgR7Mak/uhbBActxyrrXt0gkMa14aro3DL48/u3ut//+g/Z/v/uf/4x1eyf+P+sdTweXc/q2kz6D8EIh2aILqfRC51me7H33qLzfqSYm/1nKZFdrllw2znMxLJ6OSWMNutTnoWJRKq427tCYHm4YYeFvmbAh6imosaj1tHYRvjFiq/N+xewly12ctOvV9RweFWhZ8SYiTw7ccB1KhHX6KZ1BBZbiZ3bmfi+dYkNTkKpr6WGHacVSzbbO6BNxNxqDJr+QA0eJFVVoCXezg/ES9ZmUQJx9ZG/Iq4lvtopOlBd+P1qIl3lFDRvlhcUECKUI2qpBS2lySedGhPUP0Ht4mb66xFEJagYk1Ydu2qtN9GRwtcmtMTo37x3pxlM2S9sON7cRWj63a4HfCRzapKk2waZDORPcs92Hba6gDRJy+B+VaGvO37GawvMIlZYasHjFagz4qSMV1BH2pfm3DmRrSjWIPA9q7z2eZwMorw5KzJN2/tgNG+vyfjHbx4jmipveWUF2ET1ExvJRaiWuZDK1dUGpj+/fimE525QHqzzdkR03rbWPRuM8K+xIg2PnHyTWcQJ7Lu2T/zTJ2LLQzb37WHAFq3wTm6i5a5UdUzRl8b6H8I6tcRLfKpRfVv2qHBCCOZUkQzcs26jkbcOTgtuscIQlwMDIkx/wIzR+w2HmA2i/y5V+dpTMDuGRVn82y2qfK3cAx9X09M6BuV/LSvCbPVT9UABZxw/k4qyjE/IaQlKbeWpI28ww9vl7SCP8jKVU1O7N1lSRqOSrEJ+uilp6EEBiYZPHa5x0zk+eGjdpXZ6kLn4xC70jCq4yR3ZdziFsOLQ4r8XlT3TSESvG745vspGuIY0vLG9NISi0zmNnoxSepOJXlaJRXDS/xSOVTSOdBS7eGUwveneQl5e6wUIUtbptVpoIMTmIimbeKI24SJxAikw6iMlGWGtbbWjrBRGH+cu2yzEXN85usjtWpTojoqSlnva8wJt53nOhhjSzyeyS68MNDVX+Xo9I/mNfJcHQGOFzC+YQVc6mXnGtemWklQkPXdpzj2e2NzqWTSQUuAjMioaEeGzy4M+fOHuayJiQoyURxFZrb53263i3f5T30vEXgQe/RE8A9UzHqhZ6ClR89Jporbe6S60y06qmPVUcH4I9Guca+l0qpL5QIuS6dfx8D9dLs9eanXAfSg23HbjAHj7Nia6FgsGFUrRKmOBPpbRjVfbwQ6CU1Nd1xt3XEG3b9wGs/icxksBhLxoE+D1gXHMJWcNb4v+sxv3/sxiW7HfbIz/a4awe6Aamn4wzkUtlK67sWeRquWkMYdQ/F+d3bnxM235HbKTntexWWPFgkCZBTZ27Rjmo0XtYXpw0rGnpu1GBXq200L/P4f9p/vvxSd2JOismdwXHiK1DaA1h/HDTH7xqZ6egtvt2JSPasqjakxPuzTYpP9vOTFT+45jqiKMw86w1DUTGjeH9LXZihu23DfVUPPcjRCVMkBepTWr4aStrwocwd7DkjcuuIKiTTqaKDCox9fvZjJZcdLKBxhdg5CIdPpXqeT/C6KOvm5aY37TMPpkuGZmaJ3AWfy3IE81euJS728FEu1NFVuaY6XqtKvUyRaRRREzy/p4JaPxhNFIWimqTDaZP45/loUOZ669NjhzquZm2jsrCWfKkGO+Jo/ZULmUMJgLqUtfvn+zMJzMeFBHgNuNFQgo9TH1JQxAw+eMWY0p9q4Ig7kxNWXnVxM+r5WQNKT8QQKg/yBilhcxumAfR37eQ0SYU0DuKvhTEIybAPNYgQfiDVGlYa0WoVOv70QjnbiJdi+ZTAko5ZV0mblNDEuw+Hw/rgMxTbF9VpW2PzMVaSmIXUP69wPG/pTf4Vuuy4VIckH5liNq/C38u1qf/niS8y4Fxc9P7X9n0txeepFS0jGl3JBjMddqA7VS2NJMv/B3/V6l/J8GZwTi8+/+PLBl0IN+fHDA71p74W72ZkVKXhXi2+N52nxFkOQASW63JaXa0D6/OOXXwpCHz//l48/PPj4m88lyMy/PPhN9fHBo48P/vfHz7/9+MXvPn7xvz/+5jcfY6jaqrAjxptogP3N5//y4AsBJdjJv7/73RehCQHJagxH1sTm84+K0Bf678PfaNFjoe9mFm5uyp4G4X1/ciTPyf708fB9+eby8mLzzeG7ux9lYzvTv7I1H4lBxeu1WlJrwlw064fv7h0O5Z+PZyu5DNRR03Jq26NZ+lu030u1ll6Isn0m6poNXtOU1jSzvBRBtvpmfvKzvO4mP3WIBXR1uLl7WCoal6uPOkck4d7FeiVWN28P3xe9SkZX1xZH/e7d3/ZOl3rwoGprUId1KzRdR1O3EOTJR3xx8/T5wf5L/PrxhyfCz/VXsDWtXetlmoh0cJI/WfHpzwPs+PSi2trN1leiZGA4Yajsb/tQRsOAVMDNTy3iAJZYi3vS/FjViYsTmPlyIepk0lWH+xRSQWjklpcfEjvSLbb9ZWzcP2iY8Vdax3DwJ4aKzUIIJGbbNCA8Eu2PsMFrSCmU+j80HBbi8AL4Dmcg/E5QZI/Mkof6WbsgUSeOSJ0+qF/FFBXJ6t04vESldExeqrRCmiFSOai05e1LHutRGj23OVCydIVUlOVZJTYsLQt9C8ZdJIgvvY6cqHzMgWdAjLpa25mLYuGGz0n8Bxo1TqgA2IDmubcEAZOUPiXiIJnMgtkmstBlWOlG2ULckCk/TKmlfUHT6IRj8SGLTgGvi2JEyG91orFBSztGmo1TkDqmDlaHho4wytTGjVcyOO2CCroKU0H+A3GMuvfGgETcOTc4Gmxi4ghM2acsx1VTgKALTxcDQtvohU6pngA+t2Br2r0CpZXMwQaGhXiSX6cNdM1UzKWD6CluB4napIbCxnrJCg3aLc29iyb8pbhxtRM1f/rNXjjHsrL4uVrtRuPxmCgoc01K1YhGEgaXTx7/NSCjeCbpsbsiGdItY554XGP2Lb9RRBsMPSzTIOkRyQAQ0MqNw5OXKECuZ5PPOimGe5F0NI1vfjmkcbecFQIaPM1gWaHGY8tjbgVbB7/asj9sYfguz9dNRPi6Jl0QhpzTDNNirBV4KmUdjOHlcycad4SjweIhXCmcvbiz5Y0fkDGbh+TJCjkirzFupy5KdYyCrB8aLxRV0/WNFgnPRCruMkeIriflbnC1/slvjZMspGh+f5zXMdAiD0ag74abRfIdfAh7ixS2bmTs4PHYsN1w/l4O5vEtJ6xUSY4Mx2HdPMIYhKLVgHXsr5TSMEwLlWtns8ptX10e6gbMHtWEfaUHoh0MPThtsTk4faMCfrfJn9ylu4AYiO2WOSy4gCD5wCQbCPTEU/jS2fsg2momGpA85RQe2uKuyN4bjc3EV/vQC/PXdusKqTj5gAtPLKSoL3h8m+AoZ818/cX+QbWzORDbhghlJ6ICrNJWBJDO/zJJHPTtVWBgiPVeBhBJUBSgEsWYAG1IRFQiDVlVm0+faYcK63z+GkzXRPzHIlQLL8J7WHGQyQlYO8U4+WZIgog7vYNAFl4A+G9Rdzl9DYdBPBbWI5AlvIorYNHA/Kw0YIOG3MUNGXTgPi21mq7A4qUhh8x0N/eI+GwNLJe55GrWP+BkH3CYZrnKnaIp/qhoypIUUZvYsDle2HNPqe+l+0GkGPWbgnLI9R1nZNsNs5KgaK32GlaOp5hRuuEx18PVFA54uQYcpIqsr1FULDPaQkfOGZjprxuHH7yrjjtu4qtedQ3cnaRK/EmIYy0xxyIxDBokE/Tssu3HWhA02Kia7vvrABh490PhCZTeaO/ma+lZzzhvsh50rEcaXrP/9HLjOw0u+nB4lpWhvBuTwGkjz16bAhTtux0LVkJzmcaLTtmOvomjwrSvJ3YGCTI8oj/47sWfYnxmor6wF6gYQFv7BhFRT83LS1XDoal0V8Z6VrQGeNUZgxEaFkmGW7kct+pdXQ8Zdb6IwJIHSZiCs645RvPUwGaI0H8Zmrh0zedCdE24H4m7qB2Mlr6UA0bT1C5LcBYKURD0HbtuQrQZ+qqasaSAxgB2ZRNvTJCasoqUJLJ6GxbGpD2bPTN2gEJjaxA5uZkrkvnAYEJ4zodARE6IhHVW/mQ9MiDooQe12gxU8DueabK9QsEp0qLUX8m7h6U+CU1NpZSD6ekmugrbBLuQ0+Xrcg96ThpV7w3glayhs6tBUsqVoC1FC+DC2RoaE+qq1p9KVAUmX7EmVW+54mqwt3ZX6IO+hELtP/3++/0nTx9BO+Zdr63pOBqb0nYozKucFl85peANmznUugSQbng2sdKxkmJm/OjLpnNU48gGHjOarKPhp8AEwUxtldJ3n+QSSVp0v4TliYZRvVTQe3tIxpuJVKnYm8b9ood2t7xszMeT+695B/p6ePm6/c0qZOEW/J/7/yK5/2JYImO5sTukql+g4djD6Q5fXJ5M5ZzBy+YtjjvZNSzPrU4HPpLF5jqeyrJWgPilNnBJywF/BkwBVH6rQ+Vn9q4JrEqoAlue+wS2G96JS8flDUfQIJlCNMXv5CxvOMQ6MuCgVzv+/IVjEq0OmZKsXSYqL8M/2A91Ilm1ocnZbuuNc91XHVgf2HMn+/ZdL166OLY6HCnHh4s3dP1GJWAc7gBLaN6rinuefgFfixwBTXzldlCE1t3fNqPW3Aojb0PHjcDjkdNklnNphFuIpk9jxO2yub584Z1zWpxu9jEQZSe8fMA1evt2E9M4HzG7x4zmeyeR7NGkdEZF7sf+SgpUEzUgB5/GtP9ARkghU9eg3gCXLf4Xz55+//QVfS/QmumYsRBlPx2HW/7rSAScGPiI3L6lqhGBXj77BW8mJtFqTOirhk9GGvmZmMaHrHdmkgdTPG2F1XxL14LU3GjDSHOLjPhWXIu2YgTpi52DhaMhJRmGlFMburiBowb1ZYVUHQbCEUKo4hewpERmCKFp43EDikdO2DgkxqJqBSWlAIhlAYXFFFYKHTQjBNRuo8U7BtQqsAtw3ulBDcHwdab4BMwMD0BibQdOQxN93k4zps0iKmDV4clK3tI1LLpDY0Z7oFXBRxeSzfll9j5FNOq0OtRi6bKiet/fOzI0kR6DQhtaDjGltTVeMPZFgnqhaMJqSULX/Lh/gN8xup1LFmCrKi4xKaSrflLRbH9SD+UxTp14MF4FUVEs6ITCJ8QbFMCAhFkhqsWW9RE1dk/nwcv9Vz++fK4vOhT9e909Q+3Kp23A0teSsaEA2nzjBoEdsMONqlArnoeLdCyabEWAMp/SoMbGXItrZ5iFbL4dvCoXLgWBLfPN/UhAyHoDyuefU1/nF44Clyvn893rjWJdjACRo3rGPoNQENQFAogX4gwi3LHEiIcttWhbZPWcsqGBQdcKIjLT/j0sWx8qLvgc4N0wHOnu07ED207D7df2G4+y5ccfbnwi8uoOT4/jvQ/rwcXg5+s9f3QWUjBps2q3bbXLGkcKg4wmybz96S1i6sdMRQk4tp1csgOEPx0tBhPH/Yta0j4TLeSVKB/7Zyptn1HavhhKMc1iDy6Q/rWYVfz2i9/9JpLhUVCQV4EdVpUIMGjnlOCEjzwtXKL0Zn3c///c1Znz4qWeAaRRaeniTI6o6kqFkkjSsQfM470qPTZ09c4DDbSHBkDnuyMDoJdME0BmQ7zYq3B09nHKTxP1uEyrZLxcro0mVj5oiCTxcl/CEx88/aNYL5dCJLyBV1oXjXT5URBD6SMrw8iOjHHUO5WfpEZ++ovIWsZnybWOjScIfMNjef4GaTUekqCaUc51zWf0VoFS2bj9+FyjlhCERkicX5ZxsICL1Zk+JjaQKoN+I0PPKbBs01xfYJKzPH7PVuXDUc+bTEDyoei1g+Iz0IQ1P9kKKgtuKDR2cJ5FiJLgIJXWaeCB7kb0st3Bd3EWAnWWtPfzXkb4fA5ddk0cX+eYF9IXMR0qNR7XurwcSn0Zo/AFgK4WqarohC8TqHOV+tzt9hXw6ce+cjL7QvW5m09soH4D5qkPAzGvMF+3MlEbVjKyPTGF0wk/2wgbFC33njELjE6+dzQ3gtFIyvluQP7hvEZyM4nfYOJp/asjPF60Pjyi3bNOFwttQHC580onN+ry86DS61MdP9zPgzTerlFita5AHx6JhxAxLI0QKtvDm2Cw8p2enD3fo31PtucyXTM5SPwAZoP0QXIqaFDJh6H1RCjYaRD5TudpXgxu1+bEGxZEnrK7vUjFkrkKa++IPcBsR95MVpCIw1EslFLF2BBKc9vn1Wn8sHwZNwSRdyWce50JvE/2Dx5vAw0QtzyldkNRU3wAuVeDqIMHrY4vhZnLkey1OGdYz6uBMJyt0NlfPwdPlLgMOtlAY4oJqfkeexJleDyVUgLjnk/xXIuj0awkiuHv/+wanRC9BS5x9XCD6HzFQgN8je7jsdd8EXXF6eDzivrnK2uBkyU+pA9A1kGfZr1VeFzBX+KVFrkER5mHNC6abLZwzaJKPqF5ZOCUzkP58JyH3zzs8TfPFojRt8tqPVucXgZf7LKs7zruZzchEhcGFus8S2otoZOZrseqlki72OtgAs4j8nHZ/eqIF0UaI1DRSc3tK/pC3coJDl0DMUftEe/uIhOAdwmKo4OhnfagyDI0x8KrLnVv54mKIxbPFqiqoZ5VhAiEuuLihwfKWJYSRnO1wB78Ri/h0WDMKtMgejIB56/PV5vlJvKNQrbYCYUnCWYCVUsV5mjHDtDef9x3L9dEayLp3KzjyEnWnnaj8d6lNdAfE2bc9diHgZ0nAui+mq3pPgXUoVDkdINJ18mmzht4j/Vs/m/u7jHkz2Dhsg7rjZPTT7DRvHz0x/0fRDB4VVvBw6MEFLdp/B5v28CUQU5dSIsgvHzx7NnvH8n7qqLR6oaWVpHFoK87dhcPeGvhLh4hHbnF9N86obcEecpDRBjLd28/aCxVVwQaRwoGTXOlnc6jNPWMqSUc4Dz9osDL843SJ5LKRv1KC7U2qV8oHy+JXhhBIXv+nEX5sG7lDgRWI1GYNW73vDZCGsWvnXg59jShzSYJCv1a7jkeXqN1GUUZP6iU4Voj62iPwpzqWGt+IGxAtqS9/h30T/cYPF9kLCTiLu4u57HzixEb0krWB7Ie+PIo9xEFIk1900YL+GWZrnJEL6XPm5guN/XzxZig6toz5xNVijgJTdT5lSKPlsztzmzDkodfMB5wI/NXlwQYE0H6UD76CdK7hrRCFqD5r6xM/CY56UlajvqCbJBARAGBISh6+YWgVHQbOXtR2eaNXWBinsdXd6lUlvYdcigohzcbxn5rqP2nJVkpkCSXYfa7eolrnip98lxlZapXgRswl7gZrQ83RQ0Go2MCjdwjgYB5p/EmU8uizywO1GqnsbhQGCX9aQrqMnGyIi9I9w5tHfueELyxD9Zo2V6G9AGc/lXE4AYG7LIyF6+1GZZgy91bk2Bh7we07px0Q7NQCnHDHgQp96a1I/jeSFLu7uFRdjTDeEnFYTD/yiLi/gqhtOks2flCLX+theyrt7nH5Ob9JnGe5G+RftU8b8f3bZEa519dLs8aWTIJjkX4UdGDhX6YX775VmWK9TaXTTUv2tj75EIcWLZhb+2oOIRbn4xH3Ra/e72wYa5w5qsFbX/RZjO0AmJRo36Eb2vHzjPBPnw+/FK/j89Wsk5kL9BIIUgWR8mrDfQgxZdf/gCmX/zmAR0+j/VNtrNwi/7lvzwQb0lxAl3NjrRzmva5AH0oabhJSPwsoZ4p//h0/08fJRLlvrieh7DxHxEjHj8rKG8afun6cp5cemi7MAp7I3ztR9yT7IfwrT8vnknjRU9F+DM59DBwhxgiPnq5r15LxcvVu7TsoB9BHRBoS6kiS3h0fCwDkCSr+apkPH4sYalFWfb42Y+ivkbDLA3oBKC4JN/2ATDX3olJwL//UqwpHahe8DSLFHofNIkBRVAyvLR0GwyTXhavZTVfyKQGo4Asx2U0/MvyQl/WQy4EOX2kS4gwikOpm01tFM4+FGNE+wIlNbfIg9tXPV3KQ21gMpq2es9ZvtlkqsGEfk+96gzLBaHNpcBieLG6AM7GIVFQHyuaaeowXGeW4hn93Wr1k4q52g9p3Jc2vG9mmlwWm+WlLK2NmMfLqbzASzOooFQAYLwGuZmkBTFyIUt+KGdhwZmu/QBa/xF4gAbSLYJkzAcmy/DHvSoUXbgj/JvuEctj6dKb1QnVU4YwxTrtaTiu0yUfH3EwSyWkcY3cpqhBs/C6WgmCEWPrVtpydGTRk4MU6uidnoCAed5jYInqloDvNxIlHW7XSSq2E6YMvzeGuM+O6eh2EliQi75cD/jIdLOuEEztZgGQCyi0LzKAYg3PDAErn0P8dleOHoZE84RZn/+8lCsETNTiyf959PwPL2Z6gnvx46uZRBT+94OCsvNKBcDWN7gyMD/8+dV3L57/8OjVd6hs++4qLJHN4qK2aq5FGN2ysbanOqnZmNLeYU8iuJjSDi/IAaGSnRUbfea5kZ4qdXKr18yWBxVaXzCw/bHM3IZu6WhIrdpm5u7i/fGO8Xz8wTtPpJV//k5H9oJxa7/Q8LbHHrJOe6esP6cxDngifPrpjT4JZ6fNvwuc7W1/osOn+2HHqCOJDxa5N3aGceyXbQRA1dBpPLkdtYjJipxGmjaOiB5wY2MzHU5rQ7qMKQNw0sIwHqxK7DFU5E5mf4FWiljfgZRdlwuWW85itHcZ02l3UVHpTeejxuvUXfo9A3ReX5taI+e2I7xsFp5joY9THrPFx0yLFtNrezgWVf346pHgM1HWf5oYXHP10G2VGI/tBqSL8Q+ynJeshLfSayCDmGd70zOWYZ1h+DHTsks18jSoHAOyv3AILTEPATiNHZxnKM1ImNs7yHX5CWHJKaPBaOkQjkyHiwslxD9iT7COHB/j4ykdOC9zpp26PWAWNL15b6qvZc3T5iEemu1a0gwv65zDk4A3ZhhpGTlApKMG4M1h4ZB1tOtlvasAmgNLdkDFgyXkTKcecDOu6mBKPet2H3WckqItyCl8pwi/G8gCnU/CRDv0tywJstqsqtdwWrlHdrzJ7OA/7E2AcNu9fv+GjYlThObomPHZc2hydRo9hrY12r8tFg7oqnm1rFM628G5asq6Em45yo59EKthtwD68xNEj6BijZTXjaymPEUCPM+GAKdzDTqlrysMTN2CcdAfjK8nJSuPjRjreosCXNHbzgw+CGccF7lDmuPKOXltThvOO9LuLOHkjfGiiwSajd/2Z2lt+skTamwLaxe3U6jCdFM71+kAm2DG9n2Z2n1IN13/RzWMXJwQO2+/Kneae3RJ96pMsgJ1+q3XrvtCRKJjBzd1xK1dBryS2rk4T4kU1h8T3CPEnfG7KYIy4enaUgQ9GbR3kUO7eYBASaeFofWPMiDDIvVvXKJ2s4eP20xDX94IqJhghh4jQYvINFVIkSk+NKIakHIlOvjw5ntJjBwJxUrq+FV76/mXatWhl5LmAMwCa5poMXU7/tA+VF4bfki/BB3pbi7MOujKeYuK0tKVxVivxwMkvNxGBx69AUmdsy8xLuANaFFPtU8g5OFiyy454Hk4+q0ozHNSMJ6J3w0G1FeneOmaZjVxGvvGaVpOtMi0wkBsZJEgigScJQBYrADxEcBzuKwgX/vn1bsWc7JoxYdIh/a3MaLaDwv1iXDsnFECEXPKbROEhpeimOW8k+lRYSaxSxfLhShVAZUSI9AAaGBQh4rJ40XPGFAD6mqUS23DdKgDJF85XRM/tfSIxris/mbIEcHbphreEIK3HG8K9XIUdiI+SSVNCmmkGKHwudnT6097WwT0XJxsn4BJT7hcQX+bggOdmSbxak/JfJr9vYs3p+NjgpYrLR/lrVQefXU6EQMrNkJ+wnaUq4xc0cjY/tjCMIVEvzwTtJVFpwaBkjus8zKh339WvbQO9dbKU7L5evT+crHhjKXEs+UtknyA59E4ivHOGT0vF+ByNkKyF8/0Nod7f4xjURidfFrS0mTXl2gI6XavsshQzH9eXIgi8JJX4MQjTBoOVz51urF6wrgiUQyYNd7QSgKRzTzSHycAysSh0ZDeupDkJLxxYOTKklSHxeRNvbwNZLT34lX8vHa+KzGLWw/8Ox2laWDA+liwVN7CrXzXZBV0yF8Z8GBs9UZGk2zbCLPAFHzS6WK+XJcxkMojRjQGIJ20GTmVDQGQUEm6DhImU5bNZFPXZQJS7B8vADgZG5w6cMXSpqfDI5dzCnZz/1uD3E7sZVPW15lkN6/R07Ttkolc24KD6PikEsnfIopwcauE4Su7aRCWSauqWHQq3sZcLLMXi9sDdp9qL5bZ0XVI10pUaq/uvrWgGfqD155+AAkMMlLaWoSkVs4J7LfoZtHOda2Tk11HomoQG93nI1rriLgVIbnqjAYGbkbo9NL6ZUd0AYfZZVeYw/fJ6HR1OG5s2A2DveTSYS87FhA6vuP+wQPcwCJJIsz6B+ocY4aSnPeuA6v+r6slzBykR5SpLZFxIXBw6zw28F0Ird3WCE2PAA+rklhJOWKbby2YgN6pxhk1/tQzaSIj+XD8TTGbcm6ThaOybcDrqpka3JA3eiIi+3G7vDO5V4ZAi8mUbQVsM1oBQ60h++WM9y60a4uLWSA7tCXbnvTwZ51ZJILNrvrqT6OxMK4H47wfvUciwzfbfqtNDQMLKu2ayeqDQp3Dg6nHr/q9sM2nod2/Z5DwaKh9gMEphtv3mE7paIE3U6J5DFwSCWmrSOpDx4sa9kdDqm2GZpL9drnZeDw69fliuGKKOprigg7pRTNXUl6LJI8P8gpA2g1Nl3XqRIpOJd4S0znIilERtrrQoEEy7YwZ0LL86vzsPSQ5qHEwZ3fFn91tdIBw8ZgEln6xviisVZtYTSw4NYkIV3nmXIBu6KorkVh5ot7ueeKtZ8qdjUsYZNktQnPp7kmX3l7VLg46Ka9xGgm/naTb6cnZwCUKikWTA+CvXe7UFjKpE9ltWg4s7Jzz2aI4FoMiMTCjV5VyOK+v2iEIXZJ+o9zlVZQFtwtgoAzeiYkGV7tikqUPL5L9MM+K3GZRIHJmg4rLF1AdKJEEj1fK1oVZpepNwlJQW6tyPfg6a8I6WUrs4bW+LD67JdhsCZvEEe0kdmTOnUM9AAKlOyVG7QqKUTWnbLhb8oEIGfqZJJQhIpgWMw9og7SHHPtqCzYQvThUEg3ts7Vt2WxePnnDZadBK6ByirkN650+0GjaQO55w92OzPR0ZYvm7Gp94JPykWP2QRRKQKhMfXctjdBlN55/tvRBZh9efMWMPh7gsi4ylMhzZ9Jff5y8zwed5M4IFpO4eBdUrnuZ0p0igMKBOqFJIbBmNNZhHYrLaMJPUWdiLOomazCUckO9zuCJJY16tdsAjF0/2P1W/fDK+/CBQHC5xcOhc2mYBNMRGH1SwI+K8b3Mha+4c/IWvEpenC8figVludWVj/RF4EU60em/VXo+UKu3+hpVdpenuED9/sWT/bCRvHj+7M/9ImMPdpNIChrSJDc776zLKA9k7FzH0yT66Y42SLUIi2URx6HUuZS5DeoLwgYp7VrudHhn0/AxjJqcVrl7Js97cGtQROh5ufshyDst459HqE4RTR37mzE4q0FeIPehrHCM0HZch+V6i2hC2ISyySv5vsPxkAoonRDuetxLvG166w4BVbqwNNABiZPWGJTVt+ZoZ81O2XzzOJbuOQifqALS+QhbfSlJeoAbpaW0I2a2n+imoNgIl7p+Ysdsw9Es4UWQJ4wVfVr0bvQ1vTh9N18GC4aI3cI1x6V0XEinLJn6O35qnxw4XHP196CfejYIifV+bo4Y8ovz4J8/wG6/GeCEM5P51cZgNY7lAGc1fUJLe2KaINcBuSxIfjqGhEtZSg9pOszjYBsYPgSWZADXcYLxuO5ZrWXqwUNfbO8xhdBeEqBSe8HG7PSbdwQ5aFvqocj9QBFJBzUs6p1QHN+SDlr580VLOZKMkIabbk+EO1aq9wCoa0ZPkDQOzsPhl0LI4cMvZUv4XPrXL4nSZ5/1P68qmva+NxVvDlLHHsgDj4njMFVpCU1FnMZ7hJG2cxPaAB3xJOR6sRg0JGnjtzLtYwWyfGKTSQvxkO7aXhsMeyDZWql9vn3G+ZVlH5MKfshg6Vo54yrG1rw7pk7itgbGFbm3NJVRFpFutx4M6EfTZ8Qz9yMJfYsx4eTSYcCERq/Qp5XcGKNLA5w09AE9RHAYfWmPJa1mp3N4M9EyEdcHx2/09Z6TotWSAuoJnK38/RBxc7ODJ7q6KVLoXifWUHmlLHZ6zGfQLGEBLF8fiFc60nMjTFop6whIJYzIHYlf03IwVpjVQBCVUw2a14TJw5GJNkKWglxjQFxsIJz8Prl8CNrpHvM9Vr8nkprmYVjVV+ihfoGXbM4Wi4syOOHpw9jSj7elrGWs6C+q+ASVHyZ3EU2yLbNVFYY09scXWr6DZuFbJnZ9zMopkiiql2HQCvvxgQXA8YKcaQxh+9kXBUzWd6erRAydTlO9vUe/UkFKJp+YUcw25/OLzZuVaJcLj9PjlbST+CeLovYu7kg4NYeYamzmbr8Z9FrK62ZnIVrst2zLgsm5GjaFeFphbRm6y6EFRZPdbhiaO1Uq5THSGCPpXV+AoJrFSpOKSZw2+SbGjcbkcU1pR/6IU8qlhExL7rPO2Pp8KGsnjdwEU9PjYINqMc1p/soG8Fqtvox6sRKOCdSPa/lQir69kEG9L9V+kVIzGAVWo9GpOBPxIFNqMPTlaTkfMpjB3lcyfa9OT5fHS+2k+NX+LBv568XXKjv/Rs5E1jQaewfauBKBAQk7VQWSZ99GPyaHEyvHgmmv11AWW4sh8e+tUMDgaEj3J6IvePqcgdtzFQiReLb/7St2mjNeB/JnDRbPUFhQoRCsheZJRgCQKjzwgddjzaA2tu3k0e0uFng11cJ1bNU4ejomVjyfuHSuNuq0G02g2jFDxF7GwpBGPA4PZZ4PKpuMYlvDZgvK7i9QCDmBK4zYbKHtypf+uTawpkKLsBnnmI0dv7H8hx06CKDA+GFFrMe8d5lRBYBEvnWtJKIRRP4SYiL/6W/biFChQxwBbZol0FlXTWIMQ2vEqd5baK4Axp1YPoB9d/PF7nhuwRocDxSUm6H4XgcPgo8f+3vDPf0TF6hrV4Montogi+ymDX5qYDgrhyu/C32Gd6NlNywLFDyPjWFx3hTizZV9DA0nlJVimXJuuRevJpCWiyVWh5wKkxuEnU8GMp73uOObKyzaYz99/mT/P/WxDNmRXspj4VDc3AMEHTHuxRw139eDvu8DV4N5c4tDErQVV8szOKtT/Nflk17eEozOxhtkYzsoEJ6gnVkiyEDwuR8oYz9/IP/DVGuohH2GXUTME/zM3Phnx+uFrEhOCFcPI46fDhEHk6FIMY72NIaGIrWBZdgwgJl5bNIHuk8HzSqGK6GTtmPsTWr6CrEIf6GojylieifOwWhv1Ntm97NUMReTS98DXr8RuQUbo4jYItj7ZRCmkM2WyvU1AZFd2hGIclJABX0QG45rYK9KB2+DEC3yGQRpgHciGBZtjdqrHNo4O1YjMdBTuUy4+XkfMTfXV3iUV8ZkoTtm1G1FR7Gh3X5yaPCoJLFKNnksOJMvnS8CXvMKbZRH6PDoHY0QHITQtgsoHJvldZDNvfKb0eSve9OPe3vVXfm99/HwL5WeYPa+2SsG3iAq1m15zJAoWufhyT2EfCi+KbgZ1WFBrjQKCcOCeMCPLTE2aATWUUgfe5MJw7LgWKIlE/CbN/Idbhh/y+fQw8vob5YnJ+Fh8y4hrrB4QHMBELkRVCMgHvEIZxDcM8o6NOJm8V/ypoaqph6oOr9OX578UqerHh/7dnk+E3dL7ZUUxW+9+qp/i4Mpi4KbFAknUiliZgd7E/Z2FHlfg3nJxgywVlnBarQdkQpSpncbsXHQ3w3m0Wu8S6c3xJS5f6dHGelr1Zeb32M2pgnCrBlS0Qa31/cpGDaXUmeLEAJAN9FhLknXRcepEo0vpyu0k5OpRYW6OmfQIS/GGGBwRdlYRKitb5PHNtLTeBbdOjCtyxs7hJqlQILRACldNsAWs7fekwPNxZ4LE8hfbtRAe+m3fYmI4mPOh2PKCsHHvQDay95I6ngdqSP6eRb7HEDbA6DjqzsC+nFnBHQ/fjwc1MgWmFnRQcIZtjvubZ9DOuSZhE0ocui2Jx55tOlRKkeD+bvNCsyxQJrkoYy//2tyeN4g7djsnFE/By7Nutlcr/U6EV2gh7Nnoh1NZP17AsDdtqzV9mMbIFIS9Qhx0OIaZOYKSpAh3GgrdtvDEtQr3xkDmSFBYXBx+uPxWI60SHRP9MI7YKOB0s5XkBdejI62VdGsbHxzwMBzMnOX2I0nmIMM6zZYhEWH64/bZpq/5YYTTs4k5PfiHFLuouUAcq6M4pwHkMVQCnteWGJM4gIDt3b7lT2GycGQEc8G+oEz3OSrW1rNcD1XtXNFjXeacMWN6WE2CMJQh+Ad5mj2N3XXBYjM0rV2e81ub4a6e6bccSOaTGT+PRQnxJ3vPVghbTQ0mRWRSaUjhiLOmdhPRH9m9GKJyaVPUpHIYFeJMX03a8KweVl/5yj1oo3n/8lsGZtL+Vzngugug/VATorLbYpfyuOocg08R0fHjM3R2dTO1pgPvYUDFE10mG6GDrer5bn+Zo1UEnZPM4TUo7HKOjzILm2rHPvuHoPd4YABs9aZZFFohhecFBNR+fAozJOPg+pwc08SpOrhsPrm8C4BZNHP+u2bifOAhM8SR1ik6GJjhZidsgiAEk9wazrFNnjxALRWNCITAQyQu7p+KDAGxUjvRwvMG/mtvQmy/HX89I3UUH0PglMHgBzCMa/SCUxjmuEXpqAPnPbN7/WyeajHKjrjaxO0yg6PDo+LIU8mKq3E/mXZBiQtalYVuj8mDVCllT7+fmy8C0YGcFNbIsAw2yGy6abr4BgK3OjB3k93eakMWnT4+qcS57jDPx2eTA/f3a2+qQ7/aXj3m8N/Onx4+E9+nNN6bji198ueZUmnT8/mrzdjAfnkxSt5ATU74umc/+rXk8N3/3QossPhyeTwZDi9i/MeIVe9X5l2BGe9jgiQl2/WwXc1jvK45SwIO4NeLzirjvVSq1erQ4qiS4rW50HeCE/WH3CtQSTs+PNyJU+o6jeC3ng2P5Hd20UBdHGDRlDgRa9+yNdNu4f0pvbJtxBYuz62v+WV/ZaX9a283un2xz40w3199Kis6nYRTooNY0JHZV/hV8lQdAxCDScZCSzH22/IbgnAX6KO3KWiI0ZHeK2XF3hs2iw/Wk0iaFchKREcvQqlM/SI+ka3DMAHmgHv9VoIqXyZOoDpT4+taQ+Y2w2wSr/UyTcxM+MMRXF71KaOl9BxnQ71qT+OR2yUwaIn1bX7FCHBqWa92+m4yg6nXiYIB5c7N8rPi/egPkq6LzXKd3h/5e5fYT0DjDeP/a28uzZ7FDzP2OIRpmgm3klsHJf9Hb5QaTejSLu2K5B3HDHWq0Zi4G/Fgyn6S+kbOMfqVHfdvAaYt38yFnUDSg/7FF7+0Pl05w6OU2Jq2b8L8GJVIw0AlLRD60jXDYIRaU6IruynMe8LGlA2LQ4lYNHRPb6egurgtPq7d1uzsHajAJ8ooJsMtZfsDnVrtbPYX9s2iiOR6l8vEKhdTcI4ErrjyepSiUxDgOJnFLNXbwShj5OVr6JGl85xcXoqPyIqIdhROHVAyNVtUKYSH0CfhVCDvxOJPU6SjZ0SpdwYa578j7xU0sxmQCYBXLn07w8vH/3h+0f6Sw8CL5/+fh/xbP/zh2fyYrm610U3kADx+/0/SIZCoE8ewGWOekikFyBKpy+hW9LB/qOXj7+bIU5kFcdMX8yCWq3cMTIJj43mST88k19yjyu6CUQhrOITvlHkXny9qkBaTXLmOsSqL9GNLCA1wtWUtVX1bh+PZykzd13CIomNNyPveKaQyjbxmdswRYF4wGRIOlxCybr06o1o5p4x9NJVbSHmaXmcvgxr9kaPToswQz0TSkweqhIrvbqEQvTiNzbkcrGqbLgacgTZHGiCvvIbvXMkmUzs8bKxciULjRUivla1aBQ8fGHaf8b9jtxmKBRbvaPqZzFDibKgjkwGyKsktrSQcaiE6QZEdAjETzCoiR4hZzjTcLtDUf9b9TLiixMAmVaM0RxpqXRMtNd6QNPum5W5/Aw0lR9KUsa/JewTUMqH44N8DqEXi+pkTVHVpg/XBmLCQgItow96+Kmuo3MOotEYw+4IEqWadw21T/UYdRX9cco7IyiYEV5d1y39E3IOCgWCt6Wd8po6oOC/iXoEy9HfIFLddPqg0DJZKB5tKlky/S7LwKXEPECID5ENYZqoUIqKkNn5+H3pPtM8XLPFMk4i+vFWeqeYWHgHeib7XIjaEWpGIW5uCAMbM3X2M6+UxBY0xI7V0PIYg0Pb0GDeOc5ifqE4pMEAAa04HWy6eE+rIQMdYpdlrUHWInqYjDWLDllycaJltRTnhTxjQDnaawFKi6zYc+jxJFJIWdhfehkiOt7XsJOOpi49ZEaOh/47GXWUE8le8bx/v1/KSFVF7a9zf1w30uMDQj4PuA97t7hq5Sb7FGtHGWnNQZHMywcuS/lS7Q7Wl/51FiMtXLwZnsu0BsdIM1k74iq8WLBQmvHlAguDFMdybjtZYw/K2pkJR5pEcUynQyvtDp/KuI71lXz6ekhpMF9J24JguJ/QIgYVCIEmynoFHJo1ZooM036uVDgEpyA1PYQmbwN4tUNNI7EQg52fIhSqFj7WXtIsBYAiAGehKky9s6nQOm2oDKso4ud/GbQZLLQ0brHKe3xhqyCl8ISYV5dTRLhyLisPt4GrZZ0/0SCNZP0nIw+OYFdnMtH4uEo+0Wx6dI5YxXmXXBpNMXWBhfz1lmd1iet8JhoSSk0qRKFuVD0CZpehNUCC1kBfUydv4s2Bhro2nYihVaILNC1yJ6COCVR1sBEFtYw8NKQnbrbubKYWBJHx9ZhHc8UWv6QddsiZwweM8AgE4DCPODAF2pFP/LUtHmrP1nmtzotp2EQgXyC5qLbMOiTNjt7LbimFd5+EgI6e3zQdXUSfmIpYhyNIS3flVzwPIfNcDmPbiK+jdqAFRO3uJUmhHgZ6QMtkGecARPck3uSR1jq/dV75vKuTo5XRlBS44sHobWqaCOzrxNGI/UzijERIzxkKQDYmU5joHDF+P6wtKDRRtdiEFZ9ybh3nExBxnM9utyCL8sJFrVpIeH+ZFjWS5+j8TYJ/4LN2vdyQINqhZ/H+XMvjFlOWdj0Mys6XePXfNB6EQ8ikkJsimSXxJFvFoKo7zFkU3KQZyIS0HrBtUGerW0XANgrwgEFkqjn5wopHTZP5HURUmBujOOJ/JLjt4hKNvFE/NdED1iQ8/sykB941J1I0Sbs1jHxbhA8Gl2yEluH6VwHrX4QaRAK6Kj/Yx9qyfZKvp6mFJykwEgX7Em4NJx+kVabgri7eZYGQb14odN1mnTgdAL4SIgWvKZp3Xa9pYMmVuivhRuFQuLiQVEZxm8E3Hgq8IXK0z147GAtcLeoy4atRSPrmrcS+ZhDEOgwOzqlpx0XShWgE1VVm+Vrfvb+buxpDlzvT93z3KitH67dWeyZ/Jd7eW7/kg/CJoRJS9Z5HyLiQJk+qADN27XF/HolIEN7m6biAyqzHyVAFpBsAkaDqBrY6DyvGpwKFKIyE7+0NtjrhagPAagry47eLiUooCGhcdfodtYJvtkUZMX5dkjcdxYhXLBh5JioenEJoZJCNfAUXCYWjLrgCxNUMUSlM62gShhqBNlKHXfzA0LVn8yVpVSXEwjy2sYskjTgZLdlCI/Wv4ycpGd5XekYNk28P1SiljDujsGTOJqrRTSGEY7YvAHfep3o3bEHawWwUvHt4UEcu209SK1tflVyRmaNRmPZw6OjDoUMK6N3V2/lGLyihP4ata1kxbKpZ1ihFdEPzrV+/brPpd232eJZ6orbX9RVZfjvGXTvWkEaIeXl4+Ec5gIgJxqWhXrSl+me2bziJCtOvxBoXYhwGaJEzDEZNZIuhm53D3iIN6OtVoSys1eCEXka4lunzWyrSXD59e3GGCbQ4QWLVNASx6/BXK31MpfUu3K+OPexY7SBqoYWBsIXbADneLfGw6+4RFKMYDjglYqpGr5mqeakZ5s9mWIizwQ5m+9pWgr/ZJH4oFOliRNwLabIYacPX0Wz0zvjywmkU7DjSldMsCOca5BENGWBlkH5HslVrQkGi81gkiPxbfdcmrcz1ryjxKsUPdzURa4M7lvgIwlfFHi/ZjMtK32DVwADjogiCQutLA65B7/X9Lc386jCe4z3inStee5Y1FDRkf5dKGzmb6s4vsYWl3PsUTvxSpdFicamayTqnhN2Tl+y4xIKc9ZiFdA5H9AZIWSH/2n8rtxZLGb+gtaMiDhcOXr4P7Zm+n6ww70VmRwUc1zNXde7b0PhXqZ4E5Q11P18ScDU8PH+1Ej7zi2LwFnrvvYv3l8IU9U4tuH3Ir58WUWfu33+7EFuRPcaNaj7NxkvYoaT/3yu5zD0p+UTv9tfadM0I5bJDT5ArfKgbbyAlOkcoSUHXsuLreTItm+errpa0GcvjEcqPtZoZlFXoWNTX/6PfyamWa8NvRhLlfL1KbIlUZi8HNikzTrDFLl2/CD2ITpFVG75TXj+xloIbyiKFp9bBfzyTyWJO+1DWbLkCItBB6OrQboGqgSEmmxBs2f1W5nSJKhsYrG4IRnUPjK/JDvAyX6/jlIkAvrenZjK2sel0xAGK787pOZx+HQM35mb7iKmKSBODLgUXjQsK3ueihu0d7Aq7iy/Fjuo+nQst81orsgb+La0XAIeKTgHrNxK821kFzi1WBGDcZjb6xs4MxaRVuPt6JiTYGFQHlo9J3UfPCt+XK93yl6c0BiLN+dweY5iygZsXjQmwmmUR16w3YEnYL81utsaH32idbgC2PHn7GbfXcq26oSGRzhDADX5rLY5AExBILmfYNDZgqV77BsVg8s4yq/lop2ss5YleEWdLTEuEsWB4Cv0ZmQzDSSKeyMT4Zj+F3s1iTedM9cmgfWIZoQ6LkGEBTj0vQVCfwtuWrpBRvUhVXNgIWqfz5Rk0yjFjysnpufHsofaqfQKBrduM1r7Z70nBmQrd0gRtNZ+mA4xpvLlgf4nwEPgKJmhn3DKkGJGta6JJPZJoP5Ee9jZJzfa7KPs59K0pj1as1P5Lf1uLEdN2cCqsCXrvGTYja6diQ+ChxajjmIBCkW3O/OzJyZkdrSOYp2ImeyUbNKwf1qvwdubs5OQsQODgS0XcvECb1ad6uU0zjHzqmxtaYub5Vb0ChUiuw+QSeYei2+tNCSkcW7vUBRVLuTUOxjc3z9nankGC+SXubvX7mjdQ2b3urHkMB76mouM8p3pONbdphnwjS/PmRxuZeZKXrylsfbpjeIxVP1doofpcgdZtb/R2mBAaUkCtzWiGO/Zz2tK5H2slQMemJQDwFylBf2Bjw1kEQTF/rjfTN3ACg+RX880bAOp659JXmRWOJPOmVNRyD1TB50+BuigJHQmbmGC2Tykccjj98stXOSNe+QOfUdv5zT5i3YVOQjGbAeID1G/klZccYnr9l19chU4BOm9RY/jxSZGPT5OL5BTLb9Hz5pyIDRpKAhWMREVRMEx4loZaTetx100leTBqu0YPJcaZiDiuf1WRjcTfKsX0EJhM/LwFgkLDrpTJnCjClwnZtKK9xQwWtXTpKXnrq/bUtrwoTKNg9zuaEBxskH0tGKU4pjNozkwlqeT7yDJ9KDBlHzex0tCvBo4Vjsb5io17yhjk6YkEqfFc2nI1SMkoc+0Pq6SXP2w7qXem6agZqydgxCerYYwnl5lBDY+DtZYF3CpV1SrcYgTwmK4c21FEY6RDupRk/EUK5k0xoriJL6TzFFhwLfGzQh71u20MhCRF3HSn4Y1aZx4cs9HC+kMeBYIlNgH8bWzw/IVUipJa1H6atn3D6Wk/pUnHQ5lmusFoCraFBiab1dX6GLhMwk8MsYhq/Fqek5qYh9xmyHekkv0E9/gVYsxc1n5NHleid7l6vaDWV0z1ezqxgwSLKYsXNHhpJkmmqeE4KXMkZEYfQSHlFQbDYlKImnm1STQEBOJxXJenTNL5GhvsLcxZn/MDV/Z374pyMTQ+UxmpGLG2XuAbLHyBrmE2y09/jy31SfZWZrIHXlwdib6oqDpR8UK1NrqphTZ78W3toRV35ZC8gqdyWuxtophg7Jbfa9Tupk3mwZKN5AqNsUbsbF/W9CLgKnb1Z26n1t6RjydQTxR5q6uL6DYbkLPbbA2BG4TOBWwh3WgWd8boNyBJZwlyohN4NI3CQM3qzCkuBjF/XUOoACejL6aIUY5A6eqkgus04XiSHYqor9MX4BKe8nX/C3NXEcyoNfeF0VwUdzbZKohXh0kukRCmGABjY7fsJH0zB2iTJr+GiXyzFFISunNCEqH8euRGt5kkVxULlsuLY9GNB6Pw/tiVEEgorcTw1f7zR89fzTRG+jPskLXDgRWRcWGhJ7+fPXr29BG8NcyqHQ+KNZ+lSlYJgMa26SdHwZSKkkpce6nPqG4u+IVSIZ5AWTVganARaAfqnnwvzyg/nb368w/7syePJAi8+J/Mvn26/+zJtKNX3z06mEWVQicPLEyn23nZTTQ7EaQW9evXK83sRS63OuOWiQ40zc/iLOGQ6I2QP/ApaaoF3R9+/P2zp49nB4+/2//+0ez5o+/hmmPsz43RsBAJE13XH+wMrfAYHcoL+u2xR+4iMmZ2hq3Q9+tsT3Brq8/8ktgL8mn+gptQUTnjD7ihNNuCNNJgkpjBdt9On//t83+L8IqGUuspxWuXbUALYTvTmXH72SUA/pbBtl0H42gDKPWzha2NHyir/BAq64brqHNaFJQ82/b+ST1kAzQ0jf3ybVJky0DrWQXYDoHSw10GdouBU45j1WYWdPNOi9mzi1Vedj9PcwECagmJwp2GZjf6YRFOssgwGuDEXX8+oJyvyzbv02u+fdJ2IGTXInM6TQX0qVY710YM/Ttq1wMromOhmbx/UMkInHxZhjdtZ/PX8PzxcJbESU0hPJaqWxDX4VHy6DcUhuaXblPwYIAtWzoirZpUizVlfqmSNZEasO2+VxfRbrjdBuMJSwQBExy0i3duCAUDXBtyCFqsuq0vwa4D2oozSsv/Gq+oSjyno8Xa5TwTorIBRC9p24qmJ4AwbYDgHFa7apUruqYw5z3eUbl5vne9z/JwWmGi1CKIH22IAy5QxUlmfgI+jyNlFENTPxtBNLXoFAX9cs6Cd6C2tIjDcI/HXzYd6cGjtBC3J8yYRlaVt8vZH5cSVOJSgJ8asAOppBCyonM52CPXcRlp0gbpKzc9j3xJ2ca6L7C9A6p8DbthYa+msxw26GlSgusizu+PqTxMtQeajunKhCjaY2yPWVJ3pRsK1E/4Vaud0CDgYJRBCdp05jRbUuVmYV2qWOXFF3MBqn5vEqAS/qUhsMG4cW8uy2ABr0VUa3kbInbESYYrxQ/VJ6P55dS9RYFA71dnC9FD4oB9W8fzEHRmxrifN9UesszGPCUb4Lod02kckrmlP0MyF+XROpU9XeHFw+yOMnWHj3N0r4N7Hvo8+0ub+lKVXBuqIGFHK0ZSxROdbyVX3/TTNyLeF9VWz6zYl8DNZRpdT3d8iztUQ+Uzqe4A0+6rqotqm83RKA7wlHk35O5pKG8a+9wiJPe36nClYEPtThHx6yTWFhpuHUH4PLgCn08H4s1yasfxaCCgQS0v724EVo8DspW5VC3e+grnXkVNCU/KGw7BHDFZGCVxodZA2Tf9NaL3jHOJEbFwEcV9AYfSECXhaLWR+8rxAwkmIVvoaa0X20GwV0FOVH5iB32xFuBSKViwwDxeTqHuma1f2Ij5Wx05Qf76+1wkI40AXVS2N8/V3mqh0WvwjI26ItAkVv6odC17sfvmhTjZKD7UD6xSE9xLMPwBbYaToy4ZqYKt67cdpns08sUTPUHS8SbGeIUXm1QMG/dZWjyAFZ+sqqojZXm67BXVtIFvCEkE6kjUYvlVZYCBD4xMS0PCqgFc9JhiXBcjP01xn6uNQow6iK+3UKcqSDmeg37dFTpwYFgCPXxUGp2Zn2ALVFnr50ZPCBrNDD0aGv04QoJKIkk3FSD66NPGT3k2ZQrPtNgNSThGzx4a09S/7It2wEtAaGPXiVOEpdjaq4K78H1wwnZwzFes43AYCF2t6HOep6QGkRvkjae7bgkD+cf5oD1JHZEL4kJM0yrilkjHwIQphOZk8Eq0pJPRp4+21jZ5LEbc/PQSW0nEBYSh8u1PlZUV3KA7W1vu9QIN6MGhVYi1Uk9K8GvQh0J0YGX0RQ+WwO+BIjsp9KeKap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWZh13MbpTwofADHGJJkCwzdphBEHRPkbfKgKeHOhy/yUEcY0BzQV32xFYE654SCgM0+hx3mpQEiDxEENN1KD6ZihsMx1vgg1wEBKRfyF9OqZNt/VbJ18PWHjUporrJstsTiZRpNQzmWVFPVXmChfM8FmjnWEyc6syG+NX+kvrNj7MCLm9gQFdHpstCVBo6N6Z/pUQbS7ol2l51VfMqNLLSeGOxIGb/W6FpbDJ4tvjZKEUHKILyjPk0kf60BJ7lQs44CQmWBpnXCVRgSaGsMy6K4o2RC9BObtTtJKzNgkgKHmZl2OpddWV9zMGWFHQdjF6vCAV5kHfCR+ijkwdkOBG8Vg5bm4uMeDLi7EetADVpW16tViidy4tNcVrFp9oXax4moSiO8VcpLEVFGM6JKhiDDO2m1ccakQxkh3naXQb9+EN9T2cGe099W2G5OjwS49YxJnsp8+DnPT0zD+MIy/i+UPuBSRElcDfHxI5ky37jHWs5LAxt2wbceTON5Uk0KxHWBFKGocVr5To+G7m0tzrb59GJmtQWQ6o8dAcsiCxbQE3xIkK8xxFnSMUeNMfpoehlFhzBVPG/XATa0xYwaob1N3JakQKmOyUoeHMwDfMsIljOAhYTE39vjnKGwcdchx8EYAYwipMSH4BB4DWFWZmywMhTyOUmu0IK72PBiQQkERXFsGDUBERRMjpQPOr1uDIFEjCg2H0oH9InLAVJXntNP0NoTsm2PxAFuUFYTtE81dNsOSaZ7KEJKnRPSX/QF4EupN60OR7RwOACjV20sUiqKpiU2Go4orDeW4EFb0wNPC5s6FPuZcKPBZVAP7xsbPxAQkTnte3ZtSkSUkz0yt7uB14gBQTEZzspMRfDfXoJUYcoPoQ6n1/CKN4pdvQhw2TUqkMGxGOEGbjKJ8NTtIXzcfZwXdYy0NRwyjOa3jTV+sLsraSABJkJYfRnpuwI0rjxwapEGAU4EVX0DYEWvpZOX16fJgEFB3mB+jeWTEPHOqpAR5EP4f+vqb2qTyeBx4qscK1G0UA1hguDBw9r42VOfmwaDXEok6nJCymVBEgy/KHUCCszL0+HBB1HOfwhPzlBCBce//KfZSp84oUkG4KW+7TfABUXpBgWwP46O2PSjG9mm6SQknlgGMZ9SMUT8qYbhLkSXXmfIO59tIYckBMX0lXxVGPyHrS2k/Zqc2kJOaVarhEHCQVHqTBxpIAhERQzCa2bghWK8z0PVqs/tbR+E1o0Efx4XNgNHALUgp73p7t5LPu0rD6M3KIuoExO/T+dulLArc+W5OxTpHo9mG++jgOcsoDtp/Uf25yC6dh+0N3kQ+g/qXh2CdPOiQ/jj96b6sJlxr0NhUT0UXMg56rFdTOg2FintPqsweMjgq/eFl6yZvwxOjiqCg6dFeyIeQGErmwvtPcnPNPSqezShN3xeVqkIDkoMKKOpJbB0zEnd0nuWtajoQmWS3ICxW39IAaTYFVoNUnbZoIYBDri0OTfczdbo0YvhIiMHbafpkcbyUoSjB1ERLoFz+RJamOs7Hz5ggf1JoR8B/rcmQ4hRHMRWe4fSQFtWJxnRUkMYgal8uROMSF9TbrwymMLFvtS3f7A3PuKqlFY41NwlWlEYRxUaYfdymltF+2CcXN20udRuTKxUllDHZNmKZtxSEH1IWQ9Qsm4xRDZFTkUDAemOaDaLeDYjwgMQaOMaM9xSDMbRix3am9dKBZHd5IPVL5R3u4XDY4qWa1BBulfpNTmoMVf+3OgkugRPkh09oHYOM63f3ij9gTYoQSqiYunaRYKSs7t3y9d68AQAgJJyzWHSb9ke9eMVNDA2hszsV6YkA1i2ZVxVy2EWLiz4ZFp1sMw6iNNOWzE6Y5jDYad2qeBoH5k9vxDlR82v2qheHctLO+XP9NAufwtY86zzmFhA2xvF7EzYyxAZsw7BC9zWZo4AX2QqRFxRciZsE5PhD2vdlqRYwwtBxiudFWYVSvPELxolFNK90SWYON5nRPZcEb6Fg0xlekeTZp69x+9cauxUDy9b4KCXGzhbHOFrZ2lTdS1mv2udG93wBVrFBvyQXI4MZhX/e0OC+EQUNF/Ft8c88ypxdI8tcC64MGAVqLuTbXzd34zjbrbvK0rItdURAXCg9VvQ8xCG+lfjJcyfgKrwudMHNd3tM2kgmYOhDQDM/YhCRN406UQ0lbAPorPLg6yjQM1Bnl2KLmgkyWh5DY0NEmoxCEzmCV5Ti09QV7lMYXcTWRudrG7ZYfKlAXsfK8PgjXgqfScAKz7NfUX7PIPDeFb/JCPJHF6xUWVk1QwofeoYfx3haKWBLDRp+W30TIiPVXaPJqsYQZxtDcbl2d0cm6fGcDz3pf9KWownRjxyUSXI2oJUn6I7FQ5orY5kJ+lzzaoIIBy0qZvnJ/vBLm4IO0m3+MTtwXnBKaf188mdrL6bNkNr6fI5WaTA7XzJ+krr/enWuWzjv28InZiWF/6GY7rxTL/LsBZe7WDwjEwWt26qhCHwDiWepQQQLoQoIEjsroM9ltEYnYX2GV3VTMdsm34VyRTtb8QWLCVZ04BIuRRuZz36iHN5jAY6mLcV8AqF2oLI1i/svg9PfMp7Wa9szmsNJ2DagygbaRhMNcQ4prySz5WxxwygtEzOdnPw6A8O40hc8dgbvWNQoBcFsZHf+SHMBexQ4KFJrEXmEm06kUfZNinGf0CMvmqXXVZgKd6UN2IBVLZF4Ja+aAoifnAGHifEAMpl4fc82PVFVY/5NDaB/kmoebA0aW0EnwcsWutahbpB0imRdkl2mHpiK4qGAqI/GrEqnGDK9Pg6C+gnekk0k1Nk6j/pfjQ3bzomrbWCFcEe/6ayLzrJgHEaenq55NGU/C/I7W3LKhkmrSTqUU6OPPWpGUb5ka5U/ARo5CuEKjjLPgCfiKm5D5DYFzbML0L6zcbsnuX25BDO+NK+eTc1c6LsTfIF8LsqO0SduZukYPJLz2dA28lRAcq/guhgYwf5b1GNEnWsIcrGvDWxFVIALXJsYMuYmDz2kpdXn5gXOws14eUj1K9s8pCtxm/g6BCWjWLoOIouo28ziZaCNi8OkyS/HMFt9pDTfxaPqTlZ1y+RDiW2T73ZzD01FaIOD5AhvxUKrqYkcb5IhkGiZBlhMODChJCRLGfR0Q1SWEaG4kkd74GxAadPIhEdMbRO0MIQafdH7FWtTwk0AicxaRDvwA+SMWtfYneQMy5HTmdKxXgN5K769y1ZaQSNwLQvATrFIAo2FDBxeIb86AzUBtV22IsUuV1cIFwXL081lB4CMCWfVHW/fjoB+vgmiIWyCLkRTLGrdFkNA/w08HvW39LOqfEK77ooD2IpJVBxbo098fJbojrhcIg2zhEle0W9DeHBNZnBFPQlP/DpowQboQTxPm0j4hShzKJpnqxHT3rZVVmmGGYjX5SANz5JzBAzAdTNS8ZTtc7y83figGVC40mNI+sbqWEtKHmvXkpiWFRxQBQl2kJVEO5gOdpfZPHJC92vY/uQ1OIvmsm38lLpREu6CGQaAKhQYfpjgYx0yaZfhHvWKR6kS3BIq960Jp5EgUSgg1e8FZWIBzLQS2sHW4HPA2uEg4CDAqJtuGc5p24ym2PdwGd02LR4gm2dFF7V3eRUjPnulUri1DWjbbMWTa0saeJ/EG0vO3rsNwuNJryX99K3IGHSwc8+CpZIsD6WCFfEHfTcc59SUKOtQfaOI2IZEgHcBTpKKkU983G4ZGlHmtHyeh5C79Drn0REhBzsDZ1WNqIxAQzG8oYrzgb4fS3k2m6CY/OwiiT8jA+YyJIBpJia7LU3jCMyJrydash5/C2M3Kzg3p9i+ZBhdIMu2F2dTWw+luhuG/P1HNQ8J7aM2cseD3V5xyBZoJ0tIV2RW0ZUNTi1v7O2VJpFANFS5kIPFYm1ODFUKXr9iu5h+/gheZgVDJP1EAQAaYfkco5LYayDPjTVaiQU4qKhP6wHkLZ8ZRF16osZ10Lo1MKWKio1khwwCgNDrRkAoXENqwb+qCBfg2t4vJPhsy88UUx42A+bN3hMP4WY6LwqnfgTpjvcWR+pDH4kq2EfjPJyK1btjLffhgrUfUmxp3tMBSfezAbLADPHLY8NGUxojJim1OZqk8fdqnSsKY4E620XZajwvEpm7Sg53wBt7z7YhzVbpW4ksqDJp0xzLD16x5tL7hp2rdFS9RWJIhF1nbUZnDoNJvV7cGrfN3bYkzhAHSZW12UQCk0Tw3X0T2A+fvdpt1S9/NrmbqmvHQT6DNTYw+fh3aO4bJy30Jo0njNZbD/km2zNbyeu44Yv3O1wCWtSRHfpoWpKzT/ec8kJI8CIJML4DiCLAN+uVjTQrJHmsQYq6y24o6jt/owhHPZzGNI9zEcMOe36eNmrp1S88IrkbaaiYItX/2JJD34dAS7OGSYuYlM5xg88nxPumD5TMKYKwKE7JI3J9Bp7ghdhaHzEpmIPeYamGWQqvERaZkt2z7ygV5/Pm2mP0QjZxivgxOjmwo2VqDLzDrh4oIzECxaJQiu+0eTXiC348xc9LuZDOGRS5GUo7lYgXVx57hcrWBY/Ib8c81OALPn4wvDrnyFxXWdva/dBmRIAUEx8VheInR2KGMcGpIe/EhM5IYSxfy7YNB1sOZ3dH4vNq2mhX57zEtZ8SDT5XDO7PuWIYtUGDJsR6At578SmZnGuxGqMg01KMYNiKSLf5stTU2824eAWVHStN54gsHyTUREdqvqje0V1QENGe1QtMBqyo6HKGoGtTk5pYRUe2YzlmSo1kvWkRb7egf4Hq5JBm59Oy+CrU/7rgrtAdmINDDAxB05tnDtDrmjpny7dLpT0LAacwslpSYPP6Kp5PkspRxsTjMCfNeKCjPhDvj7d0Sgqy7TBgSqsixHF33UwqE+dk1fuKpwdw3nj+47Nn2nu0YBTTKhQNDSF+6mRI6USWxPysZXQdcl83HVXvioejBK2vvtYgMhlG0kO24BOOkPMmSX8r4APSgYFT01Yly/iI5SVHtxiy7FWgxy9+fP6qvMsANyVTH/YfHfR/saA3QoxnT79/KkF1TirNYG8KB8e/MnXRGE2Ra0TNFFXp+7Dy+7kd2RY7qvwhZWBVw2MnhFLxez03gQ/E9KnTtgJAyBvj0ZEJQpnoge/9Ve9lMIWazUVRQBXDCU7+AN0ZJu7XY/cSz3Y5dxeO60rU0fmZ+mZJKzK4KLOp97vEm3s8Zv/SKem0oOMz/s04mZM4jpnTVbkRdJIxvDB8fgS3wh6hwB3E88L4lsL46+Wkmyxqcgt3cgRqUGrS/5ot6Ag4cGRh5JhdNvqZg8dc8nqC+4VsBLONxJYwHL33rcEp2wjJXS34mL9ZJLE6zWY8ypXZ7XAQnBMeT3ysTf0ZYfE8YEDqqj+mvTnakAL+CXhJnACYoLvZNHZwIftaZOi16rbxNxY6kDITv5PX4lVvm6EG/Lmj92LEgQsyfICKinfdsL3eRAsfM6JP0TCDel3foy8hYiLPsbaUxM9fPQhShItGYAQE41kea+/U3Pjt/Ix2RIGOunZQ2Bt0FBPA1nvZNfiqnqUMlGtG5Lj/MKdHd+2q6OVtxBsm5lGHoqDbhblmay+vzn/AE0O9XX2QzePYnYxB09zxzMmT697c3Bq1bFlzA3WsRN280tDbGxgE1E22AlKvoKoXvwoXPD+G4Vg+002G9w64NhCtk87tcl2U3yyrw6NSIwl+lDihT7/988fH3z16/od9SS1arqKBDk1M07N/eff18mes4lt7XsteyAQ30gzfBpQNutIq3ikpY7Pl3RUo5kKurQbrzcemrSlZJLwX1vFSnMEZNkw8W3DL9SSp7glWhmwI+gmCQnblCvJbm2Y0W7pJSxoaIxqwXycWuyjT3GLPS+M71tS0QtKKnauI6wiFuKXSDRiwb3AfRv7rK1GUA1C736N2slOXTvzdGzJTH2552Y84wnJipiuyjF/561JK8/GbqvLF4POy8ofCT1Z8ImR+ptOUdrqdfhE8YybeEa0eFrGzhJt7++PAjacFmIzbZKs5IjJIc4t2e5xF+8kYhf4Gjl8t+6sziangwA37quuEJxkZJt4WjrLT6CnUq/OwrpRU5APcHeSb28RGOisepc29g8XjlwItwuhqMzw90Ydey4iSbKqYKoc+KqoQqirIuGBnMka6P+OmblNq1hCzoxKJDWugmG+Ol0uEZnC4QtzlpQL1JAvOD7MNgJ5wOGBR2+lnwqIRtRS3zmcRm6+q8JiLZB8hQjFKC0+MuXReuuGT4kb+zebcLwVlvAM+URseKh9iU4scnFuxQhHWxDT1YeGcE3Sv6+GYvy8xgCdXby820prpuc1no+IyvRE8Ad8srJCtuYtn9h5l7zbPVXI5uwdP5o4AW/uJueiYpXwUEMXQriJDRva2feSxsnFUvymmoogw1sWFHPv1hMF7XBFvlq/lXaj/H1FpoJ5AGr1jc9Pznrd73ZNmKZPOJ1MTDmjPuqht/w0WiYC660U4/N4A0T3ZDt4Lym/3fxE8sC8pDNZUGRKGPKmRn9avMI02UI3yBspfGJaEBoJMQfYuRiZgLV68s0N+SmLf2Ro6CgS7O0powelmAEgnC2Ucm77wPjj1vVtdnZ10WzsqfPqoZQw6M8jdKUgMJJVF9N5T/fbbpMwtjWhgCP1Kk+JRWI8tRh94DiUnLQ02el0LUWM805Mms2CDXmjsRhAD9GKs/1Q9x4cAYQfrRczGYJzYQJCX5hQadR/cUNaYwR/0Q8rCIsFxILfyjlNTlqWXTXOFKBzL6gIk8/BDBv4m0RQIlS0lozaqKvJCUNR3waLX6+6e9j1L69jQIESE13Y+FAj9aop139qMS5bzJuoMWXM6/4lmMqbZCSUx+w0T6CywABBMqCz6/R9DVrDoHw6HuvKiTmsUmqIQ8BKm9g2nKsyMW8FfHR8LjkkDL/69UftX9L5sRGOopT5J5m9I60Jc+96839hP9ezcGp5B0t9tBlmYhraApo2gDYhN9PcI3ZCfho0BYH7tFO7h5Y/P9g88woNMUswEnYJJaAc+cMQ3jf6G+A5i6xx2nPK3GiUlfXd+U7pDbPNsIuFtz3Ue86ldVkweJK2rwuzZYbIV3QlnAkY13DJJIMgkmhZl9V6LId9D68sTscVt+KMblNpjFG82d3mL3viUM5jcDQ+d9/vtFhwE1OJoSr453qHdGjybJwALwtt8WLoujvtDyTcX9+bTI3dZcTJ6OM29SrGpWirnsaVaMhFwz1BM7Ebd+A3aqVXFG15pXdn9ZLxwRKGKpul4sHorcJA7SPFgeKC0Il8bQ6Kl6SxvdkIPDp6WvJui+WGf7YrIlhQd5s9xZPaiWSTtio0eLeRamBqvW9sn7ewTPHA61EO+3U4pAR7N3wzGEFFPaNQT+RYNXKnpQxO7fyM/sQah6uy+QixqW67XcxIpeoQYM4Qgw2KkWj0s+PLTluage81V1sSQggI+QFT77ZPP10VKRhbHcw4s7XDDnPT5aRn5o+PvoislFCGl+Hx7U60I+tjVT+O9fqR1PGYZSUgOTFUB7xCmSnfuof5TekvMdaUkOMCf2vGi/nv7Q7/eWwXOzqIXLdMCaLt/Pf3q8yc7L9YWsZrFkVCSumywwePiD0E62drLdFalL95WGQvEl3GSGXc46GbQi5QqvgE2Oae10FyUnIxlvPTiRy36tKxBn6JqTO5FDt4TCiI3OtuzHk8ukTqJhpre+boHGMAZRQjrh0NyPXBcXEhT1iU4VrWbn7LHdEZkdvHRwyK8OKfRMIaBuyYmdGYTS/iM+wKFKf8TfZhcQy3xLLRzDNmw/PEb739VJUuAtjktBvwBJi0JSEMfqCC9Ab3VqY4SRKD4YZ3S6F8lr4PEqLjdoZvoeXuoT1cZaSQnBUXIVkoQ/euB1OzusE/xxurk7m6SJdpmXLCm+j2JhePeCxcNOx3HnrCpdxUDrTfFVPYf1AFEl6SiwAlIdPPYuYjWiluSjOih7fEPwKdr07PTjM4hvW1x0eSFbC+dqG2cvkO9vhahAjtFIpDHO5ztByw6xHnKlBOlb6CtngXED/6ZjTXI7Sdmnu4WnzLYm1mqO4V0sUB2LRkUwUh08EQPTJ74ge6RJB+ksZxV20Iq5BtvE7gt8T8i1o3bMG1nvHkAoRYfWIDjbt7peKm5/oQCCv594qK0WtIBfFekIqQTlZzptHSBsT6otVOjZo42Fx0F7Mj3FRS9aZPq3+NbzRHD8P2T4GlL6/CBR2ZHzZtNHxFUaBqS21yJrKsz2RHTJDOvVpqxBV9WxMWubFCJ8cgZhyatG9WBI0xqQZwaRTftst0mk0MKiFGJaXv866b4w3XJL5fmBD7T0H+sw1g61YJcnlqagXvjKtweql7nLoJaWKj4Fe8djXi3gJBpoX3PsDiOEYL4nngRvSTTJEUXmHGsG0dL1/NW0eQ1boTcQhFCim5GxMyxZjOkNxlmzp53PHoiNhC0NWbXoTq3WZA/Wn2Cqk7payffPcbGm8n2pE14cT4SntQnKmC1jmpm9qAghbtQjaGyGRoIkc5qUc03RAGL6AumnFRRcUCkBn0vXPVyOQEA2Jixti4xrk3AwEp06iW07Ox9d899QuZbXn7CkcTtDQLzTt/KT3St5FpQc9+89cxVspe54nkM+PzI2elYN/o0L+FPdgJ1f+BuZ79pr9MH1Otn7p+E0S6l9RNfRsDIZ5/Mnpjyd7WYbXrJsY307Ty8Kej4geBbnk98dm2RhoT62RlU6+bCUKRMLxODI6qWqyrePbNobKhigsa00tjd3GK5g+SaTbrAm2ra1WPlbGCJVRbT8To99x4tLt8tGIbdyUuCeqC4FCC7nMDdJge6fAaNnCyCxfryfjCvOymCBWsiBRoYE9IozslKajhReB9Hvdzhy9vEM091i2E0ECkDGR6pxc7tYuBzpi0u1/5+Z1Ps9C1a328GnAZ2UTMBINqhMjsr7nQm8nF0TRAXsPT4mATSFGPapEeydEXqRVPUYoQUrqs2YbeK20bjTVjLTWgSDSVk3i5Ip5OISx4EIEodZMCQmigz8SXMVaXm1ag5FanQneBa725cWMTe66eji6AN8IQT3v4kZy5DOlk3RD5ZPcAZT6hSJNSxStgg4oNtzGKzFr2T+HWXtLGjVzB2Rj4q13aWr5/btHscAQqsMgWQH+0CGpkGiF0LPLJWwGslTo2j9eonNALO+ymsF64BGetVSuQHz5TbxmxWgTS4LMGn5jWgSWesWoVCxqsDlUenJUh2O2fdDqCTcwMDo2SAw+RsVuiKxQ+StmutdrJlwo/58j+W95IwLVyhfyW/z2INWFYdI5tk+mGSlh+63bG3gDfGv8Aav9ygDGlm2dTIA8jtjEradO7jok7ncLFz5A2NXSOTYuKmbnM+EvYOwCFsBF0YZEw9ttfoc9x0NejrUcUlW+NuH0twySLWjzbkswXDvzsjUluLngc4zEmQeTW2yoJays9Zf+vpzZ3TSJhSG9HUDHEPuOiqaKK2aQYcSOqDEfTSTw5zvCA63PJuS7Icz2gQ8O2oEGv3l+t6BhHbRf7IKSrZgYFd8lsQ9ie6C0F30jgHHmKvW9kFcrJasos0tdTvtANuR4ycii9ucnevdgIFGH73QO7P25y5bDaG/g5411ravB0igobyOw20Y0juomlFSzQKrHr5uSSPlpjskzSlapo1UDMllmAoOIqIuUNn3l1f+wkrjnnIYDH3Qzc5b930IZq7nqrodMYGxS6sc5avaNbbEhBo1NjljMEK3nxY1X7AUp8JvP5GUZziviWW3YrlX7dsnrpDNxOJXRa+IT3AubzOTS45BAZFzZiXKZkGZ8ftDODDSsdSHmMxoOqbFUJz5CcM33CJhZkDAoIvUdxh+fzjTHAjHTgOTjysInYgtIqec0jwGph0uTGFJ0UI4jv16TdpDQfN5XYu7JuTs9bSJxe3208luSnk6nTslGOwASj5aguAWHlyS5afxmYhhM7wwI5bvMY8NQ+n42GGTCKyLLTtVZP2N6urNQy9yJbZWRSJTl8kmSxduq9Dw8lUrImqspgzPMD1xwTemEHotN0LZXKoXxPxXogY6Zbk9CbyNtVaZ7WHCh0QBpv2Wi7zR/dFccz6NqvCftQuT+K3jDZqP1ujjbaGGMXA4vKcofhvF3O06gw6StlgxDpbI5EC4eUad3JSDXHfi+a8qc05Q3ncn1gQ+WZZrHEjLspn0WQ1tbE5lDQPULRaI5zCLPUyFECEB97zRHFPwVnSSNuSAv7DkKr4rjC4epKiXbCqcXZdXppBlzJvpdAUZXTI6qVImfaliqu4TmbgSQg8ATCp2kbq8UkONUUeym9gG3NFLKOMOcaLBCBiFDz0NrIQMrqLd2XvZUN+1tXNX7PQZLOTR6E7VrxpA2qnbH4b10fAg854GVlAjOhC7O8UG2PssTE+MR7GtoAYPAkQHp/nT4M1kBhyByosC6SA/TpPJueBB1LGhRG82JjImK3Ol8elRpw2reFKrpA3lwOepujLi17RVNhpiE8w/4liANua7E2s3H4S1ajn8RgrpYkUTBSoGZZfa0eSECFemOutH3fTfmJOomS6fadQpG2v4WsY81NWPuiwvXcRZdBsnBAZFLj2uGvWfnq8nIcWFCeOX4RQDIyR87DIw+DgKw4ChYDvbJ2zKjx7bNsUIn6h7SqPTILq6Q0yJFtNNhpEMvg/ngoexekfTgn23od/q2OZ9tR7UOpHsx8Xr6NnzvvH9bvjetJfHl0Jjeb69vh8qAnCmuEdoC3jAwGjkCcq2v5YPv9cIhfSNaOHhWaRrD7vUmzvdA81kXYqrAfp0nC5N98b9PfWe5XnW6vCO0VpC6eJ8s6m8qYpnd7ZoCWlFOi0e4ylSTpQ1P2HEHHjhz4J86mWh6djpVsHqGPFKCqddljludPAdmPliZ9ltO9ux+Mn79wwJ7X0Ykk7v9dG7r+G81Q4MmnHaftD8ROtiCaAe0gcgS4ywBlYELxmFMkYh6iqymBb+pAZIXHfZNmE+cLZgnuW9twegHO+7KoMydnFNq6p5NAmCItiOYTrFkkbHBo5bq3FtFh41gIMi5CNXB4jwbAAABBR65NCSKyVNpOECDeaPYeKtVZBKneflzMdxLRiuxotMz5/I9msZbWXlNpH/RwzN6xKTVNZ2waE/cZxGISTQwuDauAeOw60H+ntc7eP/HSdDHpaH602X2N06C1vMu4UzdwdweiE0OUKBsVqu6WIexSw0NY4LDcAq1unutcQQJ/bIhulwFmOULJnxQkLz2XL1IHVbG7m4iC7nqnvru/CpY6hU8UGOrVB9Hw3NUpSYaRzMz1bMMgjoGWmTYSPCz0eQFKwVR1Vgf4wYCuMDpNYx1kAk8jKZ/Nejb1P5FTGKKChhIYNLf64//Lg6Yvn4an4he43kXBLULgH+mrMEvb6S/KEhRvFX8p5sEwdQtzkmSHVXSMCcdgFaFeFuDNC5IVJ9Q/1ITTaF3BZJB2QJY6iU5izvh67mcuIa9Vk9MUDFZqdibtqpTCCQ80Q61fQFcWfvSNm3C9RPNa6cBtwfYsnuc6kQDXukfx2VQk/U9WIa0FcCWI7TBcRUTZSgGAJILHhD+Ehc/x5Wxr1JAaZ82Od2qoDe7eWs51rMYTta0APiDo+C6I30RIlPEtrdQIMN7h2dsegJOoJ0nJqIjEhpCd+4EK9PAtIPIXV2fJYBeGGK4fMvfnpArYbMkvV9b3o+RMkNm8HYQoOfLynPTPCWq2xP46D+I5FMOqH9431N5qpcZLBCNCHuNZHiVi7XUnPPGTIhADSDTgPlAQ6DeqpNojmjMdR4geHvJr6krUxsT5p0/ZADExQrJTbYqCcPVi5mcwv66d98T2ShKkvf0DL29PqTQK06k9b6NgIT4Xh1WUafmByYzSlrCUCNBIDZAwRUKxQnhNIVhMt9kcqkE+5JNe6YN/Of9EAGLrCSIH7EN0DAE42BYB1ES0nyPLLcKLb6FA0Y4a6R5uVmJh0iK7OzyIX2vRFXRfTcSvJ3ReVZzJX3SyImiVAi2z1ac9PDOKMWK7fHh5eiQpQVNmnL9oiGFXDNh9tJVdkWgxw5C9yEYEC730rAnESoFrnET0+9QoAxPioIc3rD+VNccGBIhXW//w8+OmivAs76B3J2gkB+GAX9RFEw+wnayhZ0l4HVbPd3kXBlkCrU43nVaV1HDNtTxBvbzAA9iYBT0JuyO8G7RVkYhIKDDKm483UhXGAi21o3Y7L5XhnGw7BPOJGnH6ZGZfPRvsdWXPJtM5q+IzPK3QZf6EwB6/TqtYetm28c0xDrc+bhlrRC9SN1+X8kpBqcV6J/j0fndvpyqp5R+Qjy7Ps9O//Gt3/wMUQqY30TP75n3sA7+o8WmuIo+WT5a77ilWdznINw0SHpoyz+6F9xMdSskUcChSd1suxR4uVbSzAK6I8uIBeoaNHsclJvCjxzYv+mAb3GkQgJBABteIVV0PoeE4TdbEvAzPKiVuIYqd6tB9zcm05a4ilboaLsUCsnEkoNO2SciKL4okrM7h4iyHPMfHbsQyqx1kZCt5Fmr0ARSaEGGe1CqzmtKDTrtz2k9it7MZ8saVzoKSijhKYr/uJ+/yCSsb2qYguYS74Lt9w/kP+55JfQEYkKsaiscX6RLuJs8eGHKtTHWU1KjyV/Mp62CH85zLtr320Kw5DzW9aGL+PK6N1z9drSL2469QtnrblaTUtTHFIMbQIggoH7zvgdd3u+dQxnfyJGRktGziQ1uTvArQoRqAJpWYdAEVAUvXPdS8W17dvPYXzBwXsXwRvheQOtBhx6TpDAZ7klVVcob34P8fFUa5NY+lrqVNf6V0xANNYbXnd+5X6V+pm0xpsbLXhLyGV/dq8uRKDgyjk2E5hxrCg3yBAPqNrhIhinxDgS/G7XL5+I3eUQQQpUw+YQd+nZxzCiwosHr2yKF16HbSey2LkyQ2n19NTVmMggdO4mgEC69Si4LANYKG3BszL1nrWH2QAoGa9Uc/6Rm7CEVLr6EqWCYNrMbFd36qZ/EmK8yvUc60r9DSaVPE3mrAPlPYYRnwZX5XcqvWsRAgLcgVYYfNQ7Zjw1Amj8jjMWaqyW/roBD4jEVmv5rBu0SIFlW8WOY0+lSU6Etmjy2veaMLCDX8oBFWG3o1V34Vibul0+Ja6xUghXLcpEBXDA1lKLO+aR/TLVQAcVcOMQ6X41LNQC2SYm1XyMplvbUBVlQlE+mNi1Aqsd2M4F2ikvTd1Me8SmrdCbwT/2M/xA0bFHzlSePGiYDaeJ4LxGsEseKLGipUAnpWHW4qLCOJSL/Ee6h7vnmFpcXIWm+QpEWZeBBK6IthdDVyuhzTkUnwyEQhHa19IJgdD4JElCUinwa9jxsCazrpwb5j3G4Xzt/ENfvd8AJGdqEo/gpWesC0t4zcOXcSJ9aPdneYMYrlO+qH3OU1SDSk4gNZTDHu7jDf5Jyf/lmuqbIHZzajqsJx1GlO0fKsWx8eKQVk5hMK1ylkoO+RaUVdUz7YpqVmB9v0fMEtdA40vVz/Hk5R4kLi4Imid4TgxqSDkfJo6kyw6oJb6NzUnWx6LyPJmdeJHlPTW8ZOvHQHPZlg8ehFUnMrQF/3b3WPN3aLJ1V5jYsZUtWNTiWfeKFEUg/DsIo11rd6W4SCkZMylqp2DgIVHWpEcHWbIM92dBLCOnnYNL/vYLf5Hx8KoR92HQ3TCbdqAUzxsxFCN7Ur2STH0GcYtvMpHtUMhv4U7S5XbjIXiFA2EgInsWRA7UXrl7gmQfrCDiRErNjq7y0VZv7Zt7jscYiMRBxw5RL3tGoK1tnd76s9+so6iwp2WsvZQ+DknmbOwKh8NbAdeG/9aqK7aGitsDGhUCyT2iZrAvA5GTxpxEyMkZzLu/sRPtUALjjNcJKiRxKuivG/FALO5cRmlJTUjEqfu6kwCXLEKaGN13DfgbWSOu5UGnEKYKpxjaIPDYGAw3UJn+2P+QGhQfwgtFum9dXt5hym8k0nuJKnUnFKuYitUxflqcOKjI3ECTcRZNfPYywQ9jrNzf722wBhscHTB8z2FCYKOqatApzFeLgeZF5OeaBfxIPgQNAaAsxvCqlpo1HUyx8PMmrMdrxgn6neFGchqtUK+aGsT8aCD5PA7+vkUoHIDqqbtl8ypT0kesTrpYyEXR1CuUi2gTqV9PPgkD6epnWgphpSPXzz/9tnTx6/02YH+U3ly47Vy/H2YJ+CptNO0TZde4+FROs9er1Y+QBki0KlrP5tYnawWgWYbQW+zkiKC2wDQl/bwgb5kYC91rzO0xmM/5cceLuQMJ7Oj9wjts8uSuZmCZwt5YxDjfLlCR1TJuHyNK2bBGm816BRgw8S0zYDd6ehCQKfXNAPCmzrELFR8An+qyJDt8fTyUSJu2X/axKd0gvxtglJqi4NKfpEyraxEHtgEZdulNGxJPlOETPkkYQXOEKLr06PqZS379Pe2p6njfL70feyayz4P6YLmfCAZX2X7ZPakhHREzdHOkfOL+WYrjnZuE4MibWtKx9dU9R6v3E5gqfsvfXlNc58uF18qzY0ewOJFhV5g7+Exwq6zXaobRER1aapr98hC8ORCH2Ck4p5OspuEsVzO2kSn636mymNX4o6RRJGg5mTCAa3TPhu7cby9xeamBawHC65PLcpdFyA5J1PEbURTJip8UYZyJdvPT1rPERUuqvzypm1KDGWupHnFQDjuXFq8mOu1ve+9ymOBkdyHtHLahpjotNnGJ9EJt0Tcdsa6/RkE1IxrtbiLA7ZjkXKC2L17C99CZzr3tWPdZYFiaB0OC9iJabJRbXTHg9gjaeiVpqHxWvPbSv7G9PAzffqMPS48kNU0sa94G1IvGXQFl3yMtuMEyd+3Z3t5Rr3g4QQLUPhh6kAbMFzIyYyYAlv9FYtem1r2wq+5zoZEFQPAAUAWxqMjCoexnrYtI1Pmou8tAbozhe64XepGn3cSx50fZXpgQ3H3/uVxBmM+S2PDMrMidFsKvxKItVexpUwbFQYMLZc4wuZPmPHTil37qWs3XVb6xlg+RvQQcgxRlFMSue2HIaLlKsehtBM9WBbgxJghIWDV2FDox6G6PXL6UevEueao4Qycz8jMPmgHscQDCrgMcPs4MrpzNkIDxFnel0ahKp/Z3SK/H0+kG2p2ulSCjvp++b/90EbkGwXbIlYBkUwncKYumNzVyedy12ZSqXneb5Cx8+yfHv4btWJFQKYJ2E44WZN6ouPuAUW/+yfqI2Ur2eLntW+GvWiv1G05AFNyCQdqQax7nFuGwqPQNNcBNgYuBA7Yzt7dnIl5nCIMQRbV6Ndjpgm1mHbjDFSjEyeg/KIkJYf4OQoCLZ2LgSh0efEnKfIdMouV3w/DJZiHXRd+EayPXrg9BxJja1vqRIBUEUESRKNnDO1MD0SjKN+iJ0YNbQ8JBEepUep5DRSs4juGmDAp3eg1x+pa0SbNwARyiRsQ+xLZWcNFen9pSL8ydW2Tt6d7r5bIeU36mkfMAcOzPdqQHw/S+3tDkNd0QC6/DcwMAWBcVKWgstDsKESIqVYBh6bG1tHoZbDNVC+qceOKHelaEBmoEtI86Nl40vXydB40DUC8amhXJ0TnmGhePizJkEgRsyfI1QEJK8xe8teexg/Xbbreag6RF7RyHKPhdoEZbhdxYWsYB0ZYAejuwAxYs8jSIHorgqcwSBpBLkIPho8fHTx+9GR/0Of3Dy9fvBLv7vr75f7Bq5dPo4SD/Vcz3QiShCf73z768dmrRJ7McRiuzjlaShDi0kslTgyrX4lj+Lpf/bXR0iHRK1npu45Z/hbS/ExjjhTJfSff/bjPijKXYHmrZ1yhoi5awfKwCK2JuVWfFQ6LAk3EjZYV2jGYRbhMiZCGqBBvGHxJtb8S7idLXPipprJ+n3BDQ+qLJzGwJdCIaC4F1mxx/vNSnENAAZljnn8uQdvlHB639cP7yzcQtHQjV5VCvYP/8OdX3714/sOjV98pEEul6lfVtApKMDDTqNjxaVJYajEFjvYZyED5KKG3lZjUuXxUHA+Bzt/qnEihAOFN/ELO5ni91Ei2pJNeYLI2RYBQoKHNYOmwAy8vlY/IHsOyvVg84vTLoA90Y7x8M/4CE/Jifim2A7SrG2Ivq9Hoe4fMVEQfedcqcvjXuDql/kY5S1chCqwOOZBdfNYVA5tHogUVh2ijqeNMd1U+KC9sFHCyt+MRJOQXJZ4/GP/bL7/84rdVz9xNXxzgHiFrgP0otf4wjIo2Vh4V/+vXYXjQD5UckF4Ww80bRVzxr6oc4zNResGpS3/oJECK9hxN2Cv2V5en938X5DdsoQUdMFHdQxHo5/BscynDWVYxfsX/ggEvw5MK5whmMeW6ODwqOSk+8u+MXvUfN29W7/wt4+rwqBighSrBEyhEHQMFxKJHHPNgfqE/hgGl4rDYK1pqI0XLWYp5l14rxphwxvIjpzqfm1p1wHL35RFwh+cmt8AnaAc/KzQd+SzXOWBuFXcuw1GWN9/0VxbA81cQ4MwwNTdO1Xn+29/Yl74XnBur/vfZ8miLfSrmiBqVMiaQUOU3/bvyROzn9qfX26g8wmAhYvQmNyZzeMMu9cJssdauHi1fWzo+JAs6irci23kGPjUL9pAMkCNbsyktsLGBK0hG5D+NdAGXFvfHEeKAIFKmrCyoBYY83gz9SsIb082zPn7ljb6W0yfe4ixMK49twkpAglFKrCV+EKgkzftkKB6JNPOtFiwyRPO+A3SETgWs3ckNhVJPRXIs50dASgADFS8J0LLZZt7wvuyQTTC6vq+OdHFv7pV/2H++//LRq/0nHx/9+OrF7Onzxy/3v99//uqjHWQ//vDy6fePXv65/+/7f66Gd/m8m9JIwVXe83oqKdmQOUCL1lGoVBfneITWR4i8iX2D2vcMHEX7lItGmYkfOSVFz3GbNIUsWp7KGrmcq3E5EtGPzn0C7ns4HAU44ZtAGbumjeZJVWcRkzahddB/KIhlE1Oy/TLBJyemvHhH3GMDPvHn66Ol+hh4rdgUmYEQS2vGS4UTIldbw/FKSp0szZV58cuFefJhp4VyHoqwygaYimMdXnQVGPDFdCFF1P0eWsHGRtpCVZEeBFiz+xAQaoZW62e6WIvJs8uV9BkqSAD3jmsLRg7WkW55vvayrMwSFAvOM/0kB53Ij2jrcZ0N9UjnqPDcaNHwosxh6JvgSr8wp80oPcXsTqjrnu+J9DPjlidt4NSfOqevTivMA/mhn8CUgSvtDSQWBZKNqtfODdAIXGx1XPjigs0Vf/ALWLYyP5TBtqSOJJ1sUtr0yaC3y1ITVSdFCEb7EPmtLNmLnnhRgkIFlo4KXnjBbMPJ3/ETuFHd1143W/E4GcuVzGx+4rsRAHZuRZh7T2T7eiVx9sI+5G3N2ZazXflsYcGKjKd7/bXW9wwbV+Q2xrDMH76mrAgOv+0VSoAZwADmPd/emEw/VZ8w6FvW5p2urxN3++1iRUoAZunLv7/AQtAS5kcbHLTiNEJWkPG1Ofg55uvbYlQXNoeMY0nTrhX/JT8yTnntfgJWEQcbtsIwAFcc0xhlV0lRI0fapzVXVvMWnCOqj5daYgak0LYuYd0IMarG6ahy+vvwNY/Ulz9RGqZJNC/tuVKkkwcr+vG1GpvzrVlNeQ110yZDpA6xitC1MOFdCGJsMXHBl7GzJ1iaMdc2WegzCs1pPSwePEvhZg4WQz7yg2SItZBlb4oO+g8qtGZJKyRVlW+9DC7XGls+9fP0SXDdYzIAxH3lnUE58cK8h4vhszu8C0xhT1P5A2hKe1wrvn3hKNWBtW9G3nVZcRhK35ug+AUmeE/meMw+SYTAcbZvsf0KBw9+8fDRBYebXEoZj47H2Nv4BhN/GEmgSBVwRmh7NKzOyK52ywLnMZzVNgWwRI7DUhlAd0YyqImm588laUXfuPC+LXEwC+aAyMO0cbgiXqBdf6XJw+h4K44C0zYVPassQ8jAFn3vzsAW89a3nuK68866r7fW9T0aypC0bv7oVL7jX2xt4oxNcMiZbt5zc42j45OFZzZVAgxPrt5emEs4GMJMr/W579GAaLXejMtioIMyKvx0Rp3C8Oi3v1mcQ2mkCgR1z4FYHzRWzKE6SfjH/66qWsc03xwvl4XL+kRUKwqedmiSHusrhDrN0IDUZhNyU6n6GdyGSi7LRQVKR5FtAvagT/UF+b1VvDpXwflKowBokKXMBpocnrSDx9Km1MYbWrOqaiw+Snb4zXGIfQl43iv/qPdMUANKmASRx/gTvUYQtOxcqZTLQNO9C+lkFOEPq7vwFpKpN1aWVihLnzr68fE2LnxZVDjoYrbGhWroYF9awnEB+y3xLzDJm0Be8KX191E9H3ya7caMOYDkhEkfeJOvuAFuDW8LIpc8wlqTaxBtIX75lxUmtvm2gPFvUiYq9q7gsxnK7e1GLtvH2TDzs60pzq98Dj1i7F+bPP++eM9fTzW+TTq7fEb5LdCv9KIBmsRO9SG1grE2MXeC38iFyTx2fU/VjD0JrHuhN9+PJaTxyz/PDv796Q+zx9/tP/73gyJWL375QP/X64mOd8lZ+4V80p/x1Wr1TIqWvxf8TF2Caf6ASwOdKbEkoIk9XpxphHwTbKNQi04IGRuP56U3BbzzweAp2lUvSp1oCkLUPyw4A2mbHtqyw8nx1VqNA2ci3DH8urCZ5flMI5qXUaY5QoZqdl6cEUsd7bgw4pAv/3tR6rFlzNgqDclRmLj8FYkWpwOliPq4xiKkpik5Ysialr0xL7NejujBKPDaJ11N+kH/4P1Gquz/ogZAHJ2qQVqPne52E7ESTu0qMwIryezZyZz4hMJBT2mr9KxG7jJZ3p0FjObLzcJwRNw1hn3ojzl5h+FPya+Dp3949Ozl9wNA0fJWanG51JbWVvDpq6ff77+cvdx/JFe1nLiqlqvq+aE4lVVMit2APZA6W5CzTsjgetbsybfPuM/GYxgr9PQ7vsDhUhna/tyYRqdX502Vshfoj41HBCylgYXXGHrBiInZXIo2Pt8PkykkwpiIjHHgsmKNd0TU+BE/kOf7g7fHOacZbqyErz8+ejn74cWBUPvFc6V0nSg66j+9ePkkCjHm0iDnpOcIIjV8rlyd2fhevL24fI8KimYddsxsPfxmgtI5SOOBj/GZveSrrSHnOhX2UKhd2EPW7sIeV749qoBzhgLVpxfIpjNt999bQPwVjuJ+vZXdXcX7y6U+RCkssbd7uBRsL6oIg34KGOpt8br4X4ebu7wBJpyRpACbwyP5VU4O392f3q3w86+Hm1H4PfpGE4Z3q3rxxE7r0Q3niKpUD8Vqyqrcetmrjfz5mfzdGc3jdWe4LJG63nwIHUSHibcatVqAsPNDfGNYaB3JEs6bE/WU++MN6KqI4sPXoj+5MMEFS2Ac/iqiSRVrBrkBPMhga+NDeBZHNTpaq5BOyRf7Voj0tZm/1gTUh+WxL0iuyLrBCua7HrJEoiQ/UBm1uwk/3cdDxAHV4l1RxDsCOXvZ4Yz7+WxWSZuzGaDNeEXJuzc21E45Hvo1zWQZzGStan5+Hgw5WqB7enXBsPtaEtaDxV7/Dj7cbuI0qlMsL7E9oE4wD4VV71eQRL8efhXE5q9H/a8Eta+LJjBJ5H181YD6evkzoEraXDgUbYUjOD58LcYibdM6N8lAjptk8AEyLQJWAb0T7nmMcQztR4miwV4DZgjRNkV7DRV4zi/nJlfXIF7pj2zriq/uwPjDhouzEj/X8KyOdy8iadtKuFkfe1OPX3yvt6vT3q/Ezsp5pImdK0lwdrkTTxQFLAKRdhXmmRaF/cZikNwFDOx6pUbF393k4PERKjS9yytUGF3CGh6fiaBTukRVR5XUj9rIRZ9+nAUL1vIuGgoXYrnRfBU77j7b//bV7Pf73z19/iQ+pztzEUoL9D89+vMBFrbW80Ctbt4MfbXipS5alwt/oA9K4+yJLPINArBrHDOkpmHbDPGni6iXwEbre0P4lGQjLiBWHTfL0bryAJJlcZNxpuLTnu+71MDK+tIFwsBtUvwvBLTLzFuoLOUwY1RiDyOgpzezAMWZxE6XEIR0vaWoDR2nIXzl1obs95bxJyT3grjkBvPNAkMYp+h5i235fKQ+M9T0His8YqkP1bh2q+bHxn69pJvxljqJJJrfXbmavwKni2oWUbfu4FkdZZisUgwsgr7AH99pDzhWQzVpsr5LtSsYQsNA2r0+MhwPATRDvq6prPiYvYaAy7pjG68ASY3aiwG3uy5oHUTISBXqxi3HJhKeW6UAG42X7T2VOfsUTmqhGexW49TovtE1h4vX5UrsIg5wEo/hAd01n9Ca59H5yQEq6ViqQAMQs9gYvOBCUApOIbNXg2LqjaoJmVq/LARceRf1awLKG1P9cYrBy6vzg/94Vt6RjSxLlQsqOfQOWueRA472NyeWYtEnFqNCFq+2XW8C0I9dZrfo+SIGM+F6U5+YmdhL//Hpk/0nUpa1W+yx3PorrhLONX5CSzKVwzvAovALfBzhZmGT3swYzD66UT8Sx7Kfoh3D933Y6c7DnURJ4JDz+Dv2xoqNUBgAiKVsaJs2aaQKqSXfcINaD7wbdid6Jm2U1aCL7g27B3r9J825OMNWUIfjxOdJ+l/LBvKlqitAHLYhNVlFL0QdNf7CDZV218sBCQsP02gVlICUZ6DSzc5XGSIY8OVzks63WF+lzXLsLP0Powo4rfvY1ryyeHRyEmwmBizewjcH7UzGRlZN1X4xruVY2Ig2B3KrLYaf331QecGUjWwX3WNrDq3sXxJNNx3UyBhqbI/nb0DAFPK4DZ+yu5UqXUqAyaURkV/9yGwAnIAcsAExMFKb1T11/l2Th6XYhhfy0Y2nkoPOKzWG1FfaxXr5dr5+r8qYFk3K29XPeDwi3hiLl5pMA53W/db7rYcWJFrIvZteTDxZr6CUf/Ts1f7L/qtHv3+GRxKfvHzxg0S/efbj98/lM3ofMbc/jJ5LjM0w/NqwfYr37/kmyT4zLdnDFD8j8tFiI74bzXHr0dhj3LbSmYmZCrQaC5uJspvqSaIg+SEJtg5p40jBttqI4tOkgyZoZzK6/7nujy2cSFKt0P3PR84udNzSecm5leMSWzYpZ3dny8DjIldLpGSTkZT1is6GuujqrpyRlUghqTOGk+V8TXGpBogVkZchdrx/YPezxYHUnBNDiNQsN4d0kOwJMrb0g8euVtaTtejV012AqEP0naYHJEmcWIcanR4oejUH00vrdb4Ath3MpAiRIxFyfP1FOW5eIipvBn5gkFqg0yIw/CsxWklfIoM5oeIqibVM5igkNsLg9lpted50UndEPLaromLbmjcp8/mmuQ4idTy6KtKoelu1uN50eyrzHc6fFhADfQw42AOfWdmdPSXvjeSnY+czq2aFfrwBvWT+4m6gceLNLwnyo9111cZP7wou1ZaeslON3do7mCZbSJDkKunHH56IP0Aj2Ic0Ddqg08Pg3V/e1+sFzRnoaetbNYSCklAPEgi04k7w7KyQdJipGKRDAsQlcS6YbMAwVFQtYc5iXVNzRXOD5tRJe1FKbcCpppEwBjD1l8Fq1Kwbn0biXUZQIzzMRf1cwGyUZ1IirCvcXNLTNsNCRRwW7GzJC4tDpAvCKGlaF74z0F4STQWgR7yQczqIUA8skpTJwzwR8cY8QYropgJOo+OFsSGnoHayvBsSta6dnpCfeOZ63ACbIgDrQicpr8RzquAL3cFvBRJJaal3Qrb5ujnjpBm7YNq51DBXmUUAvRDZaaPu1UscRQfU6bBA5cF8tQnXPeYSiOsn3f6k14jomDaXx2kI3W0whcbXfecL6FHLHkXq5QwQi1CXd7bkGCV6IepNvRkivOHrq/kaonR7LT7WOwtvjSrRziRjJoyBV55y2/l2eUxzbr0aCCUVYOc4IZPP8Khufaj/+C5d9Sx/6Afcxp5KIZD5dfnZTM2BZrPhhdgoFPqEa+a6JiWJ4xDYUPxo28DJW3gnxt4gPb7Oc3AnJ9HhrQ2i5/o9W45Qw0emEzUnmJ/saieysv/qzz/s94d3v6n6Px48ff6HPpzExLvsYcGLkjX9O/+1qFKuSmw42IsTHW4TFrJ96f79Ijp5KzvJRWmj5MBOUa3dGGw/W916e8k2CXoNgVuOx/ytR/BMcrlxq/PSbYsTjgCZ35zWbCat0rOrJXnkFud7mQwUCcPc9DSlPnkBU5fJXVkwaDlpYDET7oUMLogMyrfsujdxSGLlnaimKosbnbEjQS9Cgab/4cF1X2Iw9D88vNZzzefXCBrgQ7rthf/+zQAlQMSrUqD2Hx30P3xxzUf5kfn0oP/k6cEr8a181f/25Yvvs7JFva7EBhLa2FdvFrhzI5sXt1LxVOc+PD/Re9ehnuz9qHE7xZZQJzm4RHBuUnv1W6RSJYpG6xJzgvIuRrSqUHD3bgC1dugAtYNeJ4hKTZVO5M63s5KO6akLaYe2jIN2W60W0dRjVJjMxC6y8KLP6bbQKG81juzlCn9dR5WgfvlGLDxev2k5ajV1a0AlY6lotMlPmbiVjQIklvgWzHxhJ13OSTQ1vVd+PCoLqL5MEaYTq4uxEK977U65U5pSdZ1ReYWdbdLKVHGWbsgQDXfRJwjt8r0CL3Kzde0ypiWBuAPzbvpFVKd+sV1fE79P0LZSCKGuVU3bFX4YCF9HDFJx+2A+ueu3h4Bo10D6IQwPGm5d7tvnFOlhQNsO9cm4pQRmNznIVWXEMeFZk/PV5RcWW2aNhlKRk4QKSPP2YF35Pll7qruz5JulaCrPg91xbaESc5AgtZh+kao59NfVKFs0lVbM8dUZbuJMi3ht2sVBlmM6xUbUrroAuS3we6XEbQyKzne981uXFV3h8gVh99mDBuS469hcZg3IFfqTpMp3As7vVL8XMskmEV9Ge9Cq/h3EfXc5FVG7cvup2DymsZm5Lqp1sSTXvL+H7TVQ4UqGChIJmPEDxnbFrFWRh9fApqvhj0hb43NcH5Mp9R9cZupzRXxxW81bsA0EFv3Hp/t/gkVJKFtIzAkVqJB8ZyNSEdl3Bsss05IjhVBrvsbpv/OKXIgcrsPpQphLmorgAGhORqP7cokV3Y4H6DD8Egp+tyD9XN1pg+uq0GJAnCCKyv/U/AiPCvOx3vt8sfEDwyLLz2QftmCMmuH8Q582ZHxCB4BxjAGYJZadgu3mQWtnkTnDm5KsbYdYlORvb8jA4SSiRTyAisPhVQ+y42DvHRD4oGFXNg96SS7TBv28QWo94tIhaeB5TEF5qJDypgee46gwvH47pmLRHdmhwSSrQehBFgBbTKXVePlKyAdDwK2Gf/26hDqd7GTw53Z9mESisH19+QboPVPWqFj9eHERfryS46H+fWY/XuIHpVWaYm5405XGasDGsUVhn1hWuvyUhXWhEbwFK7H2CqNVanhbGUuQmnTzAh+kfXQg1VDPJXopVxz+pbCoNI7OhKUQyY6Ra7LOVLZDKUn52xSF0BRa6/aQY99DpvTHHeaCXsTVRniPiRIBs2NhANp4H0ulWFRuUElb/gkxIAzczFPj5/lyvLoDI3XiBFvHb4vUeNZvILuFkwhaw61iksQbqA1UUzyjOdh2ZzuNol9a1TjgJdtq6A7BVaLQsP50WpEOe/sc5gTIsbF1JAsiwoYKeqDTvSaI6LYlgeuqQXCh2TSuy21IoWQr2Wx0dnPSS77tlPCetLLyPADMWXnCw42ONQaTXP4GAWA29iurSjvnbYwNrCtE4hNflfXFWoTILVVUd2jXlEYO/aWxcgfklMFnLuzuHeAsenA/ssSGYTSsyGoXxn0laNeLjGb/qcEx/eXaMK2QaUnuKTLGuDGdsm+ebrGt8MFVxRr+U8VrVrN6tBuzOFRIdM01jWCBLaemjXAzqIvGu8AMZRy1iDkeQG2/D0XuY6WRlAq0eklgpVYCPbQJXg6QZNF0ted+0VgJQpe6eRQoNdaAY/JXrV4JCUcOhvogOPzOoYSSBfPHoZRuALdRrwDqrXUsqHUjNt3gvKsQHFq66rPtf6ozwGyXzuAUFfJB+m4oPkDsvV53oGLcdT/8xB35Hx4wv8CJGX/sOgDwCXTpnXfce0ZaufHnGA4jHaagTqxwGLg9vf7n58TtSRf6+vekHsT6nHhAVJOpx7CfKnoeX/JOkpRF0Zy6EChQtYPwriMhhG6qAUxnPocRdIMSJB80Q6Ylq0qefvTo6IEypraoDSnyWxlC9TSMbCO04NvP34q2T/doIj+j4wxyohRDh9pCPiHLJ+Fau5+JmCY0aQ0GxJethmCa13fZILPgNJ/moEg9+aSCT2dE3QEQ+3w4jWY42umY5T5PdloGOSI+Ycdpf8bep2S++6jmUz4ZV/vyqR4XwR2iF2pdrhzkDNGsqXEMydFtvbbOsG4WAMRmIvoQL7pJFl7K4xpeRxERy51bmPZ83iNWCFq6r43mxEHljDi0HWFgKQ8YN2AYFSOfj3BVZa0GUw/ztossXrqgZsipLvs+NCKOoFcYF0WG6aDP2JeW4IOYWi+ko9cMlEnhuTP8ppYxS9W24KYF5jtjeXLSAmZr2M5d6YM4695MCF76aSMad3kc9TAy28gAdw9EA6cO4JmwsOtoeERTjMmtQ6LGx7phe3hUbYbJrQOQB0vVIXVYkV66Yyjj3ub97N1m5ucE714G/Lt1SCL0QM8Nh0T93zYq768uPBqBq1tktoWXeacGiO8U71Sdp0YszaVGHuqPbW74J0aXn+TE+CLDw4CxUQWV7CybizmcXtLUGV3Co4o92gRJkp0fk5No0y6ssgrDEJGYNkRx4GUW4BG3a02Pssi1rfoqiA/clfNwhTxH7zrbtnvOfTvo/4eUAfABHORnGn6cztlbOV7l0SmgARU8nX10x3dWYtBgdxyh66oDNUwUgFgujtS9MSulkbapJ2I4RWyyVUUtKfKgPWVNl3NcjwqFqLejyGFrHnsazPAYIC4LQfYf6E+KKMTHYwF8IhMbzuJ5TSKbhGw+4XOUD6Z8hKCYzYpKPqusCdzS6vUPww9jqJgmBG/XzBaV97sDqW/bEAL7yVAiiLjx7pa7qNSpQk4juN20W2JAO8LTZ/ecGt7vEs/C+QXbgHeTGm0VqyZ7QMnLjqK30FDLTXu81BA5M3tlsBS49mwXghieozoXmCMi1LP4/TNv0dWvmH+oHNttvtcl6W2zM2wvjUvkUqeTAQAbFOgbWHufFLmCMmC62luNrxz9Zkz4tv4JC72Sax49nAbtG9gsIUq4sAuMsHd++3B8Oj1TikzqEtOMzqCho4c8kCmmEvqA25+0D2o9N4auEZ2RHxmuLBVdPZXRXYXUmDZYjyRBP2DrGZ3Il3Nchoyl6XfBSwwdeIkVdkK7lKBH1TAmMJyRjXjNcNs/6Rpz/L1gYVpvQHAiC1ao41PWYFjdYVIzzphRC8tXmogcrpINX7+Q544NMjjS1h6eHDOaIoULl5NPn0+GZ0TrfM4nO0ZJ1Cu4w+ANn1bfzNQ1ZdAyD6KQCudneJ+9dQF1BqywXVvsDsJrUjdhB4G4+UBcypWklsNq5PmVRLhi6bqUiIUn3nEM+m6LD92Ol0l0+5bNapLHXz3LARxJx9+el8fDjhody5IuV1cidpx4UJn6xmOuzjAQ1yzt6lwHK01TJXeawrdDG+VUXFfTANaSMQcaA0XFa26AXlyP8z1FDoISCzJpvQDMHBOr7J2Q6QZ7mEZLfD2JVzW3vhGyjKPF5bvF4jxFjgKzJHZd5KAcbnM4W2SO5y8WO8tjqEbbGmn4mKKcaa+QvdxAulfPt5M07lZN8sWF08tbzzreihkQad3g+snUYnCyNOSaKzcpwcD2BdVu8mNBvi+dWJrgJubLs/055WSYmsTt9TMBCW4u9tKYLa5zIfZMl4hGixmZpVTXU5ODAKCyAU/GxUfeuZuaPupIRnQfBt8bH9yISKcLBIzcKGIz3SaO5uJodnJy5rJdNlMa82e11lS2SzR1dvirncLoLslPsDtKrywQPuwh4iWh5VHBLjhDyaqHp9V5W9p8it2eb4jC2uMbXeZdcACUBfPnU+pRjEe0jjNSKPYAsaBQWDvg7BHeobijd6dQfKJPzkoj2FpIZAS3Yb5ucASb8GVzWZFgbL6eD9F80ioIWDe/ZPGxrmmMQP5SpI7z1QVPDTff0Yei0mDCgQ3TkDsMQeUytIuwHRQBL0G7dXmntap0K+kkSWFhlxS0PSpXWaxBUCBeNyqkvdOAfCRUYOVELCyd05TJx4cAM4nKVlDIIHG8LmwZ5dhdQLLMDaooV+JevAFRdiJ9+G6D4/qkeP7o+/0CBo3AsNu/pYMPSqBh0YmUcLoLv0NhfhifLIsDiQ4tLi5XUnNzWYdJZofKU9ySVaORCl54ijrvcmrZDFNUNnK6EHMu9ZCqpiQ0KmmJGMbk4QguVi3cEsPU63rHn+CkdBMkJ4DkcODdervpAc+sePfasr312pwXOR6xfEFmZnIs0mZu+0KzKBw62ucXVo4LU1BQZAsiv/tge0eL96Is2t6K33kExhqBCAkQuLeDQe9tTMYEFnwtQ2J0RIxngzti+EaTrlyu2RoFNhWK6pHlPVW/NVnG2SBj9DzLR1MVrAHXqvJzPRDsDiXYZVfvDwC5xJIiijrGoJAUT9B/FN+WqcMcJLhFKLbrSCr+Saz/9azFApoltDk5i1UBRLiQF4/VHtwXwpBPmYrfp6onRaMV1U96zhf8AyR+UL99EgSZD7Ups3BGmO8GB3v5qUzgekBLZcYI0xJIsPzrhiKCbXBokTwpFOkCG/MJWX4u23cI9a3zr1BcbR8OTeB3MbVbBqaGD0mWyadNT2J8pvUGFg9IY5psmwfhINRzeZkBphmKNWQPsbB9IlSDJNcPRDeU4vkqKdEmF8eXF8lpDZPzlNb6+Vksyn7YONN5zudyWCPNQHDlWDG90HgSaAzFskUeK6a6/VgbJ2QodGkJG5pvSqx6m1GXWBJHa63jnCC3Myx3Z2Pc52fRREmKuV9SWUx4Nn2wHdnVks13hGU2CRRNbmtzlMRdZBMAQ7MIpHA5+J4cleaArM6pcMpm8D9+QFzA88EwIb/KLDQ4OaNRhCVpyUXcQA5IOaWrxkNtXnS7N10GtYwOxRceQg14uItQ9OQXjAbiq9rouboIenVTa6/nS2vCoFYNfZIiE0+IKtUfTZhXFNXUBtZnga7mbA5k4xbNhrbW4/yBjY9CLqoMGS/aiRPs3v4HZmY3YQH2VnTFNW/WB7eTaQ+o0MSMwqrHQ7iRm2mxLmbGdXR7nkaYGV1gp9U9I6Ra++VD2aFfBHlQaiKghaL4DVEVsCZTg0S60xmAB3EFjQ2w5bgP0LFHJg2HGsOJHhGqto/05pgDFw55XjudC5wNzis4HWKOkb1OFfOL1tCWxvXJDVoelPygfTPBC+9oeyiJaqCZLrfFzTVCY7KoKsQaBZM3ZLOzB+u56wuR2P5oOGqqkLg1+GZIcN4be7jctcLc2ZPQshlTTamX1/CTRWvcShsNsnZ/4aQVrgtYPqIxFGRFQGIYJn9adU4mAnGZkivdQ4agQlO30S4NZpYs5GbKIdvY8SBlRviod7ctrAi5XX46/UYkQgtmpScXV/k13HgkrUrfVMQaGNTTfcDZnEw+DamYL6r4QVNOLG26ik+h6g0HN5Z+c0KyRlIsOcjeEIiTLSQ+Uxl6ANIhisQwiW+DZwpEv64BqJypcOJOjHZTxpzJN0EH7MyvwfRr98zE9zHnHL4WYvq7e1bylKwCR/8ifOJqRI23wZXNXZ/VwTLrHzGxfXg/2c1Nwegu2XixYTfyex9hKPZ37+J2SQb1b4qMxH7QHC6dwF5twErse955ls7nX14SsPKSZCk5B8CZJG6d9ke7i1WhpgbnaRWtcvzZCLZLC4Golx5IATJIGZERTsDgsDTTAgDTvrcrXIBszVUQEXhf+93FpTGP8hWXSiJ+kULbA375RtkRS+rte1XrYlcu0S7CKHpgsJsicmneNuJK92/Zf2DchgqQ7OjKr/0GwumtFdGaQWBOwg3fzdWwx9pzjgAltul8tFY84Ynl1liaAJWGw2TBNMsnSmJFYLyZU3viCEyN/+yCiQNWFhjbfkacy7xTWaeMGqM25EyQMp4S5bpBn7fokUe7RMUMROzPU4ucVjYORdjdUE6ATL7kAemnRScVYrS20AS4ZOPYNcSrLdIpYceyKeagb6k+E1ku1vn5rcvwSB8vzhXgPLIBPcDcHl5O57ADzjQuhgjbiFhdXUnXH5qtsxBnQoCcLX/C6nSde4rSQDB5PRPyMw7Bw9/pK65V/yv+IpGaM8YPhY2AhaldQ+fZkCM16M72eQiIICh/4jzlQ3yq49saGSkuoJAoVqX8ldwb+KIR/Go7s7EST2woZpMoEQm6qdOxbbvGwE1JUbShWMwqUu2gZSm91jRs9t/0CfG7z7FeoZGhGMdCtsTilBnkTWbpWR/crIHoRhjRIUKrUd+hOGS5fO9+bGb50rQNI1GnINoceLYYy835AH26bOmjskUojEVp+7pcdQiFzHdhLy/jMNrkZtlwGz37O4jNN8uagPAPlzaTVrSZ2x+YOf1ZCxDdpwGZijjnWyMbqTeJLE0qbB1bHzsfPe5+f/epuWUnjhHbuMjLst5K1SMF2/24sog9DsOu66v86bymI0pRYW+EdOlyTIZmxwLysNtp6ba1Arngf4jYSOqmdFfvvHJbhyB0eq9uywNulonzQQNlbWStsS7qRKHH6TLVFM9aRTbqOrxiB/xdRe8dKA7pm72M6rqsGFXO6ZyEid26INgbT0/YJiJRuRPjtnWzdYzaQ6WD1lxuZNTK80otMGYu3R3juVs3DiPBAZAdU4r3QFoVApKO4+aJlPc0bvlDuHgeIYvvacqXN3zt+0njzEC4ORUAI/LccHyzsthINq7Y93BkReGqakGdrPr2frBaXflD6lmHAPI1RRkG3ZuBiJOVx9BoWYFJNAHaL2kzm2MGTesyqQCU7BqeZE6dGf3nIPL8SpvewT8RLXJpAfncGTlZvxAmce8GhPmCTWL8H1neTqYakNPxv1ydzN/nxx8UBlSze+C6VO8R1paxwC8RQbVgm60ckKkSucnvCSNViCNXs1jvlt+UxfhoWFE/wWpxYqiF0GHO3FiIZpJJ6lE5kl+gomVvs5iLfO3tJDiA+FMbKyX2lrHieAAlH6ZuarhQB1r43SjJinW3vOQjI/Foh7EYj50c+eiUZeiHMYSIPcKSgfCst7RmYNnKZZ+AgwDumhhxt9FxbmLNUW7QnKXaae4hXdi+7qaUYztnS0CgO58tcjZ55xoWhzltfK9lxo2Tm2XcDm3jEm62yWJV+46XnxX9xCHVwM8zHs7S6RZLmKOmfo3psWi1/XImf9wlu6ahNAYP+RarTDaXn7g8PbOVMHmNQGOEYzMjB4BZktkreYFUmOoU0Jz6wHC7JLlNvZqf8b1dmfK7C2QktSul/s7SPOB2HeT9ilRUZpYAXQjYQ0J3WWJskZW2yvjdV2PBqSHrafNwzcbsud8WWQf9slVi1AQuLtmmt3jusB0jjlmVvdDuJMjKFIU5WrZfPxtVZ2Oha6CoeaL0YoWW71NpTWWYmc7K7UxCGhFoMVTTbuZTNFvyCoq/CauVr+igOvbyHjlkP9Un+G6HyEJ5m5HfjxYZ1+1Ne7H6Y4J1o4W4cNkKdjD8nIygytQ4gh0KNvYgv7ltJYZZMihWt+mEGwcwrlKvXQ8avox//01KXlPwZgYv3YCiQhnSKOnQ7Ia/GxzFLi8JySuHWxJnXvx/rv46v6KIweipuweIFot/BFPpreWJa9idgKX1H8jaW0rIlZPlHBHHH8q3xU2Rz8+v07fSsjnMYxMCPkGOROg7SdV2xg/yQyHegxmXlfpMwF15wTif+UnT4yWhtY5wOmg+Pl4SD/xLPPSfGJX6l+GDf2OU+MsDuGw76xATi9rbfQb8dUecKUfPj1sE1H2YfKwHvhRODKg7VkuiKegupOCVNW/VA+Rhj3Jic6wyVUASbIl+3alZlJfIQi7E3IZCPQYzi2Ajq6ywUUWuf1RqOYX50hU0DJlCmo140R1TVQMTb777g2kmlbG6QDsD0waOKyzebCUR8W78+3OPJtFcfE1iU3MRzfikjA8Ag8P6nOb5Nz76ktfrGHeHcf915ioYh/kWZNfv+2MynejqMgm2hmR6LbIoXTYQnh7PhToQ/Wr6rqMdOVl0PjdEB92pupSIg/PY5o3Fm880Xt6Nrol+g6qrXceFCerDRP9k7Y7g4M+YZIPsgIOGph7fB9BDXM7E0J87+ueVe0GzPhlb3abVtooIEoJTQ4QQXeiZAfEfUCSJHMmkAj/i+gOqnCzyzVMhdlvJsU8nL1eNgsGbIrRcQVX4gk55k+8JvNqzz6yp1lEkfL4HCsEnNIK4aECbvyuUeavxSTYlkm2IURCVohSPlq/XayxPeUWuycdIZiUkswV7Xpd7POCSX6VRXgCSGVVGOHbe9TmRKYYnCjh8K0OQz69Rxb7wntKGuDsrnMKOCDkoHeXkaNj89YHhQBRAqEnGyBfTR8ap3qTxIANAvuVjmcy9S/lhMpe2zz0EbLXliWUtlr6ALSJWw69eaEHdEACKJ8iKphUcQC103f2gMMljk9uo4pFeNBXbCD48S37xJh4/H3Ld+QxV3rBCTNGtEeP+I6xLqRIPACpbQjayrKAIoKAXoOlsGrdIijI0GvCPs1DdMtOlqa7ly/O4L61w/6MLJjOkkNhpvq6jGCPXUrRFb0Cnx3+Ud5NQb8L/uH+s1uOQY5+putCaVaY+9Y74kHR3w/HlOkVKC9aGlCc5NpiM//niZXh40l438uZbNdAJWFq1QFkKAMqTsmZkzP9j+OIlUBB+xZLS6PYp4D3MR0W+DY3WDijGJGDShaSm073RCRRKu/Do+ZNGH3rpJOeSyiYiFxW3YopCAxn/U2bPkKLIY1qXdlLD+6cSEm8uImKVhN4bfT5NOxU3FjYzt/JcnfpWAbjDY0GfoISNP+yElLNoXlCZsIMKxRLXg8RTcwNX3NB9VyFqeOpEQpI6jC8RcgXpZCjeLhaXNohOJP4GtAhptlc1EXutorX8uygwkQioPV+gecYZMs46K3p+GuYUWLO/Md46YHoXUiyKmApeIG3+NcEzViOuXr3ndZjDV8Lk9y14z4Vsq20TkjiBQmHuUXoVzJsj4sPt+xpGMFTw8jKrON5NXsp2NpeY9NnskbAd0Baw9ggT/L9mM4wDv19f2veCCYuQcMYCZygA+jNBC1xb742QbC22ByF2yJhosWnFvkkfwIdINJe90Q0KZyY9r/V6ab7W15+Kvclf96Z3J6OyOix+PcXHnr0A5fTEd89uP+unrUejUqI5rIUUi7WQfP1ejiYfT1ZXqiqWs+bxUg+bHy+XbwXh+dsLRE8pRSFTfdPXxP5/y1T7ePjuXlUelocn9w6r6pvycHI4rb5R+hgaWbt7RamVij2+os1yHhHh12Ot/9XXhdSlZaQpERArlYkyD1BT+2nFkMA/9nKWUDDrevnNV78+fFeFP/3qsCwnh++Ge9N71WFVpHi11h5JzfFfq4/657AMf5VFh1+y31QKE+V+3deMj31J/Pj8xat+NflrWU2ru9WhND/+p4+H1UcvkTcuo4+fquPESinDrEfa/YejkFiFxBNZmG/0YInch3jobxRdfHtyL5kamHZpbcy8jseEQsgTE8k2y9fndsp1Fgpg/a/H/Qc8zOn/h8TludVhU/JS3PJEFNvLy/fxS3GrjasE+QsTb4t6EBFB2CXuomXszJRJmFeXSxcwX1j0ivkZuJv06upcCvTHaFvEUVmLq/Plcan3y6dnK3kXuhGC5N18eRl4+oOKUxaru8UbMA7Hdr6RQGMzTyndGTDDirZ+OUpCcKDLS875Er6yodzmTKOOPRh+aUePI7lOKMWJUPVKUaxJn+iffTb562fTu/8m01F+F+CsdYUKz84tgWrxDULyEq4NZqriQAtv5j/rMu2K5tTrM4C3lNGigaAvfnj19MXzA9BUo6TRVB3YeCnEgUIRwgjJJ0c489h7ejs85Yf9DM8Ioh1ePMSP9ZfFSEkSXg+1aM+rzVCr6eo40x/mvO62P6GtYlQ35RZAWkG+3ogaSvM1R6ej/ZY7JtTTfeZqczU/wzbmSivN+/I3X3yuZd++Z8IXXzz4bXENKmQdHgRabGSgSMiEaPxwqpmIm+w+4ccMnf1mNP5454snVTn5a/+fhY/qZAn3j9qnZDi/e3HwqmWgtFxLsvT85+XxQnEwQgpNnZZ51zSbZMUMxzggFU0wVX9njSlns9dz1JnI5w3qc0jSeffDi5dt3UFZJGPAAADjmAH48WD/ZQ4AZdPmGRtqFAZj+FoehLkoH0K0RYrJa1LYrjqEMy1OkkWYnbCN8xm7s9XbH3ct5J6CpUd7OgnxfE1pFigWMc1CpVkYybLSDqEku5SXDRleEvNACOIlN+83ot+YBRxPl7Ihffvyxff9i9fKQy9ld5iFEgEGgegaXpxEUGT/UQmoXFysRJo3CNopiY2mHiGoMlMGWlbEZqr/YJ1199n72t2Df/u3kDS7ulqe7FIMpbp68vjF88ePXpX/9m86s4OOdq+/N5DqOryGOuaGa5Bgineu49nFJyZBhFg6W0dJqV2ZmQ64J9G2Sxvh6VeLZgjSbVH38qB7gl+F9DWCW8bR8kQg9C2S0zdtHVhLReApf2WHymwgrFO4JiYrDEWd4VgZrimq+zK9VWyxT/ZkDN5IKFWcer/mGcxSUChXXVkdrpX4UJina+mJpUzrJjwpP1Q73snk4wRrR50tecK4sy9UsbhO0+pZW3l/mK69RyXvGMk6zcM7pr1KRNGbEU37jx3CNl8VTBFGu1MqBSc9vToX8XPlMuTZ+mp2LMoBPc/J5ihc5Jxve8FGTvdQvS+X7aVktrTka5JpQKina/0dTgW4U7FQSIebu2P5b3I4Kaey5cqha3oXS9zLv3iuLOHbZ08fv5KSh6UU00KHdbENinET3w6W5Wez5Tey2+sik1Pq5qOLRR9lcPCjOjxCnaonEiGord33XqtkWW5EALp/IYH2JArg5qPeRvrX+eoEz0FencmHByD/iKPzN/xTzvQY+c2hDE71WVE1w99ruPVqBLLKf2c4sNSvn3yIbjJPl691wEWIoX+G1gjpWkPh4JEI+TELyZuyulbQWpKSW3jEwB+lmsC2IvTdBCZiIXq1zwqXGd/Nz35iFmAGUJNRu8kFMk0jkIIvPruz+UxcilAWSt38BRc0UEu0HC+pKjTkOuyGizoBRWfr5Ox4V6M0CRh2RIEuqMMgzZtxwTO+trVBHQsA6c9IIJFXwfyAvRe2AT8QHTi/71P/hAmAFjEBsJZM3wteYlvVu+RylFNCpuep6GSUYawLmVnFoCFmVdRthlQpjoyNwPZHuhIgk8Nib3r412+g7sjB9Rh3JK9tKBz+xWpBl3H+WsxcfykfWBpWnuyg9/u/E3fWUZo6jd+azl5PEQ3ANJ8den77t5p5CY4gKEYsXlI9JFkIfEZyO+P9rgDL12Arb+NPzEkUAP5RDoixlF+mkNCCoW1p2o9b4bQlKPhbjL4Q26dD3yCl5q8oxKehtSIMX1HMqYlPm2yImmuhp9lbeLwdvcedPUmUGU2h0zH9EZWb/GQJTsWndOwSLy6NMtcKgu3cbH6vkLi/hA6ia9YzwEuHOPZYfbO8ZIh/IIw3rGEQoPWsdXNJwLuQZgCGhCRqnhs+c80JmLoueUU+KzGoyeoFo3KXW+A0Kf6LBrxA2U1yga/qFvCTGppCn0yo1ITkQ2b4OArkuK78SUsXcpO2pbfe/HFn88ibeJ2pzSmq986EdWolCCcPAUQ/paT+P+VSS3kodnPQN4lIcvP/KIz8Xwk7nssucjSSIqqzClO0x+dF64cYjlYnSy5xznVwYazCHV45l1Kvz1ZHoqion23VYhY6T5Eaiu7sZKObxuL85+VaEhAA+cn/efT8Dy9mL188e/bix1ezgx/2HxcYCsdwS5VX37188eMfvnMD+XhK5VuqQzPbykjVkwF/vr//5EBYKAY7EGlibnjDdaQRkzIwcxR8QRGxHFL5Rmd9ij6mfRXtXqCysRtXK9qJklqZiUX9Laau7MRZFhB5Mnm33Lh5rsEsHajVMd1aJckZAH8eSV4ZLiNI3mSheURsasXn741z63wTqp7IhBmenl1t3pRVnSaygaUJ4LMlYhoDRY0Qv/5psYZLh0KSP1l6cXheVEJQvJRRzDfHy2VhaldAk9YJFX8mKnOtlzIJHw6QIFunrCmNRd+0RJ1Lm8tL+3p9vMOSunlpyHMkg1g9rY1isM9WeIrF5yL4Yjb5nr14/O8HPBihCrhR65Ixmw6HuDUQsr9zw9HFt0QBeS1YormqB+wpkAGNArfZjJdLNfj2lt4tjrQd+TOU/2aXCzHyUYDqer3ETAh8tzi6+gToDGDdc3hMGQJcWdXg5Zy5PH2fww/prRhdnSOM9W1x4nPQihN/DgmptRWNBL7IOu7voMlMGoYyWgefiNYxk53lvEQpBxu+JwWkHzoZFafzZYgl8CAWRVGd691q68oaP+hYxT2dYTNdJyjHqoADTiHLZiiHOxV6pDSpQeVjqonUs5Xl26VAWkKFEyuhv5v11wtGlcermyx4LOI03oQRasFJxD42XYpQ11JtbngNC9uX34J9bxnPkCxkqDsxfPr84NWjZ8/2n8we/fDDQc/ASf5VuJ/cfp8F48dzedtdfsjsUXlmgFXUdUe3CO9mGQw+JTSo35DrrGjKLqsJDTIf2tJGLf8mGG8XYplbQ3gz1zfJVm87i2N/TMSHmZqnhO2ys5ZOMaukv6WOUp3cTqeAv3bjdnPY2vidsEcTenm4RsGbBAFEqNR28UqX/ap13GBnpBUFKTHzm29GHUr1zQTZNC3Bb8WPYK/9AuaDbLWM3wqp1ttQu2v/knz/kPr5UwnrhdIOCr7WRkfmE5pjmUd+g9hqJdv6Jflh8YBcjeVSQkQZWoFZWN2YC5RBu1DssxSbMWmrnbjhjDaoEanq6iaYcpENbwOkMgswA+J0H8vjbMB1M55IRYUqvygH4quSZCzwMf4dMi984N9SD6H/90r2rxNIcllz87N38/fmq8K3K7Q58plx+KNjblGwytgLwraS2UpyS0A2g202pwbvfN1leYZ1hZ3bkpVMqDaxqUmTYisAKcW4QJlExbUiE8oR0wCbQoflCrhM8dMztQ9cjjlJCDbm+f4icNi5xi52VvGsskOtTS0/BG+d177QfBoGvtlRAYLT2UJuADf5Fr9Nkgj10H/+Hh6pcqhtqjrkCdvj9o98HIKBD5RS8i1PQoZn92wdtK4ArQKqe28n5MAEnFME5LUGxuGPKynrF6XOiUoghGFx/EY9bVs7yJrhviZFyw7hO6JGSCDI9pal1A3P2TXYlbeJjrn2NIfbbgdy+znWEUeaS4ZvgVAITKLnoQeyk4A74FSlMfNwsnvYSzDW90s3i5msNQgxtuKtLR6fhmtZyhvV4iWMhrq4Qcpc0oDMmVz7gSLsyCoXVttDqgQo8h1+aIpM/2LkS+FamqBpjAyi4PI+UbVrSxg0RFsIxp1lavGJItP2PRWyfVHd6kRgwoPybsGFOUMml8Cx8lEL+XOEmE3qehH9QjbEBbVaAC3JE2dz+AWrwCDSj+RFQpOkaZ8k0dCQp5JPVmXcjog+nRPBMNDy9EO1xfR2sX4t3UFOdQOtRYGQbP3Oo9MKzqI/eRcHQCjWCnv0t5hStE/EEfCFuBEaShfhQkPghU8UKVILYU6y5WlSJrmLdrohE3RL5QQhCl+3FCUTZKjG1LtYy7qCCqZrUnojWgCNoHHFzEHTjKRbHHEwQSqp4WBB8HQyFIDIps6wr6xYdikzy/7AcrjpsXjE1cgDHWI3JukSYkrGpCC0YnpdzxqedzUZGmv+9roJNMs1TXthVQtYgwfUBYyhqU/RnF3pedsKDqxLVV1+UlDACrS1j5leYpd8uIqx1qVAhhj4dk7a8NPFMO0dgVkSoHXONy+lk4jvcxFO/dVBJ3/eyyjltM/eRffSQ29latOF2hb0yfsC5yadIMXRYiObXDFyUdGvJO2haz/HtjzVHl6quIHhIT9neUgN9zLFyFGDqYzhDgCfxlGve4QCGQyk27Ji0O/mKoYGrsieYrIDp88Kb+WmSeGFIoAyVm2o6v2IoFU3hUMyv3jHg+rOX9Yip8RVgRnSO6e+kxrnGY+fntLBshGDI9HnlFUoQLZdwMKmiLRDheqt5xvOfPzsmPYs53OezwpObTJ7SiI7yNOyDuz86i1ic5ZsFFSLHSaZPhnNLx0wEQbgtpNbr/3AlolRVMTlegleUW5Xvv1D9WM7qXWE1QdVgGtaXI+iEy6VsjFReIMCjYer4J48evXo948O9mdyNfRq/+WBMZbmItOX8SG8IcTRcvNTl66iKeFHRNHawglVjpbaLbJHavMcGn61f/AqvYQpvn/68qV4yElTHmDsEgoqg55rRLh5G+HszMPO8Oyp2UDSKvmJQnLscscyOZG4kHXzxi23K6Su/YbNZ/8E99jRRo6KyQ23ZJgEh9s0vW7SgzwAt95oWyE872rDr3+5TmmnZusLZd3VAXDZm3Rr5p6ceN4yCA3dylk+XdfR4VrW5Dm4ZZg7pzUzRv2U4bE1RRa5/a9wBWxmO8wXCEGdUmhB+4m4Mnz/VX5xtE/xHCRQt0PvBzU8xH5G1CdMmELAf+0ZmGxIYphNiihSIvy4duMHbcEpiCuSUS/X6m9lG5kOfMtZSZ5GPs014IxO4qOAo2K6oyl6quXFlVVeVI+2PZgwaaHTE7U48mIusuiB+CiYLcHqX4DG4lh0n63ZvCCDR3Z0K1mZgiqeZPHUcJix1onBT5x83EyxaLEl3aCvGNRZ0o6o5TeXSWaARNUHn6tM5pEJJyDEcnFCr0iHwSroF+uqedGk0DHDLqY/hmeL05aWKXX58Yk8p+hSYbgOQ/XJC6j4eRCzHU6B0ZTEKQu8YkMAf8euEDBQ5mfl/e07ufXTUtjsFUAGyUvIjOxEiHxJCuqgYZrpJTlmz8nV24uNLFsjdDECDtfVjZqm7WCoGMGzpnQ9QNVqMvpCHoJX+L9aX+Huu/3ee7m6+d5bhuxSyPHWvjdvzha/1B9XR3IuFW6XXJPz538vL2S17ObPteNtFW2zeztdTC3PZyGhq7hooq2saAneLdayXQj7C0xhttF4C1BSPPz8AbnidrlM5jAJjPf7qRuzevS3p2IO/B6ApJYvMlafybDN9JcaIG/KzrfjsFzqm+MbdWj2cyc9miQJIigiKnWJOvezLvz8qoli1X1d25GVqbUVe+rmd9jWaSihgD5tP4hIag8yqG/ORz668cIA1MxcBKtfTmwCH3dqfis46LcYV4wjgMALPLDNxKXNxgXbkSqb9JGz9+HnlT0a00wo7h8U+u9xMUioPB0ovs4aSt6LDPp/VHUIfkMUySnqExW6mZt2v1Ao3/18wHbd+NBojoyOPdtz4zBkTcJ0m5qyCbfd0QVUatLACytLRSkG1rE0V4II+ikwX9xlVljaDw/NzIJVdOnYdC5Vjy7Lo2imrPMzajjZiEwTjrUD1zyletRBcjr2BNcUyUCu1j9t7DKm1q/WCmvBFj9iDQ7LCMn+62q+eaNwBJBMaljKKKxgOpNDQwozNQ1Q8I0T/j2mLMIMAqX0ntgfmJd2TJFtvQVtXL0dzrob0wOQZoGDIAUd1j6AKPhlqIfBMVA6JgRlSbI/r+hIYvrRXt5LqZjCSf2LzuDbiKKpc4p5eLpN/dXl2VLu38pQ1vatYhrkcovJbTMG9QBdf5SGU91hXvpqLlt3aaN5FA6RNDiNywJujYOslqU4ZrJqeZsca6tARiDVmNKhKN+34CxVVDuKAUZDl6KIepNpJs9jtBU5b6jLOwUhFhiFitcV5kWqBu+uzAKjRnmF4hWkstfRr/DSr2mevDa/p4OQffH+8g02XROghiHFVT0s6IafozApma4jEbSQliJMSRI+FMF1Rn5KwoRfgrb0XFNwaDTmB/Vrc7O/JjyylhGZElNtMUi6/WQOh2rEMUSqbq1CrupmsUBH3i3JHuSrlzNPfzrpYzYaVQ/19K7qfZnch1VV3gr7BkLgp5ZWXauyrQSrL1CefUvPmDlYYtuF7JtF4K6TfBnycHdxYR/GIabtTBhlnAUr5HAo1GdktQ35SWVE3g6RwlYXn8m8BIO+BZA5BkxE2XwfQB1qPZPodlTt3FccCymkBU2PqziTVtg3yOowa63MTNosWWjQz6hoeDrTnFYm4sGsVWWfpqLbxAcGfxtgkAYg4yBVbAuwAC15AfKHP7/67sXzH5///sdvv91/uf9EBbeHBfl6iREXrBRcYH7WF8xp3N7NgJr1y0S8friYW25UD5DdpSikx3WBspEdqsM+Jti+ptcZA98vFUn7CLR+4HXxR+00ri7UHX8j1DPsDUut74iiT/45VAvf0koBpkQGwbrxBUJZIVmjKMs6iCYC1OTA9Ttxe4oNTtsnBlQkVOxhN+yIY+ybpTZm6aw97dEjLq/shZq6fYBz3aNNaFSd1QU0qovKSpNCHge7f98m8PjORh3uvB84U4dYoEFP2BIYbVPb3b8RYs9k1p9sbJSqkWNSfHa0PP9s86Y+V7AM1pp5VQnxRV1bWlnzVwQe9CQz0GzVVhWXE4N1Yg0hQrLOe/zAEpJfuIdoP3Vxe9XHAAB2l3Mfoq6MOi7NJJ94SRH+um40YscPYOxLf6z/GNbAEz8r2DLNTxfjRoshFco+dZ9cIt7JcjX8/XtxW336ovQjLc5d1IEM/7K8+Fb+lqyjHfIDF1gEftF3QbU4xUZ+HF9tLldvl/+9EOHBgwblZYGkiilSKJJWEgJUlUc+KT5Ttc1nd04+Oz2RfzEbV/CDvVie6Cj66ZoYax6u4ssKgG5YMhMZZi1uLPOHR6++K6o6tPmUvJXj0eYDMQ7epV59zIm7WVwEb66JfsnSIh6KUm5BmMYtkzY5lzvZnFRqPeeTTT4IMirraFedx+fM1HVjQzVYLNvWLZody3+DflAjjKNaB6+eCEVcO6+A2YN4OyEs7wGaACLI4HrWCavyAnKHuJlIZBaPzJOPKOpMpPo9Ceg3qkcyjZlz/77de43Be+4HeVcHaizrZZo6asXlm8UtKAELZ+1rruGLuyLcILFU3D+kS7crrSgSjtLtCFcvfXoFojRuaMGmMUaF/iZ4pIKNFnt+DZLfhpp10R72ZOx00kw0mCIvJjMAmPj4u/mqV/nh6Q/7N84LKS+NoDGbsqaZubo8vf87xdpcsiG1sqzb/vkBrul3tfcBzDWw1A+InPNe+a/Eeri+3uM2qBjoYOAtRbnklPcwnSZyPycjJhZHQRqG8Vt44aMvY6AXBqjel60xzCMB2v8BkyBU1TY3ERMQLtU2cFVVYyDwJvc/l0d/R9NOlZ3L+9zaKDlBZHKBqYsXgPX2x+3qR6ucayB7u2s4AUFytaFtG991ssOiCxNYqEx31mySu2TsisAwNMXUJyqY6uxUDd0Vw6lRMT6V6ViDgDcQC4XCmbuYthHMO8ai6FfImLQ6xcEgxRvYSml6aJHW19VNzD+jD3DaTh4n8FZZVwiJANaRvD+q31edyb3FUmJT4mUbv3fwx3Nct49P2Nvz92udd57vxv+pVe/ETLQCg9WJFwGA7LiUyM/phaA3xheKGKFAa6Nkm2G/woJRaUnwWtITUZf9BjR2WtPN25UykG5XrbMroYlfROYTDbFTJwoa+5r+iA//GCQaJ+y8hHk8w7yi1zxvpEdoQJZty7L7Afp5yUoH1CeZZGGeYU0kZW656BWST1QgiSSZ+svzeKt5sv/H5z8+e4bM9g0KWV17lGbaQOoREUhXyWWXkNyn0Kh7cnCKeWGctn3CpdOSWyPKwYbvSuInqrSpgb60F+kdH4Ib+lyN+vEqlN//5WK5pj8Sof605JHXjc3hiIw5efNWHCQylC3p7C2TDlvYAurkN7rtAiOzJNDCUUDGlmmHkPDrLUUeQHUCNHX7BgraDq9ItCU9Y6AQfvCq3MKUxhLfXnQLvVdNk7N+AKc3WVqTwLGSdrrFBl5a2y+x+51XYfgdT736J/Kq5Db973Cd7goJNwx1udsMoM3fQnYUgbZaL1/P9HKvgKGTP8mAOoGbrXHXINLmWylk2uTk1K66AzwVYleFMp5BHz+bqa/5bKbHRHIsLwPVHpFrXkEq90PT8reu8XDkmo28fACFQiCF3TwIxaiRcS9Se8VF6NNKeXCyDwUggPoAQtOXkUGLtJjuX3ldwxZy5lJd57Uehsq9bagVjG7kPC+6hQuFeEvR7GXqAhS7LUjjQtzg9OYKzMRLq4rV9ozOgbdChVxACzDsTga/0zhqkOE93SO7UR/n9THjLLydI3/qrSkOJIj7mKE+HeXe6JOI3ZEMDvZfvXr6/A8Hs+9fPPnx2X4wOYtup/weY4CfaAM/fcrgC8M2RtPMD9cc4+TKI+TUx85JQG8QqG3JxZTlXi/lCi8AwE/Wr241ph6MOrshg7I7sfEETA4Dq3UNw4AF0su8kFbk64oEYh1Oeb+EFG7hOkFY19e6n7GFS2Nws5ilZzFuQ9FquA7BtjWyGQOcCbw09FqDGD/rtQKDmcAQTuyQhPQe18ashPBH8D7KEhC5+WbjpPUiN0tizOr52Y1GSreOOH0bf/rEjf62xkq9HgSMyP7ot2Z+BM4rICO9b4i/Ds5e2uG4zg5SPlUvqB0prSD3Fq9VMlqtz2EiLqPDu3xLLrRCBteE4iRKnpZcMw4ZwqNtxv/6zx81SJoEW0PjKA7wQwtgEmoqNsVnaRqhRlHsQvAHxRGA/KbeJb8kXp1WbzFt6QenCqGYm7T89ssvv/ht23ElbYfoHxWHDwzZAMtWNUJUSPDSUhr9X78e3uUl8ACliLWOl0eQ0owbRMUBiODH9FC7jv6rE33hKsCQW3sAnMicm68hB69L7Z8AW+q3jM6j+3+ZTfXfB/f/92x6dywxHw8LCQlZTO8eFh/DwwN7HyVhIyMo4zhgsMheH/uObmo+Sz5e/Rz+nswv3sirAW/ei4IVCbJvny/nUuDd5vXyo559NLj4R709BZiPk/m7qWQVPCUoghsLK5RePXr4PEb4l5j+96dV0b+HWtSOR4/8ziwQxBgw4njmYzAwy+ZfGVn8qGPx71GW8luTC6Hyz3PBEAVpb086c0IQGKb0/1MkicCNgRCjQBVDMtdDadBOS6K0DwQqVRbGOg9H4f7YJ5mCw3MFKp8dbiRapv4+/zn8lN9GG/mzLjT1rj5KcHhQlUMZyhAfaaDwnrzQCCYCj5sVmkIf4oDgh0elQuQEkF+FAkFZxj38HMYo1kdlfBxRL8TgiN1jK4gK6vcXH+/fV4228pHpXQRb/Kb0DnW3nTeurShhzQZLxhEB6nDHc7UO0QUG+A/yFzWPssP3QOC/fvznf/74rx8Pj2TPPT88kh8nq8OjSiKpFqFAeTj8GIzpJfGePApxeHBXwmYtfxZBSgsefBRhRHPuH767O/94fyW/pa8Bj0oWFYUQXqqRm+KLJkpM8zexbDPHtsvYaYn5kr9bhO3Xz30E7A9yHB4e4pGdfuNkatzamVoBjKUnnDskuNHTrnQC1VGAMfZSKCXm6N3xx8iLrkpBAnXV7TusdP3qcZfAN4u0Trp4bHkBlc4599f1/N2MaCEyrvI6XnJqye9/fPbq6bOnz/cFvxw9BVnTc6/YIzEtRdY1UgyFePEndoVuDpH7x6A0fN6cl/j81QtmqbIRbbpC1HORKtHP4S8jAHHDF8VsDUeMzbFQJmEpa2xbmzeHR3bd2LIRDzdvzO7BgaTMAiuom34J3iirL9QsoaTDyhVwkHCxRwvyQKEX7r6xMotww300D39P+Jd/fgp//jsgagFYJ2GcGCn1MwQ+gI4inhZ2Xc7GpNq5dKIslyi1DPRLHYUAv4ourIhnNVDPH2bjtZs3MuHC06uvFyUK6c1UWgzXdGmjCpKV05Wk/OQYcWRRe7KcVhT6oGJQUP5sXpsQOOq5+1kEN2LAY9lKmtJCpWtEeDF3PmwvkgpEtIHMES1M6ol813sA3dGMeXvEmk423eMLn+NYzBTOPPnXw/OpDncqpdb3hX38EHaBWxhpYIwTkQLja2UqRlUyyT6nMAt5nK1piuZrim7R/0840tiZyoEUJVxSk6QKhUOSr5/DQ0nOWsImYGogmf3AtZeUUxdp4WaBow1CtWoU1jKWfPqAx+TjP3/1tVDGX3w5lI3/sPqYS3ogX4CoZDI8+NcPrWjGLXQTps694Z6ENh5/PD453HDXu185ZEyLjE0gs8EYNDAtR3IHDtHjLgN8FRJnUboloR3FQH8k0b8C8oWfbAxgKv8kfWSvdIR97bi49Rfmu0jaGB6BIdLYuKYOl8KDqpsQZPFSYSWy/9HZeymn5++5v/JrobwtzkpOC98eOShbFx6OG9TA2LtOdBPVfN25f1oIMipqqILTz5sth0JZQ4N/LSt9SkxPhn66dM2zvz0cGqI9ACDmYc15eKSdAEYjGTQeMQ6leHIQRekx/kxG97+Ymhw+/Mz3bmwTgqBuIyQA3i3We7QZK8eCycg2xvQ0iPPW/P5/z6bCsEVajD+ruzpVCLzKn7hgTmpsQSOEYuCHMHzwICb45pDSyVwePvo4Gc6mFckz+etwmmGC4bWzKtNtZYAKWoijnxXjrMI8vsdC/sYGvHdLb4sHeFZKlUAQ1GaqOLEK8RVdr9UvquW1Qo9FKg3u5sdqF2yxi0cdzKxHUkX284nr04QqC1yoQr2uUsxk9ACOhvo7UZ54NU2BIgZ5doY0ANKuNWxyQmax47C4agHO6a7lIlHBp1ksL5CGHXcmsEZH2XA/40MWfs0CQJ8P5gAeNMuudE3xpZKcGLd64A/rMlM6dH9i+EVgdJ3BABFdJ5w4jcZxJJH+63E78mxRoH+a0hx3AuPY2h8/cPhzVZgUdkX3iE1JmiNCP9PejaMo/2IQE+rgHksrpze2uwc107q7RTPLF3DKvHZAnmucD5eIu1d0uAzrfSMB8k62xxfff/7HIpahUc2DGvpVWmwti0JVtGZws6UlWaAY47gRb4wElEr0FCw0K7719LtO9/k0hFzjSbNOvRX/jF0s2jSgkIbsQEQEjxxDZyOR0x+LQfeJ2a8VzD96Gr2Dp66GG2o0w5si/TiJ59j8GBywus4NOVOa+ujZkEeBKuNwqaNdYqD0KFrlAbcwuTADrEisfuEGPGuo9U3flzhzeg8S0xvq7TOlPqKbr8DcM8W7H4FQxE07ZdxF1foWg6pFWk65iZoxP35Mg2ZXqILjda2hlfr2AefOq42mqN1xkg8Fr9ILrMl3JrSRNWYyeLt23/YlvLNh8Ag4sc2xJ7M5Xa0DyRQ2ylS2WwuNMlEW7xi+XdySR5P8QTp8LbOQYZpsdg3/dPCHpxoUWh5peqRvXA7qMIxWROA8ahQy5jN1hO81dRfDMKoPUtUFUbCtCeSRor5IGcSoZu5BD0H9gxKgqvR+T+DKnE1aFzCYiShl9rLAqflYeIGJoKoYTIgpDfm6GPONWtmOCw6sSpbKFldITswHHfLdu0iQPP0dWsa+dzbXaS8Klfv6+NWbk+X6o9sjfxTJ9r4kVZNxf1oeHtwTjS1vPqWSW7v/6QnfedxowvE7BG/vUDlqi9HZB6sCxG9cc4z++rFfHcvVv17F/Cuf3sTit0OR3U4sN4Ji+khTwJFv7aO8o91dsEdjK74ASRl25ItxoMmcHZLOX0hVkJI0IcCYFDpjXAZ+OEX5WE5x3i1ZtGzdHuJbSn1CbO+/oxUpiCW5+AsjUm05N7Vp9fPHTDbCYjKbtJhOBDeW9zmYTx+prvMKTCixxxfSZ0eE0NBkBCy6keaQ92kbr734Wf99ADNxNKesoLVvMLMQoF1clOOHDdXRRTKmuMzEdzIPOWnzyR7Sq8h0xniBR/HD3zhun/wWqPJb/pXfwFG+8Jc3QBQsGlGqRz0zuXeL06Oi8PXSaszZasapetXUdhPJgpEnA0sk32SWSatM+Y9fnYaYaH52vng320iGtDDWhxslp4qodrGsp/JQfgt9BLKkyL/XfnZnOKxSSuRHdzx6t4QjESDI95+ev/hOJgA2LPUMzGW81gO7B25IB0Ecqv3MzcZtCFiQuzdSwZSbg9lEwa0EmxuK2wDCsaP9pfDEZMOepwGey43LKhHpUGECesOMIn3D+4GGrWp/AVxxAL0A3hSE5puyhKJWy+BYIAvpzkkf3oYphkY3GR1Ysl6kGA1oQjM8ePqHf3/67FmVj5gdQrAisC5xTiAUSVUoEPxF4kmSK+HNs404tQ3wgnpgpQKjhb32PsWitpfcdZpfQoncauQP/jcuFUObNKPNUmEg3GIFW3woABPH9SRSmJasJjhG0E8aZSL9SjrREk0v9jB4xPx0rrczVAJkB0yNcwLO5XzDjNsoRbtdKoyIc/tfRSy+J532UrQwzaRSCTi06SVQMN4242Wx9gKHbL743+vpjFZsvuj1oO/mPXtZyN7x2enms2Okfsba8iKiDHR7Ht+SLqpBV3UrebZ8u9Qz2uxIvTQJsLP01UY2PC8t4O2k6Xyf9jzYviWeLWT6lUrzkn96MjteL+BWRz8FHiziPFPh3ucJEi/1+EM9pJjINYyhxWO+JQxfLbTEfP0ebqU43l9akgCImz2RS4U6b6jp56uyqoxLaVekBo2i8Mcf0dLSA6ThHS0FJxgufmLGAyzxg/39f9e9vUL+ZqGkFs3aEhIES+pe4xuNpgWaejRg+edyXHymRMtVG8hVqw9XcChfeZupN/w6Ux3Ccv1FNXkoJ5a7QPT9RnUCZXHwePbDoz/szw6e/mW/qLqblfFbnp+uWts8XS/qQ6+2jBWVNvnwwee/iZcfKvvqc55yVHy/ePvoZwk8pAQcBbsBzOFBX+2k2U6u9eWCyhy92Q2UU5vx1j6ygbxrb0MUnISWYBVtYIBgN4HwRxAk0LFokXSJB0Yi1C01f4Cx0xJV/35zHAX5m10BnqrrJ38fXK4unl4ygnTV9Yw0kJKdNbCmuzp/JGjeQuDowxsRB8MhVigvSm5PCRatshEtz6E5cf9QYdrSryHeXgbX6cjSR05hXi58RoMqXMlve5rx37zJIX8GiXwdXJkv5orjGSN1YjSAyiyAngl+ywVculXyC81KKH/h7FqDxlJcitY23lOVo0emQpO7GEX66hwKXAnsZESQeSXVLtYarfvyfWCLCsHUYQZZW7QnGTyErB4ApRRqDMWVYb2azZJQsjC501J8uxSbVA10ovU8dmN+RmSTuP9YnstCOz+mHnLQRN13vwb4rUPRTvZRz0mYjr3R7lutoHpIHRPpBL6H+KItIGEBsgCkHCImlkxSkkE8mM2M3sBFN22UGAqa70WKnulfTbUdC7kyL4FRkTzqDgTYgCTzER6d7cMTkVH1h+cm3v9adIAKQ41Iesk3zSE1ZKl23z5qvGedzEX0NdJhoC3ptYpAs1n9yqZpDUEg9nwuTtnYcTn5AgZIUI0xzDQgfH6bFo9ztdoN2f37EiGyvm3f2kQ79Lac/j0FXI+IgpW+RfNDYIa5EfbLejVL32VxnmlKs7j+3TqVW1nFtjjAsTd8CEbJ4j+sV/9XVOMHmtYLrIGV/rj/8uDpi+f9r/rlF6rPrHsQhdibn5wEVAT7GNKwzuAq0e+ArLauM1AzZ/gg51e5vAaGjGGc2Ou3JOo5Yf726GSuD4oMyFgkff4+vMg1SuCWWSHKPfXlUY12C5paLho6hdCGZu//S9t1bTfy8vC9zlOw/prZXq5zfMgMcebseMYLOD3be++Vh//0Q0TB2flne7M9eBCSkIQkNHiYEUBVmHCCRJzYmUc4dZfW3vyohjxq8d3HJNIz6Sg2yr+QSNIATx+5mLu3kWKhJ/P5D2IdrNLUdlWaKJpLPmfRSAsgH4nHIcKbkalrRTnRqu98cKbpgqLUFg+cIrlUeaNSHfSia64vbJy7Zmbcjrpmd6LdrtpFbTUV6KqFp0SUarrabuuR4KPP/eww1YatrsX13tlm2mEUQL9wRnV9UJumber9XcBPLBDwbbCOB2gXs44AfQN+pLwNCQgSPccBJMAmWHWEYXnLdwcRGvA9BiJghu4IO3OrCH9qhUmIH1ArcvtNxMvtuzBJ1PIZv4lCVc2jYsqW+Ha64JsuEaDaszt0PbWddYR9HelirZlGPzNtqyfeusa0+/cmBP3XgNd23SzagNv2x5gdip1j0iBsNtyEf0dXz19F+lVjOscneTFHrXp/vK81wRn/2uiDQgdahsXrRFhJrNBVZlWCUGgEVkWhiwMmhApqNU8wEsciA8GstbaQYI4JIGQ0at+1O0uywcZLgPNeC6BLCSnzDYs0q3oOc6TLXrobW3tjChpl31Gd4aKkoi4dpByWwJB0UeECWuRQN4zMSKXk3dux3MYo6JxXYYBF8T/jK6Wm5/gGinyKhSXNSNrzqZyFLsn0ETuSXchzVC2cs11od/Q/sHBAefVk0neqYK+MV04QN53EeO4ldpwvhS6RqywZ8qM5AiTX6KH9HLKP6bn6e+kjYjbaiqMLin7ePuLaPY6L5I1C+eNbWEeggdXAQUCUyD8syqtMBwu2ZtWWa0KwnTJe+eut7EgCRIkLIVFe0bCCc5Y9Gb4QP2lLtANuJkCLO7bM93LKqd5C6TOTYR05YW7UoTubxmAeYjUdc4fkgI/xvcyWRi8hKNEqn3NB8Ucce3N6FSeTgLZRIpkaUQ2ZCyIZPEo4MzKF4tEIjFgBGRNRVuku5lg4YtN560KsbWvpambd1MatJmzEuo8VWWM2WwL5HGDQAtc7WxlvwdhvZg6eDpohbbxpPE5qyErNu8RFAxEzYMqAfMlBdJCT9ZnLEqFluS7RyIqQs9wAne9BuplvvY0D1e5CL1imCU98yQ9PZ/wuaXWRtrZeUuI6OTHJUB0MkcA4HBS/vf/+OYcqoESG4zCHMh38nVSPcTvl+49KWd5zzLOswnJKNmfLPjIpvAHAWio6i2k4QWUFAnWUj3RzBgd5+S2V/mU9lZlnHR15Gwr3xisSStXMZrZuSH5L2eTeBT8KChN4fnAdpQ73lu0AjHexRMZsFS6cSeaf3ieq7/RvrJwgSoYm/glqxQNLyWjke8oH5L47U1KEv0TRdxV7iXX62K/nnGJY2fNfdv/Z+0/JHxpV8hdpq+T2s+8EBxIVHK5AcK6gkaDqJg4Kxk6WqSrrvUp+um82U5mN3zDOKtdvDTSPJO2WsRhnUUvN5xQf2b06ekXhzEOyHXRAOZlIxDgppJCxj9Bh9OgmAIR38D+aacw2Pe9yEEcjfXYUacnQ/1vJBf2jMQRAHGqsKBeKlpGeULFIlptVvqFZV/QKNdITu9344JOHsEJ+0ktUX8HWIv1BOU9+6DLJaJbOWLt+HoNbdBWuwBF86WySWXpfd9ZvRByjWNry4wacAqv7t59yXEVIDQQUh6BJBSJ0EULUL4LKzaltf0wD5g/k4kjQsRRyFMEGbvXBBKK5qfxxEJo4pVfe3D/yzDJVagK2junlmEdGl2Dlumm9jf36eryktd67oQ+opl6rSeKqHFTJESTYhz4zE1K4QSn/Wm02diviRQK5ZBBY9UXpMeMiIfDkSz+id8rZeWsqm5z5YGdzqu1XRBxhC6ElLwMjqNEwJObcX0ZsshTU0nVwzXRqXTZ1BW6sDwxMzGSSPa0GOxUYSKcssWXfed821c5Q1+8j7xatTT1Df8Kg5Wjo8Z2xssKob9g+6P0PIcv6AGw3rVvrPVAdvpclG1YhzeJ3R+CgD/k5MqtsPdbstCF9DMaRgvazWROi7epo1npqQBnTmiHF92bTznsosbOtNR4RqZ0bZ6FywJTMg2kVXXkk4JIgmM6bKtAVzMUKqSEwEZtF/VhP9WB36Odows+W3MTGE11FT0HszAArG82CrIdrdg1GkI7LrTBVeDx9K1LOhFB4/f7x3SMTJRgkui3RNiWc0bbZX7Ns8MQsYvpZ7sBkXt3rfkZSr9lQiYidzjEfm09+LWUhSozAc4bg3HjybdXBmcSX1laBV1gehkzpwnrKNZHiB0vMZLOWiLnJcavQRPNuZjb2W511NI+MZuPxDoWvbOx6wmmDsAGhqUSUaattMNWGmH9mTJ7czPdssOP+ONOMtAPQL1JTcTjTVea4mD9lvoyhDeeXljJLwHQZtZygieUiEHpnphZo/r+2a/+O29bR+3P+Cl3tyRkpnb67r9nrk+PGTjd70jjHdp/2XOemnuamz2zcdyf/+374oE+gOJQUN72veESRIABSIAgCoHMqNflx+RsaVbZucZs1IkliyupnpKbLW4cKOQIhcIixuHN4gvFy8v5EY1JvucmsGEpYIRVM27RhhWzlFiyqeyOQso44HvFheW3BwU4SalGD/xdvfZzX49EyVeMJoL9DG7f/fdMd3bhz6dBZeHQbK0LopUyQcQ90IB5tRb/QH7F/Jfp7aO8UuWJKWJOmjV1W+4wVx+1cOakOqiNHYc+9LUu7GCnDabW3235fdrZ6hz50usdhWQ3hrcMKhjoGi36abPo2UzerD+49+SKsYhkDr2ca2zGK5eaweZ5nmOtN8MGRHqE92U2sd2nSV1F3kknCDNgkKzML2wn6ilinI811szRBfIhFIHus/auwaILAmKAnDVVoNp8iJxVrof0UZUqKmHhLoFIE19MdQbU4vWdreHV0d76rbJC9J+k86/S9TaCcReVBhYDjmJI9vR4AtnkJdmHVnz+E4lSO/+60hUCEe0HjyRoD0drABbxLOCFk5O4GoVdg4539g0OG6o5xOGD69udlmWhalE02Ymd6HZTnFs/4VipmgagQgFDBexscteIHR5/s3zttbwuZnKnfeu7kTObBiiENV4yJur/Xsc9fddPvBY1zVmHJam1xvAYsp42NlVGBfztvxWZiDFlvwKD0bELAnKWAIv6VFuMbMQuK/Q2RjZ7VdSoEmm4j32m0rshuOY1MdTzgTygy3cxoE/GgfmVR9jdnq39/a+2TAf/hgTEV/QlLQ1nrDqW8aFfef7B//7PPO+VcpgmZKqS7Hhz5jsOdaJ5u4LY+VEeW8uE3O/glHL90WPGW/0+OjGb5BMl0KK72tF773Nb3A8AGJ7k3ByWWKWTFZsolDObz2acMHCaJkY2P9//aHpunmT9eH5S0SR4AQuIkeAycvsYP9Cf8TLRIjXIUlAXCH+19b911mMNqFCn/XcuESvxS52Jwqj9zU4i+0UxKM7IZi6tQEGBJr5Zih4va7cHn57T8GsAUEJOurDGCQzTKSKzQLblhw9qHtMwajYeqJEEznIYnKfWtN3uT9G5GCGy8Tj86foAdzTZd5WkoY5NcpqZdEVV+W0GZRtoWxE6Y8qtyaLvNZf/PwejnwLNz6T7g1hbXySiVLbEwOHypXLyxchlod3SP9C/N7adQbToxYR8uTDl3+AWbQaG6dwA23Dv9zJiCOB2oeyrhvvzzbcVD/9hBED2Mi4n4QSfn+0ikRXWPDXI2FNXptg36h9KR7VhkDRtKRSO0AFYYtb30FWdCAacITvXup/3WzIyi8WZcL272T7n/9m14W4UCJO1HUAYL4o051cDB1rMrxjvtlL7EFhTv+oBtbkr9hTU1nfTbu/ce0NTR1sJ5XumZRyf0maxmroMAZ/u6wdt57VUI5p/nzviMmjW0H0kcdnqyUzD8i2ml8R4aZ/ARUR2X/TQFkfOJf6VHa/jd7zF4lsxgMcSYPq2S50RTCwiS8x1vyoEY65HtF4yO2M7iECXmUzZvYwyLiGSWoWlMptlfsjUNYRTcmKYJ1LWHo8RFNokuygQyRVqJNMJp55H0G5scimrgKaKpHsw4G2qXucibN8sk60rjp+rWMhRlh6kPtLSu9ld3RQgg7ZmU250DycB8NO9mIW6MWwLCpYJI5+p9Gz5P89aenL3qUW458waPlzJwjHcjHypM6vDp8QlK0ZcthpM+VD0wOU+HDuGcaoZdtcG03onCXvLwmFVpXqLyopHVWrkz24R0LNYGRkoP2yaJI7vi7gije8He0iWpO2sYGiZzTGJR9l+JXrNID2hvMf3m/8X3P4qoQKtmijFXkIAhjBM9klbqsQVJRHR3EebeHHLoyJyv/tnuVnEnc+xGXsVfI1qxIFPvB34QUpA1qvE6xEeVbFpq5HTsNgKECiAjb8RqAPn+GyTh6U71eV2QhSQaw9W7l4ReRzM3fG4Yj9KguPbznOq7N2yv+cUb3z81Zzm7TQ4e2Pb7mRd5zjd0aw+beKjuHh99WCHEF4cAzc2r1Yrf8rrl6Xl1dHxAXev0s+q75G662jr+XxzXVc+eXPgNUF9gUWD3DDdGmpnNE75ovqOXSVvdP7x7WqmNy7CnaENc8UBs0dRBsIOsBePzrqp/WKN/vIHnQZOAHzg9s6rPHCdv4ppKtf/gAOVo/7VnN108WxS67ENq4d/k8unSADons86n222s3SZt52gxjXKcYPz9hzSTF4bzlj6qboY0HPlldea3J2d5YH2urNftC3OgBKFPLHmu3Y911SXgWFriBtNxPX90fML+R6m8zaWmAXpu46HjFpszNIDTXuDPUAvGffqJqYyWL7Z+q3UIutzQfiujpmAaNEeOCyfaGRZiQNO7EvLelGESW6dXYRjWo1QjDjPaeT5i/LDMk5Bqg2v9CZ8Bwxbq+G8dXtYhNzY2WDQZCAoxJWsEVibBrKUxmC3VbbTsCuZbkgJ02bf0AjVMrCsaUp1gOeu9ept3wHFgD86qwIyPKV7chQEWKxMAc+VIsXdLODkf84WjtIzuvHIZ2l96dAiD01SSuBt2gnQFQdfmGDWsao1cI6Yb1vHx/mdNJwqhd5rIcVFG+WZfpYWPPX2MAK3qE5xOH1otfYs3rygRUIK5Ve3h4TOIQjvbVR+8O2ApQ0/X783dDCVNY/sQwrXq+P31BlxaViz/Ui/4wDccIclzyXKBWFZq5D+DqqXhLMpi5+OkWVULQDPB9iXMXjdFBLriiBg19uUS9Qvy2X11nbVroWRGw5qsaYRSz53VCq1snTg6Dizzt2Qhe2E2hfgwIR9ttsEMpNt6SlLOkV12SHe7+nAw7mdcjzkrlL9iq80RGmBCkMNPrPKJitZEWvtetpKTERpll3lUXabIBiSVIRivXtN9SFGlQySy+OpQ9SkIcD5ZLZIJyoeNUkqT/S+BxTcbJyouYKg1im+Gt7hWZhG5R4QSZqlOyIuyoGqL2or0lC+0BmtW80LxC6ZVauCeevXMdYfttlq8sbA/aQW2ZoWlr96myNon8KBSWxsSbYevEDb77d8beINZjcWiOoQPXtRUJ3BOsp898By2v3mGyMMrBGC/ZfOfJXQcYBE7SAvZk32ppkJeYO25sEuPLvxlQ1601m/XVXSwWj1++sS+61tBhaccahaPjdtMSrJoVc/bSy5IMZNewi3LM2Qfqa6qI+MRJ1NQyncSIXyZf871IPWOL7or/qhqg1Cv4G37zTdLFEj4r5B00j5zFkEBsBLqBGcDHWLtFWwuoIL9YYGvMivrRx711BX8Zbfy+Xt71xX4W5MmeAW2UMFu1QYfMIrBOEJ50Qkozkf26yR0aFMmLVm7JKHo7SFC7DAC8P5FHr2/Zu7Iky66j/j4aL199Kh97VHnsXstl91YDTNz1Q3Ewn2LmdZ7KHULpY6+/CBMJ2B0DHMv7DgrO/mfo090NuZ/T8xv7M5HH32YHq/FmRvPz9z1j85Juf/flOffzrHb0cPP+lM9eas9hAsWXMaOHp7e+xCmYJ42po5ydnfJ0TH+7bwx/YaZw0+xyTRHvu1dgDPzNwAd3Tk8+OgYdH3wwfHhB2gLwmFIgR1XDoEwz8kbb3sHiLv3H90EPwILvV93FN0+/Oh95UVMnMaAqDl/HR0D0ZPT7SkQ2R5+DE61OdJ3ET1pr/F7e/IQ7ffvE/fckQ2FQU5gzGol6kiDvNkCSScoR9exolnU+hkH6tbk6L5jgrmxjnEi2BYMd1bwVLXFrN9sLrP5+hITsTT3rjftSKZmFhmg6aXp3S1fZ39rLPO4wi/6Mas0YjLCdeff/rspeBcHX4LjVfB7foqmXA7WDhkqfl7IfJc70W9TF/nm/hHG9GD70YPuR+DoDqOg8c5hu41RgeP6eSNvT7AZnDcqPzg6hiz5kOOhwXEqERtxgfMMeK1u3aFUJFv4qXt4iqXi6DapEExiwSCWuezVj+yDVYpvU3DnBIYP8Zqfk1z7GeXiG8eIa2D/HeLymnWHAOxdPHx8gRWmXiy2vKVigydrjiuXuqJFvVjhn3pLy98jq/zo0fZR/eKGG/PyiIrXX9++eX5ri4sBNodrgNieY8HA/U7dnWLnv7zz3rq1f7mInH9yfsk0/betCNuvDuqFJYP6FWb2IfjO3SBcL+vtv9ayUcVZv1ZH07w3iPB9xtRkkTdFh/qyVKGiXrpWCSqMG4CdOqIAchcIBCOZQWdKqRTom7fqvkF4U7z+Njb+uY9XyjMyDGfqLcE/BW1ypSDa4RcBUDJTDj0G0LiLdsN70ewlb6e+C0wQmDowEBYt4SJGTOAEAcY9cYcLEmdXDVR7fH1m8yW4Gp4LKQJ8iaxtP9s57HqcDYCbXpdW5AUpocfIgAXkwdujZGkAwT3lACsMqqZM0kA3UVmPfB8H33HHvEFVr/JliWp/VS0+djN19zBJHENCOCMZBhNdxc7/RAvDUA46KEYYGAKzUJB/Nvks8PeRzaOBPw3Ah6dO3GJz1d0bsrRXuswKeTChIl/65TmBTpVat3mnNP7PmVDVAdv+hH+sYHGm8NWqb0NkWUhrEH8ZktGJ7C6Om7yTwJS/ivvpNysOFTyUNESRMzCs9uSQfJe82sCLx+d790KzUK5Hu3IoOfEPgUQUMnmkE1RdttRTHUnBUl5wIshilQsvyKIQYSQI/G37VDrJHS1GqGgMByMDLAz7UXURoJaarI09xtRtiwPmV1cFZ+mZNEevZPtIR+5eoscYyTjpWPyywERUjQyXqHTzksanxqaQKpvX2dtCwE173MzbXebPFf5IAc2dPtgRr21KEze+4rAsugW0DfTSBm+vwOP+Yhxvdqt6Z+kQAtloIplq3TgyHKIkHJNDnbRI3JgUFZvSQckMU19uPf2GdkCkLbI/bjOxX5grTzb85ds5ljF/n3XQlX/DpEUkOsJ1adNGRyztk+6fxfF5j9WYX7S1WXbQzgBpzZUlLejCVpVS0x+cIVGLjfTSJBRlUpkFjqwa126iqaOftzjgYobnWfbKaKhmest2V8yb3syQvdtUk0GvOKzirZaUcnzuKr4FFx7Z5OHiwTXcBMhf5H6IySHR5K6ulLOFIJbCyrYDffj97px0EqjTMh7Fwpb5jKrjmi5/H2yPN+tkrcOH35xfwnpRL5WHyg9wewzPYJLJfSPWyxLYVgjVPZLZFAh0okqODrAxZCi2lqXqbfifF7/jiIb6FbhNTYQbf3j4ztb5wA0uscP3eWGX0+SjRaTHiY3aZ6v/fEvOMKPw0otdtGmczKkhoUtP5jjJJITMv8XDyPvo8ZLniTrK/Wpi25rl7ZmKZwrcTLZlZMVeeMR7FqND2174YNZpXEc772GS9KlQj8ZjPZo0WhMMsNjdVraENLhTm2M2m85vEv4b38PsftEvElcTs/WVJ2s+3B0JvUHJx5w5wTTuI6PdD3fhBueDQ3Drw3sPuF2vbu9Vtxe3mySAHhGn07xJvxRfF3YWvUwa2fqWf/xI6PoNU1rI1z+LXbww5xYgTGtqKY8FMERDgeNJ0ivBk/nWDZyy34ahlGbT+0f7B53VSqaKIR5pZ8yQzbcRmUnf9HQm37wybkOv89rzzuejXn5CQatfDN+tW3Y8JSSUOtzKXPvfi+CQvtVe/0twifJ87OpUzGk5lHV0/fxnSUD5DWbzNA/4vI54LGsFJX/zFKs0UssbDmMAk4kyK/GqenZpudqJBfjbPNgmZfLWzNd5+IBf+1un/efxWc5Jw8BptmOlZ5sY2cSZP4TL7zq/qpGScvMDtVydgjmAGLsXYJcKXYPOP4NYwfJpNZpvopzGY5uySUk9pkXzyDTMyfzpKfcvIjKbni9eioAP7h+9b6kZugwNhr//e3RsCQl7M3QlM68SG/w5JHim3VciIl2yDanUjxo45Wh6kTBV0oLcGXeajHBLST85P5ZoGuSTsbutTYiNyQKAowAPpaqDOIxGVDfhtuuBPXuu4RBCuOIKFS6qulK45P/t7QDNI8ezBd9PoBHIOUXAbkBFXChc7RGwSCElET9eD916nAuKSvIqeTQPUK9vW+hhVX2Hw+Er0T/E2/KennCgD0xXweHN+eNrUNAWZicuysVRc3F2KjRFO9iVaLIyccJK9XtIo27wID2oxr+FyZ6L9OlpHlN8QrhnU7kkdqeivyS+p2a3C215yofI7jzhlV1HRURXwjxNYlkS7ZDZrysUXl4PWZZLDZdeaLhe7MqQVMUf4KScQeNywC0KS93gGHVKcs491mV3yaWcm6Ly6TUh/OyFcfKlsjbxeZiDaZukRtKBXl+HL1vVhCvEMAlTG3y5UQXVeBjMLDGhoF9ydPYypT9oBY1fQzcPI36+ag1p3T2nnd6PoKfOJHlZBJ9AF2jP+cIQ0BNls5rpwzr58serLiGSn1+fPyarA0J3Pm2+Aeii0mEsfSy2+6eo974fbg4Cua1qg1PabZrx2Wgm+0WbSc1UeBwBCgZOaE3gPjF2OlCLEcp2jDqxnQYv7/5s5RGHGx6fX/TRcrPby2l0s7vV5Y4zAfKPEDWHQy7IMYiRmOH6kGOjxZu3+ptJyV6eiy57G/5buthJft3WYuDMraZVb9+33wLA1vaG7fb2vJzrmP/UeY3g1otznAqkIPhKBzWD49/f6waC7+2luUqtcPDoqRusunmwx9gK76U3Fe1csUS4m609/D+OFIPsaG5Y5nyrUhLrJU3G2REzO9CRC9t1Eek4W9LxThYSj0/u7ZE4bd1uy/sQE2A9qHUWR/dye0Q/EaVrKU940w392I7e/pFg5r/tjfHFMlbGNBIqr7Z/Mh3bPL9IEpF8bZzfGAiBPKDUFbRY3FVSwE623yJILayJT0wEfgVd5H9H0+v9cZL/yBY/cP57FSmocrizT0VHhkXifhMYpRnlPQFahqN4NgHYm+V2kyLf0mEd0k99DedKX3xd+z0X+bo/gUvw99WRkNJYRmJ0MhVik+dRyWd5IGI32fy0yafBPBqyZI1OaSVLlTpARSOe7JXS0+UFrKqHkTjvGzoezzRU5SLoD3nrvCf7mtMO6jZjCTyqx/hhgqv5nXukekUE/D5QQKxpwKnZg7a0viD9XpupeHOZtTipX7wqfws3X7zxGrIddRZ36tOYHp75EA/McjQ9KeY5YJEke9w3XtjPJpMSdr8bNJM97ofTd+/Zu/4cYm/w7l3fUtft2X+t1q/IFPMWjNSKYFA8cWJFRpBXZoWP6155BjKgadBhnYnQaxCVpy+dd1cUcb68yCGizFUAREKse3chmO2S28P25cQLIWPGjTISi+ZSVtucdwOmoV0wpHYkBquDjFPCOUfAu9Fu3euGo8qUOl4FWyrhyvYJbgFUBHB0QZ6Azy6vqMs1dQiFsPEq6/PtUZEkULoG/hKOTohiwwk16VeMjvu1jU23PLPItpfKXZ7SnRuBSncQJUt77pubr+z5qUKEJjVSF41OVh4/TEin6+GDyDDbMrX6fWzR7lcnZuTGpzau/kwfFE33VzE58yf7n53IubmNfCq5uSJF4Y/joE2axi08mJt6LHT/D/eXywXNFPUZluvrS4PiPGDDZlo0jM2NjEa4vE2t2vGhDKGXPxIqDR7rkQ5jLkbmxgzF4VSvJMm9IM/TJcvnftpvHgmnjy5gSz4+pPt84kZfxaaguCXYhpc9Pxy3SvXuFPg1nEcoSFeN6T3/9Gc9PrOE54jeqoDHbPkYbIs0ZsPsyDFunZXfbjBy8/nOAYOLPUMIfKqcZT7dPUdSeoQymsCJHm0eFpBIziqFki3rluC/kCJKIV1VqQXYpIRTAzLQ+ThmuNoaqe12D1Yk1YVn0Gn9jMLz6+uflw89IjX341EILhh22x0+4LycappOSGyHL0wVn5xXmYBqb2uxG91vC+ykKqhKiZiyR79RURY2H6fdLdeX+IsLXAOaV0wElhdEufqgO2hW/i7KOSB7/Feda9Dxheh330H5mCWvxWrjLLDGGdWDyjqr0jnU3kgvyziS2qvrHP0882H6cU3Nk/kl0BuqP8d29XI0ePEMCUUhM43ydN9nFIbrtDPqecXuGlfidGHkdL+SzxkMgqimVI0M5YFZhdimyNp99LiE8esNrvMupukLuR5Hktnc1mIj3cF6gsVU3jmGBvWfKfabbxNu+AlkaG69/nB0fa/z0R8mewRUBdnkTB1NfkzW7Q5HSLV8g9hnLz7LIylmzsVjTMrZomcHeLAms8THrmOOfIzM/N6aBL4QiOBZ/0tjTXGisS6OFriU58xFfPZzNB5E2WA5AwtunUfST+U1jup7LE0ujuYzHj31qCp22OT8Sv30eKO9c9HM772V/2LUxB8hYwhhav1QRHSHiWU0GWpEEfGVjPSKWUiMYDvXn1q77m5Um7FXGC0GKlq6iFVlfza4Srle8ud7u0X/aUWeZKArecdKrr6F30dX1l8k8cNveBWPHNHKHqvfQG/9QgwkFnbYQoKHudRCfxfX7Uaxwk1T/V6W/8iiGCagTH8O/Svd4w43wp01bZuauO8dI2p7/y709eLdVDANPacpAUjqEybiReXtWpnubygwKpsgZyvvVF8+j2pYwg9Sc//xrhq4fzIujobpHWT5zE5KU76nbGyvIW5t+xGG0oJi2Q2lXVL7F8P3tvWGu2m2KBkbXiJQJMsNjleb54hbq3VzP3EwhtareH6y+c5OJAOtx786srrf3cqpZu0K08e/hiRlGx98tPAfA+HpRcnKZ8kj/h/sHRrR")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(9340)
 var o=n(3565)
@@ -4701,14 +4701,14 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#N
-#C
+#L
+#j
 #M
 #F
 #D=new Map
 constructor(e,t){this.platform=e
-this.#N=(0,u.w4)(t)
-this.#C=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#L=(0,u.w4)(t)
+this.#j=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
@@ -4719,16 +4719,16 @@ const s=this.#D.get(n)
 const r=await this.#U(e,s,t)
 if(r.status!==401)return settled(r)
 this.#D.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#N)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#L)
 const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#U(e,o,t)
 if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#L)
 throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#N,n)
+const r=await(0,l.Og)(this.platform,this.#L,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -4736,8 +4736,8 @@ const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
-const d=`repository:${this.#C}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#L))
+const d=`repository:${this.#j}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
 const m=await this.#q(f,{...p,tls:h},n)
@@ -4748,17 +4748,17 @@ const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
 throw new Refusal({is:"failed",said:v})}async#U({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#q(`${n.origin}/v2/${this.#C}/${e}`,{...t,headers:r,tls:n.tls},s)
+const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#M!==void 0)return over(this.#M)
-const o=await this.#B()
+const o=await this.#H()
 try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
+this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#L,s)
 if(!this.#F)throw e
-return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
 this.#M=e
-return n}async#B(){const e=this.#N
+return n}async#H(){const e=this.#L
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
@@ -5027,14 +5027,15 @@ if(a.code===126||a.code===127)return{is:"unable",answer:a}
 const{stdout:t}=await(0,i.T3)(e,r,{signal:o})
 if(t.trim()!=="true")return{is:"exited"}
 await e.clock.sleep(200,o)}}catch(e){if(!o.aborted||t.aborted)throw e
-return{is:"late",...a&&{answer:a}}}})}async function healthOf({platform:e,signal:t},{health:n,kind:s},r){if(n!==void 0)return shell(n)
-if(s)return u[s].health
+return{is:"late",...a&&{answer:a}}}})}async function healthOf({platform:e,signal:t},{health:n,kind:s},r){if(n!==void 0)return tried(shell(n))
+if(s)return tried(u[s].health)
 const o=["--format","{{json .Config.Healthcheck}}"]
 const{stdout:a}=await(0,i.T3)(e,["container","inspect",...o,r],{signal:t})
 const{Test:c=[]}=JSON.parse(a)??{}
 const[l,...d]=c
 if(l==="CMD")return d
-return l==="CMD-SHELL"?shell(d.join(" ")):void 0}function shell(e){return["/bin/sh","-c",e]}function addressOf({url:e,variables:t},n,s){const r=e(n,s)
+return l==="CMD-SHELL"?tried(shell(d.join(" "))):void 0}function tried(e){const t='n=10; until said=$("$@" 2>&1); do code=$? n=$((n - 1)); [ $n -gt 0 ] && [ $code -lt 126 ] && sleep 0.05 2>&- && continue; echo "$said" >&2; exit $code; done'
+return["/bin/sh","-c",t,"sh",...e]}function shell(e){return["/bin/sh","-c",e]}function addressOf({url:e,variables:t},n,s){const r=e(n,s)
 const{port:o,username:i,pathname:a}=new URL(r)
 const c=a.slice(1)
 const l={HOST:n,PORT:o,...i!==""&&{USER:i,PASSWORD:s},DATABASE:c,DB:c}
@@ -5164,9 +5165,9 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#X(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#X(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#X(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
@@ -5179,13 +5180,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#X
+#Z
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#X
+end=async(e,t=this.context.over.signal)=>{const n=this.#Z
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -5195,7 +5196,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#X=e
+#ee(e){this.#Z=e
 e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
@@ -5310,13 +5311,13 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length).map(({message:e})=>e)
-return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const j=4e5
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>j?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>P.has(e))
+const n=e.migrations.every(({verdict:e})=>j.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5717,24 +5718,24 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const j=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:P,unsteady:R}=j
-t.requeueTimes.push(...j.requeueTimes)
-t.logsWanted.push(...j.logsWanted)
-t.factsWanted.push(...j.factsWanted)
+const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:j,unsteady:R}=P
+t.requeueTimes.push(...P.requeueTimes)
+t.logsWanted.push(...P.logsWanted)
+t.factsWanted.push(...P.factsWanted)
 const I=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const L=I===void 0?0:(E.wanted??1/0)-I
-const N=I===void 0?(0,d.iR)(P,g,w):(0,d.cL)(L,P,g,w)
-if(N)return{is:"failed",cause:lostCause(e,N,P,O),status:E}
-for(const{due:e}of P)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=I===void 0?0:(E.wanted??1/0)-I
+const L=I===void 0?(0,d.iR)(j,g,w):(0,d.cL)(N,j,g,w)
+if(L)return{is:"failed",cause:lostCause(e,L,j,O),status:E}
+for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
 const F=I!==void 0&&(0,r.XJ)(v,e)&&M>=I&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
 if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const D=waitingOn({status:E,pods:O,evaluation:j,drain:$,enough:I},t)
+const D=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:I},t)
 const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
 if(G<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(G)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(G)
 return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -6717,9 +6718,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const j=A.every(({safe:e})=>e.includes("last"))
+const P=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(j||!u.cuts)return{when:"last",...S}
+if(P||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6853,7 +6854,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>N,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>I,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>P,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>L,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>I,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6897,8 +6898,8 @@ function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!
 const inner=({source:e})=>e.slice(1,-1)
 const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
 const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const j=new RegExp(`^${$}$`)
-const P=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
+const P=new RegExp(`^${$}$`)
+const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
 for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
 const r=g(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
@@ -6906,7 +6907,7 @@ for(const e of r){const n=serviceOf(e)
 if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!j.test(e))return
+function serviceOf(e){if(!P.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
@@ -6920,8 +6921,8 @@ const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
 n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
 const I=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const N=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const N=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const L=reader({is:"text",word:"address",pattern:N},e=>N.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -7134,8 +7135,8 @@ exitCode
 #Ae
 #$e
 #xe
+#Pe
 #je
-#Ce
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
@@ -7146,27 +7147,27 @@ const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#$e=o
 this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#je=["stdout","stderr"].map(e=>this.#Pe(e))
+this.#Pe=["stdout","stderr"].map(e=>this.#Ce(e))
 o.on("error",this.#Re)
 o.on("exit",this.#Ie)
-o.on("close",this.#Le)
+o.on("close",this.#Ne)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Pe(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Ce(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ne("SIGTERM")
-this.#Ce=setTimeout(()=>this.#Ne("SIGKILL"),w)}
+return t}#u=()=>{this.#Le("SIGTERM")
+this.#je=setTimeout(()=>this.#Le("SIGKILL"),w)}
 #Re=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#Me(127)}
 #Ie=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
 this.#$e.stderr?.destroy()},v).unref()}
-#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
+#Ne=(e,t)=>{if(this.options.signal.aborted)this.#Le("SIGKILL")
 this.#xe?.()
 if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Ne(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#Ce)
-for(const e of this.#je)e.end()
+#Le(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#je)
+for(const e of this.#Pe)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
@@ -7179,8 +7180,8 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const j=e(import.meta.url)("stream")
-var P=s(9023)
+const P=e(import.meta.url)("stream")
+var j=s(9023)
 var R=s(2613)
 var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
@@ -7192,13 +7193,13 @@ while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return I(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return I(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const N="actions/tool-cache"
-function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+const L="actions/tool-cache"
+function downloadTool(e,t,n,s){return N(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -7206,15 +7207,15 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(N,[],{allowRetries:false})
+return yield a.execute(()=>N(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return N(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new $.Qq(L,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=P.promisify(j.pipeline)
+throw t}const i=j.promisify(P.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -7222,7 +7223,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return L(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -7247,7 +7248,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return L(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -7417,10 +7418,10 @@ const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
 const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
 const $=(0,b.a)(process.env)
-const j=`${k}/${l.rk}`
-const P=await(0,f.s)(T,$.exists(j)?{...A,config:j}:A,"action",$)
-if(P.is==="read")await finish(P.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${P.problems.join("; ")}`)}const E=r.Gu("tests")
+const P=`${k}/${l.rk}`
+const j=await(0,f.s)(T,$.exists(P)?{...A,config:P}:A,"action",$)
+if(j.is==="read")await finish(j.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const E=r.Gu("tests")
 if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
 if(k!=="")await(0,b.a)(process.env).remove(k)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -7771,18 +7772,18 @@ output
 #Ue
 #_e
 #qe
-#Be
+#He
 #We
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#Be=t.now()
-this.#We=t.every(o,this.#He)
+this.#_e=this.#qe=this.#He=t.now()
+this.#We=t.every(o,this.#Be)
 this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Ve(n=>{n.say(e,t)})}
 quote=e=>{this.#Ve(t=>{t.quote(e)})}
 waiting=e=>{this.#Ue=e
-this.#Be=this.clock.now()
+this.#He=this.clock.now()
 const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
@@ -7790,11 +7791,11 @@ this.output.write(e)}#Je=()=>{const e=this.#Ue
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#He=()=>{const e=this.clock.now()
-if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#Be=e
-const t=typeof this.#Ue==="function"?this.#Be:this.#qe
+#Be=()=>{const e=this.clock.now()
+if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#He=e
+const t=typeof this.#Ue==="function"?this.#He:this.#qe
 if(e-t<r)return
-this.#Be=e
+this.#He=e
 this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -8021,11 +8022,11 @@ if(e.byWatch){this.#te=await this.#Ye()
 if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#C())
+const s=await this.context.cluster.get(this.#j())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
 this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
-const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+const n=this.#Xe("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -8042,12 +8043,12 @@ else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVer
 return n}}}catch{}finally{s.abort()}n.end()
 return}#Qe(e,t){this.objects=e
 this.#Ke=t
-this.#Xe()}async#ze(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
+this.#Ze()}async#ze(e){const t=this.#te??this.#Xe(`resourceVersion=${e}`)
 this.#te=void 0
 try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
 return}this.#we(n,e)
-this.#Xe()}this.#Xe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#C()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+this.#Ze()}this.#Ze()}finally{t.end()}}#Xe(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
@@ -8057,8 +8058,8 @@ n.sleep(l,o).then(end,()=>{})
 return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#C(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8172,53 +8173,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #pt
-#L
+#N
 #ht
 #mt
 #gt
 #wt=f
 #vt=new AbortController
-#Ne
+#Le
 #bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#pt=r?"pending":"good"
-this.#L=n
+this.#N=n
 this.#ht=t
 this.#mt=(0,c._1)(s)
 this.#gt=timesOf(t,s)
-this.#Ne=AbortSignal.any([i,this.#vt.signal])
+this.#Le=AbortSignal.any([i,this.#vt.signal])
 this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#yt)
 try{for(;;){const e=await this.#kt()
 if(!("is"in e))await this.#Ot(e)
 else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ne},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Le},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
 this.#mt=t.observations
 this.#b(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#L)this.#At()
+if(o!==void 0&&!this.#N)this.#At()
 const i=this.#$t(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#L)return this.#L.isDue(e)?this.#L:void 0
+if(this.#N)return this.#N.isDue(e)?this.#N:void 0
 return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
 this.#pt="begun"
-this.options.verify?.(this.#Ne).then(()=>{this.#pt="good"
+this.options.verify?.(this.#Le).then(()=>{this.#pt="good"
 this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#ht=[...this.#ht,...n]
 this.#gt={...this.#gt,...timesOf(n,t)}
-this.#L=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#N=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
 this.#wt=s}#yt=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
-#xt(){return this.#L?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#xt(){return this.#N?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8458,10 +8459,10 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
-var j=n(4e3)
-var P=n(7222)
+var P=n(4e3)
+var j=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
-const a=await(0,P.g)(o,r.clock)
+const a=await(0,j.g)(o,r.clock)
 if(a===void 0)return[]
 const{image:c,platforms:l}=await n()
 const d=c?await(0,$.Wt)(r,c,i):l
@@ -8476,16 +8477,16 @@ const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" o
 if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
-return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,j.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
 return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
 var I=n(981)
-var L=n(6633)
-var N=n(9501)
+var N=n(6633)
+var L=n(9501)
 var M=n(607)
 const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,N.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,N.W)(t.manifests,(0,L.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8497,20 +8498,20 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,N.q0)(e))})
+h.forEach(e=>{r.say((0,L.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:j}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:j,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,N.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:P}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,L.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,N.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,L.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,N.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,N._j)(c)
+const l=await findingsOf(s,()=>c.length===0?(0,L.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,L._j)(c)
 return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
@@ -8518,7 +8519,7 @@ r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,N.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,L.s3)(e,n,s)
 if(!r)return[]
 if(e["smoke-path"]!==void 0)(0,I.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
@@ -8881,9 +8882,9 @@ live
 desired
 output
 end
-#jt=false
-#Ct
-#Pt=new AbortController
+#Pt=false
+#jt
+#Ct=new AbortController
 #Rt=""
 #T=new AbortController
 constructor(e,t,n,s){this.context=e
@@ -8891,28 +8892,28 @@ this.live=t
 this.desired=n
 this.output=s
 this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#jt}async close(){if(this.#T.signal.aborted)return
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Pt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Ct))).catch(()=>{})
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
 this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
 const n=await Promise.race([this.#It(e),t])
-if(n==="said"){this.#jt=true
-this.#Pt.abort()
+if(n==="said"){this.#Pt=true
+this.#Ct.abort()
 this.#T.abort()
 return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
 if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#jt=n.is==="finished"||s
-this.#Pt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Ct))
-const o=r!==void 0&&this.#jt?{unread:r}:{}
+this.#Pt=n.is==="finished"||s
+this.#Ct.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
+const o=r!==void 0&&this.#Pt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
 return{verdict:await this.#Et(n,e),...o}}#It(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#Pt.signal])
+const m=AbortSignal.any([l,this.#Ct.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
@@ -8929,7 +8930,7 @@ const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
 return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
 this.#Rt=e
-this.#Ct??=(0,h.ip)(t,k,this.#Pt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
+this.#jt??=(0,h.ip)(t,k,this.#Ct.signal,t=>this.#Nt(e,t))}async#Nt(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
@@ -8981,20 +8982,20 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const j=15
-const P=15e3
+const P=15
+const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:h,settings:m,app:v,signal:b,cluster:k}=e
 const E=c??l??u??d
 const T=E?.command??m["migrate-command"]
 const S=E?.timeoutMs??m["migrate-timeout"]
 const $=E?void 0:await(0,A.H)(e)
-const P=$?withLabelsOf(t.web,$):t.web
-const[{launch:R,claims:I,common:L,starts:N},M,F]=await Promise.all([commonOf(e,{checked:s,web:P,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
+const j=$?withLabelsOf(t.web,$):t.web
+const[{launch:R,claims:I,common:N,starts:L},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
 const D=runningVersions(e,s,a,F)
-const G=(0,i.mp)({...L,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:j,volumes:(0,i.wx)(P.template,P.container,I),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:N,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+const G=(0,i.mp)({...N,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,I),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
 if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
-return{job:G.job,container:P.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(P.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9020,8 +9021,8 @@ const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n
 const S=w===void 0&&leavesToImage(f,o.image)
 const A=[...o["before-rollout"],...o["after-rollout"]]
 const isOurs=e=>(0,v.iI)(e,o.image)
-const j={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
-return{launch:g,claims:b,common:T,starts:j}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
+const P={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
+return{launch:g,claims:b,common:T,starts:P}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
 const c=o.get(e)??s?.get(e)?.needs
 const l=(0,k.qZ)(i,e)
 return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
@@ -9030,7 +9031,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...(0,c.v)(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,P,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,j,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,v.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,g.T)(e),spec:(0,b.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,T.Gg)(e),spec:e.spec?.template.spec}))
@@ -9085,13 +9086,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Lt=new Set
 #te
 get migrated(){const e=this.#te
-return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#te)
+return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9292,10 +9293,10 @@ input
 #Ut
 #_t
 #qt
-#Bt=false
+#Ht=false
 #ye=false
 #Wt=false
-#Ht=new AbortController
+#Bt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
 this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
@@ -9311,8 +9312,8 @@ const t=await(this.#_t?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
 throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Wt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Zt()}this.#ye=t?.unread===void 0
-if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#qt=await this.#Xt()}this.#ye=t?.unread===void 0
+if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
@@ -9322,7 +9323,7 @@ const r=this.#Gt?.judged
 if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
 return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
 return e===void 0||"why"in e?void 0:e}get#zt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Gt??{}
+return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Gt??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
 return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#zt||!this.#Gt?[]:(0,r.sb)(this.#Gt)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
 const{judged:t}=this.#Gt??{}
@@ -9338,14 +9339,14 @@ return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#zt)return{}
 const e=this.#Ft.bridges
 const t={isDone:this.#Wt,applied:this.applied(),made:e}
 return(0,h.Q)(this.#Gt,this.#Dt?.before,t)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Bt}
+const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Ht}
 if(!t||n?.blocked===true||this.#Gt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
 if(this.#Gt&&r.length+e.length===0)return
 const o=this.#tn??[]
 const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Ht.abort(new Error("the migration is closed"))
+this.#Bt.abort(new Error("the migration is closed"))
 this.#Ft.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
@@ -9358,7 +9359,7 @@ this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
 const o=await(0,E._S)(t,s,r.job,e=>{this.#Ut=e})
 e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Ht.signal])
+const i=AbortSignal.any([t.signal,this.#Bt.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
 this.#_t=new O.S(t.with({signal:i}),s,c,this.#Ft)
 return this.#_t}async#Kt(e){const t=this.#Ft
@@ -9369,8 +9370,8 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
-return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Bt=true
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Ht=true
 const s=this.#Ut??""
 const r=this.#Dt?.container??""
 return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
@@ -9981,7 +9982,7 @@ return s}class RenewedLease{#et="held"
 #vn=Promise.withResolvers()
 #bn
 #yn=new AbortController
-#Ht=new AbortController
+#Bt=new AbortController
 #kn
 constructor(e,t){this.#kn=e
 this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
@@ -9990,7 +9991,7 @@ const{signal:e}=this.#hn
 if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
 await this.#vn.promise}}async release(){if(this.#Te())return
 this.#et="released"
-this.#Ht.abort()
+this.#Bt.abort()
 await this.#bn
 const{cluster:e,path:t}=this.#kn
 await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#On(e){this.#et="held"
@@ -10001,12 +10002,12 @@ this.#vn.resolve(void 0)
 this.#vn=Promise.withResolvers()
 this.#wn.abort()
 this.#wn=new AbortController
-const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
+const t=AbortSignal.any([this.#wn.signal,this.#Bt.signal])
 this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#Te())return
 this.#et="uncertain"
 this.#hn.abort(new r.sr)}#An(e){if(this.#Te())return
 this.#et="lost"
-this.#Ht.abort()
+this.#Bt.abort()
 this.#hn.abort(e)
 this.#yn.abort(e)
 this.#vn.resolve(void 0)}async#Tn(e,t){const{clock:n}=this.#kn
@@ -10016,7 +10017,7 @@ this.#Sn()
 if(isDenied(this.#gn))this.#An(lostBy(this.#gn))
 await until(e+r.E_)
 this.#An(lostBy(this.#gn))}async#En(){const{clock:e,lastsMs:t}=this.#kn
-for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
+for(let n=t/3;;){await e.sleep(n,this.#Bt.signal)
 n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
 try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
@@ -10262,13 +10263,13 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
 const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
-const j=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const P=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
 const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
 const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
 const s=e?.is==="back"
-return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(j)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
-const P={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
-function wrongInRecord(e){return(0,r.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(P)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
+function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13587,8 +13588,8 @@ const T=2
 const S=4
 const A=8
 const $=16
-const j=65280
-const P=E|j
+const P=65280
+const j=E|P
 const R=new Uint8Array(256)
 R[w]|=T
 R[g]|=T
@@ -13614,10 +13615,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=R[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&j|s
+i|=t&P|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&P)===0?u:u.toLowerCase()
+const d=(i&j)===0?u:u.toLowerCase()
 if(o===s||c!==0)return{type:d,index:o,parameters:new I}
 return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new I
 e:while(n<s){n++
@@ -13630,7 +13631,7 @@ const l=R[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&P)===0?l:l.toLowerCase()
+const u=(i&j)===0?l:l.toLowerCase()
 n++
 while((R[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
@@ -13655,11 +13656,11 @@ break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&j|l
+i|=c&P|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
-const N=/^-?\d+n+$/
+t=++r}return s+e.slice(t,n)}const N=/^-?\d+$/
+const L=/^-?\d+n+$/
 const M=JSON.stringify
 const F=JSON.parse
 const D=/^-?\d+n$/
@@ -13675,7 +13676,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&N.test(s)
+const a=typeof s==="string"&&L.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13741,7 +13742,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&L.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13766,7 +13767,7 @@ return t}catch{_.set(e,false)
 return false}}
 const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&N.test(t)
+const o=typeof t==="string"&&L.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13774,16 +13775,16 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&L.test(s.source)
+const a=s&&N.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const B=q.length
+const H=q.length
 const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const H=/^"-?\d+n+"$/
+const B=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -13795,7 +13796,7 @@ for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{co
 let o=n[r]
 if(typeof o==="string"){const e=D.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=N.test(o)
+else{const e=L.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
@@ -13803,10 +13804,10 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&H.test(e)
+const o=r&&B.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<B||t.length===B&&t<=q)
+const a=t&&(t.length<H||t.length===H&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -13892,17 +13893,17 @@ name="GraphqlResponseError"
 errors
 data}
 var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Z=["query","method","url"]
-var X=/\/api\/v3\/?$/
+var X=["query","method","url"]
+var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Z.includes(e))continue
+for(const e in n){if(!X.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
 const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(X.test(o))r.url=o.replace(X,"/api/graphql")
+if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
