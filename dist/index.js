@@ -449,24 +449,24 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const P=n(8646)
-const j=n(5385)
-const R=n(6114)
+const R=n(8646)
+const P=n(5385)
+const j=n(6114)
 const I=n(9379)
-const N=n(6782)
-const L=n(8011)
+const L=n(6782)
+const N=n(8011)
 const M=n(4750)
-const F=n(3193)
-const D=n(8595)
-const G=n(1866)
-const U=n(7118)
+const D=n(3193)
+const F=n(8595)
+const U=n(1866)
+const G=n(7118)
 const _=n(280)
 const q=n(2276)
-const H=n(5213)
-const W=n(3465)
-const B=n(2028)
+const W=n(5213)
+const B=n(3465)
+const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:I,Range:N,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:H,intersects:W,simplifyRange:B,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:R,coerce:P,truncate:j,Comparator:I,Range:L,satisfies:N,toComparators:M,maxSatisfying:D,minSatisfying:F,minVersion:U,validRange:G,outside:_,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:P}=$
-const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
-process.exitCode=m.h[R.result]||process.exitCode
-const I=P.report??`${t}/report.json`
+const{settings:R}=$
+const P=(0,a.l)(s,R,O,{onKept:e=>{r.LZ("deployment",e)}})
+const j=await(0,f.d)(e,{platform:s,settings:R,reporter:v,signal:p,holder:O,...P&&{onBegin:P.begin}})
+process.exitCode=m.h[j.result]||process.exitCode
+const I=R.report??`${t}/report.json`
 const write=e=>s.files.write(I,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(R)
-await(0,c.Qz)(R,I)
-const N=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
-if(R.result!=="stuck")r.LZ("ended",R.result)
-if(N.flat().length>0){N.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,N.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+await write(j)
+await(0,c.Qz)(j,I)
+const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([P?.end((0,i.Cy)(j),t)??[],(0,w.h)(s,R,{report:j,holder:O},t),e==="plan"?(0,o.B)(s,R,{report:j,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+if(j.result!=="stuck")r.LZ("ended",j.result)
+if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(j,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1085,18 +1085,18 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const P=l?(0,c.V)($,raw,n.clock):$
-const j=new p.a(P,n.clock)
-const R=await(0,v.K)(n)
-const I=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
+const R=l?(0,c.V)($,raw,n.clock):$
+const P=new p.a(R,n.clock)
+const j=await(0,v.K)(n)
+const I=await(0,i.d)(e,{platform:n,settings:r,reporter:P,signal:A,holder:j})
 process.exitCode=d.h[I.result]||process.exitCode
-const N=(0,u.k)(I,await(0,g.h)(n,r,{report:I,holder:R}))
-if(N.history&&!r.json)(0,f.f)(N.history).forEach(write)
-else if(!N.history)(0,m.b)(N,write,E)
-if(r.json){const t=e==="history"?N.history:N
+const L=(0,u.k)(I,await(0,g.h)(n,r,{report:I,holder:j}))
+if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
+else if(!L.history)(0,m.b)(L,write,E)
+if(r.json){const t=e==="history"?L.history:L
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(N)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(L)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -2311,112 +2311,112 @@ if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var P=n(813)
-function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var R=n(813)
+function buildOnly(e){return(0,R.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,R.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
 const s=c.with({log:t})
 const r=lookForCache(s)
 const{image:a,source:l,inputs:u}=await findBuild(s)
-const d=(0,P.V)(e,l).with({log:t})
+const d=(0,R.V)(e,l).with({log:t})
 if(a)o.haveImage(a)
 return a?void 0:build(d,{inputs:u,cache:r})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var j=n(1404)
-var R=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?j.z3:j.$e
+return{result:"done"}}var P=n(1404)
+var j=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,P.ok)("tools",`kubectl ${(0,j.O)(e.kubectl)}`):s?(0,P.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,P.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,P.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,P.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,P.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?P.z3:P.$e
 const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+return[has(n)&&i?(0,P.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,P.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,j.j)(e,t)
 if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const I=3e4
+return[(0,P.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const I=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,P.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
 return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=I)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var N=n(5998)
-var L=n(9340)
+return[(0,P.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
+var N=n(9340)
 var M=n(4339)
-var F=n(2468)
-const D=5e3
+var D=n(2468)
+const F=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,N.JP)((0,L.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,N.wj)(t,e))
+const o=(0,L.JP)((0,N.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+D}))
+return s!==void 0&&r!==void 0&&s>r+F}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,M.T)(e)}: ${(0,D.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,P.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var G=n(8911)
-var U=n(8850)
+return o===void 0?void 0:Date.parse(o)}var U=n(8911)
+var G=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,G.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,P.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,P.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,G.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,U.a)("recover",e))}var q=n(7598)
-var H=n(8815)
-var W=n(7340)
+return[(0,P.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,P.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,P.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
+var W=n(8815)
+var B=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,W.SN)(t)
+if(t.length===0)return[(0,P.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,B.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
-return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,B.Eb)(t)}`:commandFor(t,n,r)
+return[(0,P.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,H.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,W.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var B=n(157)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var H=n(157)
 var V=n(5374)
 var J=n(1407)
 var K=n(6874)
 var z=n(8661)
 var Y=n(1856)
 var Q=n(3825)
-var X=n(2459)
-var Z=n(6099)
+var Z=n(2459)
+var X=n(6099)
 var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,G.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,X.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,L.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,L.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,N.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,N.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,M.T)((0,L.hY)(r))
+const o=(0,M.T)((0,N.hY)(r))
 const i=`the history in configmap/${(0,z.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(L.gv)}var te=n(2109)
+return t.flatMap(e=>[...e.values()]).filter(N.gv)}var te=n(2109)
 var ne=n(8559)
 var se=n(3872)
 var re=n(6e3)
@@ -2461,7 +2461,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,G.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,U.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
 const ue=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
@@ -2480,7 +2480,7 @@ a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is runnin
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,L.MZ)((0,L.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,N.MZ)((0,N.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
 const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
@@ -2490,7 +2490,7 @@ return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){co
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,L.ys)(o,e.settings.image):[]
+const i=o?(0,N.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
@@ -2513,16 +2513,16 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
-const d=await(0,W.o7)(r,u)
+return[...c,(0,P.$e)("cluster",e),l]}}catch(e){return[...c,(0,P.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+const d=await(0,B.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const p=may("get",["leases","secrets","configmaps"])
 const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?examineWorkloads(e,a,{missing:d,image:t}):unseenWorkloads(r),p?examineReleases(e):[]])
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
-return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+return[...c,...rightsFindings({all:(0,B.Zu)([...u,...m.needs]),missing:(0,B.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,P.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,P.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2536,65 +2536,65 @@ const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
-return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
+return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,P.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{findings:t,needs:n,missing:await(0,B.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,P.gz)("release",e)]:[]),lostImages(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,B.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,N.JP)((0,L.kW)(e)):[])
+return{findings:[...l.map(e=>(0,P.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,P.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,P.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,N.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,X.NO)(t,s)
+const r=(0,Z.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,G.Cz)(r,(0,z.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
+const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,X.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,P.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,P.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...d,...u]}function cluster_closed(e){return[(0,P.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,P.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return(0,P.$e)("commit",e,"git status --short")}return(0,P.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,P.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+return[(0,P.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,P.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
 const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,P.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,P.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,P.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,P.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,P.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,P.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,P.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,P.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,P.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,P.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,P.gz)("commit",e))])
 return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
 return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return{has:false,findings:[(0,P.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,P.gz)("registry",e)]}}}const ye=1e4
 async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
@@ -2610,9 +2610,9 @@ try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,P.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,R.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2650,14 +2650,14 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Pe=n(5313)
-var je=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Re=n(5313)
+var Pe=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=je.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=Pe.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2670,16 +2670,16 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Pe.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var Ce=n(3006)
-var Re=n(6633)
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Re.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var je=n(3006)
+var Ce=n(6633)
 const Ie=3
-const Ne=3e4
+const Le=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,Ce.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
+const{needs:l}=await(0,je.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
 const d=u.slice(0,Ie)
 for(const{image:t,names:n}of u.slice(Ie))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ie} images report it`)
@@ -2688,27 +2688,27 @@ return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,L.hY)(e))))
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,N.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,L.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,L.kW)(u)
-const f=u?(0,L.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,M.T)((0,N.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,N.kW)(u)
+const f=u?(0,N.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,L.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,L.ys)(e,t)
+const h={workload:(0,N.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,N.ys)(e,t)
 const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,Re.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+return s&&(e.kind==="CronJob"||(0,Ce.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,je.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Ne)}})
+const u=(0,Pe.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 if(e===void 0)return
 return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Le=n(7823)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ne=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
@@ -2730,68 +2730,68 @@ const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.work
 for(const t of k)(0,O.FF)(e,t)
 const E=c.is==="there"?c.uid:void 0
 return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(9084)
-var Fe=n(7020)
-var De=n(2297)
+var De=n(7020)
+var Fe=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,N.JP)((0,L.kW)(e))
+const n=(0,L.JP)((0,N.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,N.wj)(e.object,n)&&(0,N.SM)(n,t,e.becomes))})
+return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,N.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,D.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,D.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ge=n(607)
-var Ue=n(6005)
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
+var Ge=n(6005)
 var _e=n(5473)
 var qe=n(8306)
-var He=n(4853)
+var We=n(4853)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Ge.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
-const d=(0,De._z)(e,n)
-const[f,p,h]=await Promise.all([(0,He.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
+const d=(0,Fe._z)(e,n)
+const[f,p,h]=await Promise.all([(0,We.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
 const{changes:w}=(0,_e.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ue.ND)(w,m),...(0,He.GC)(m.targets,a)]
-o.say(`${(0,Fe.LS)(v.length,"object")} stored in the snapshot`)
+const v=[...(0,Ge.ND)(w,m),...(0,We.GC)(m.targets,a)]
+o.say(`${(0,De.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,O.FF)(e,t)
 const b=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,L.gv)(e)?[[(0,M.T)((0,L.hY)(e)),e]]:[]))
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,N.gv)(e)?[[(0,M.T)((0,N.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,M.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Ge.j)(e,r)
+const o=await(0,Ue.j)(e,r)
 if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,ge.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,L.ys)(r,n):s.uses
+const o=r&&!s.manifest?(0,N.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var We=n(8152)
-var Be=n(6072)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(8152)
+var He=n(6072)
 var Ve=n(6187)
 var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Be.s)(t)
+const o=await(0,He.s)(t)
 e.resources.add(()=>o.release())
 e.resources.add(()=>(0,Ve.nt)(t,n.live))
-const i=(0,We.O)(t.cluster,o)
-const a=await(0,Z.aE)(i,s,r.image)
-const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Be.O)(t.cluster,o)
+const a=await(0,X.aE)(i,s,r.image)
+const c=a&&await(0,X.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,Ve.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,P.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,R.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const c=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
 const l=Promise.withResolvers()
 const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
@@ -2801,7 +2801,7 @@ l.resolve(s)
 return s})])
 const{image:h}=p
 i.haveImage(h)
-const m=(0,P.V)(e,p.source)
+const m=(0,R.V)(e,p.source)
 const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
 const s=m.with({log:t,cluster:n.cluster})
 await checkHistory(s,d)
@@ -2821,7 +2821,7 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Le.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ne.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2834,7 +2834,7 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Le.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ne.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,Oe.$N)(e))})
 e.migrations=[...e.migrations,...n.applied()]
 e.schema=n.schema()
@@ -2852,22 +2852,22 @@ if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
 var ze=n(9902)
 var Ye=n(7101)
 var Qe=n(2116)
-var Xe=n(1510)
+var Ze=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Xe.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Ze.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Ze
+const i=u.length>0&&t!==Xe
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Xe=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
@@ -2908,19 +2908,19 @@ await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could 
 const s={platform:t,log:this.#b,signal:e}
 const r=await t.files.privateFolder()
 this.#O=r
+this.#E=await(0,tt.Rf)(t,this.#b)
 const{env:o,services:i}=n
 const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
 const c=i.length>0
-const l=(0,tt.Rf)(t,this.#b).then(e=>{this.#E=e})
-try{const e=c?await(0,tt.Fp)(s,this.#v,i,a):{}
-return{box:this.#v,hasNetwork:c,folder:r,env:{...e,...o}}}finally{await l}}}var nt=n(9592)
+const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
+return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
 var st=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
 const p=(0,fe.f_)(a)
 const h=`rollout-${crypto.randomUUID()}`
 const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Le.k7(h,e=>(0,Le.U_)(e,m))
+const g=new Ne.k7(h,e=>(0,Ne.U_)(e,m))
 g.to(l)
 const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
@@ -2934,9 +2934,9 @@ if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Le.uH)(l,A,a.sql)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Ne.uH)(l,A,a.sql)
 return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Le.K9)("the new version",t)
+const s=(0,Ne.K9)("the new version",t)
 if(s)return{...s,logs:n}
 const r=(0,Ye.VS)(t)
 const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
@@ -2971,19 +2971,19 @@ return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versi
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
 if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,R.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
 const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
 return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 i.haveImage(h)
-const g=(0,P.V)(e,m).with({cluster:u})
+const g=(0,R.V)(e,m).with({cluster:u})
 const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
 await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
@@ -2993,15 +2993,15 @@ return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,P.V)(e,l)
+const d=(0,R.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Pe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Le.pH)(s).forEach(t)
+for(const n of(0,Re.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ne.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -3012,19 +3012,19 @@ if(u===void 0)return
 const d=await(0,Q.bL)(a,c,i.image)
 const f=(0,$e.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
+l.say(`what ${(0,De.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,He.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Ge.q)(e.with({log:ke.a}),t.others),(0,We.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
 const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,He.$M)(t,s.clock.now()))return false
-return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+if(!(0,We.$M)(t,s.clock.now()))return false
+return await(0,X.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
 var ut=n(4431)
 const dt=/^=+ (.+?) =+$/
 const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -3173,17 +3173,17 @@ const i=(0,rt.c3)(n,rt.b6)
 if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
 const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
 return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const Pt={count:1e3,letters:4*1024*1024}
-const jt=3e4
+const Rt={count:1e3,letters:4*1024*1024}
+const Pt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,f.ip)(s.clock,jt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,f.ip)(s.clock,Pt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
 const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
 if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(Pt,e=>e.length)
+const c=new i.jd(Rt,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
@@ -3195,11 +3195,11 @@ return{app:t,changes:n,message:`${t} has changes of its models without a migrati
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
 return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,R.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
 return imageToTest(i.with({log:e}))})
-const u=(0,P.V)(e,c)
+const u=(0,R.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3220,9 +3220,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await f
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Ct=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const jt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,Ct.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,jt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -3236,7 +3236,7 @@ if(!i||n.digest!==void 0)return
 const a={repository:r.image,...i}
 const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
 return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
-n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(7414)
+n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Ct=n(7414)
 var It=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
@@ -3252,10 +3252,10 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,L.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,N.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ct.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Ce.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,je.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
 const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
@@ -3266,19 +3266,19 @@ const m=`version ${(0,T.j)(h?.tag??"")}`
 return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,It.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Le.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ne.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
 const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
 try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
-o.say(`${(0,F.Gg)(a)}: ${s}`)
+o.say(`${(0,D.Gg)(a)}: ${s}`)
 d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Le.QD)(c,l)
-throw new r.HR((0,Le.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,je.Rw)(i,u,t.web.container)))await(0,je.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Ne.QD)(c,l)
+throw new r.HR((0,Ne.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,Pe.Rw)(i,u,t.web.container)))await(0,Pe.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3289,11 +3289,11 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Nt=n(7853)
-var Lt=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(7853)
+var Nt=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,F.mk)(e.record.snapshot,t)
-if((0,L.FB)(n,e.record.snapshot))return
+const n=(0,D.mk)(e.record.snapshot,t)
+if((0,N.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const{contract:t={}}=e.run.state
 const{held:n=[],bridges:s=[]}=t
 if(n.length+s.length===0)return
@@ -3301,7 +3301,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
+try{e.record=await(0,X.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
 const{platform:l,app:u,cluster:d}=t
@@ -3309,7 +3309,7 @@ const{result:p}=i
 const h="cause"in i?i.cause.sentence.split("\n")[0]:void 0
 const m=a.plan?.databases.flatMap(e=>e.unused??[])??[]
 const g={...n,result:p,...h!==void 0&&{cause:h},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:m},...p==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
-const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Lt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Lt.Z5)(r.snapshot)}}}
+const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Nt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Nt.Z5)(r.snapshot)}}}
 const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
 try{await(p==="stuck"?(0,f.Qh)(l.clock,save):save())
 return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
@@ -3318,7 +3318,7 @@ const{image:c}=s
 try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
 const l=(0,_.BO)(a)
 const u=(0,_.Ei)(a).filter(e=>l?.held?.includes(e))
-const d=(0,Nt.QW)(u,i.contract)
+const d=(0,Lt.QW)(u,i.contract)
 if(d!==void 0)e.warn(d)
 if(l?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
@@ -3326,7 +3326,7 @@ const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,Lt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,Nt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
 await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
 i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
@@ -3346,21 +3346,21 @@ try{let e=await u.plan(s)
 if(e.backup&&e.judged?.blocked!==true){r.backup=await u.backup(s,e.backup)
 e=await u.plan(s)}const{migration:t}=u
 if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
-const n=(0,Nt.QW)(t.contract().held??a,i.contract)
+const n=(0,Lt.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
-o((0,Nt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
+o((0,Lt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
 await keepSchemaChange(e,t)}})}var Mt=n(8075)
-var Ft=n(2725)
-var Dt=n(7763)
+var Dt=n(2725)
+var Ft=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,Z.yv)(r,n.clock,s,e.record)
+try{await(0,X.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!wantsKeep(e)&&s&&!(0,Dt.MT)(s)&&(0,Dt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
 const r=(0,Mt.Jd)(s)
@@ -3375,19 +3375,19 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,f.wj)(n.platform.clock,(0,Dt.E)(o),s,e=>(0,Dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,f.wj)(n.platform.clock,(0,Ft.E)(o),s,e=>(0,Ft.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,Ft.SU)(a))return false
-const{unfit:c}=await(0,Ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Dt.SU)(a))return false
+const{unfit:c}=await(0,Dt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,U.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,G.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
@@ -3414,7 +3414,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,X.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
 i.keepPlan=()=>keepPlan(v)
@@ -3426,12 +3426,12 @@ if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await recordInHistory(e,{result:"deployed"})
-try{await(0,Z.yv)(c,o.clock,i,r)
+try{await(0,X.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+return{result:"stuck",cause:n}}}function release(e,t){return(0,R.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
 const c=t==="deploy"?b.TC:b.sQ
-const l=(0,P.V)(e,await c(n,s,s.context))
+const l=(0,R.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
 const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
@@ -3449,7 +3449,7 @@ const m=h?a.keepBox(testBox(o),e.warn):void 0
 const g=await build(o.with({source:f}),{inputs:p,cache:i})
 return{is:"built",built:g,box:m,source:f}})])
 i.passPreflight(p)
-const m=(0,P.V)(e,h.source).with({cluster:d})
+const m=(0,R.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
 if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
@@ -3467,7 +3467,7 @@ if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
 return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
 return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ue.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Ge.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
 const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
@@ -3476,7 +3476,7 @@ const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,He.yT)(s,a,c.listener(i))})
+await(0,We.yT)(s,a,c.listener(i))})
 c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
@@ -3489,7 +3489,7 @@ const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Gt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3498,31 +3498,31 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Gt}`]}}const Gt="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Ut}`]}}const Ut="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,L.Mo)((0,L.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,L.Mo)((0,Lt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,L.MZ)(u,isOwnImage)
-return d.length===0||(0,L.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Lt.tX)((0,L.kW)(n),s)
+const l=(0,N.Mo)((0,N.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,N.Mo)((0,Nt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,N.MZ)(u,isOwnImage)
+return d.length===0||(0,N.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,Nt.tX)((0,N.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,Lt.tX)(a,(0,L.kW)(n)):[]
+const c=a?(0,Nt.tX)(a,(0,N.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,L.kW)(i),back:a}
+const c={name:t,live:(0,N.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Lt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Nt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,L.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,N.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
 return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
@@ -3533,31 +3533,31 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,L.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,N.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
 const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Ut=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Ut.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
+return(0,Gt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,je.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+return}const l=(0,Pe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
 const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Ut.q4)(e?.findings??[])
+const n=(0,Gt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
@@ -3568,25 +3568,25 @@ const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Ut.q4)(e.fit.misfits).length===0)
-const back=t=>(0,U.a)("rollback",e,{to:String(t)})
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,G.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Ht=n(8118)
+var Wt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Ht.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Wt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
 const r=(0,qt.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
 const o=!(0,qt.Bt)(s)
-const i=(0,U.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
+const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
 const a=(0,qt.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
 return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Ht.B)(e,{...t,task:o},s)
+const i=await(0,Wt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
 e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
@@ -3595,8 +3595,8 @@ if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
 const{needs:d}=await(0,Q.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,X.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,L.kW)(p):u.template
+const p=(0,Z.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,N.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
 const v=(0,_.BO)(c)
@@ -3604,13 +3604,13 @@ const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Z.aE)(r,n,s.image)
+const i=await(0,X.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Lt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Nt.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
@@ -3621,20 +3621,20 @@ const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,U.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,G.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,G.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,G.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,U.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,S.I_)(s)instanceof S.AF)return
 const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,p.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
 if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,R.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -3661,9 +3661,9 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,He.yT)(n,a,s.listener(o))})
+await(0,We.yT)(n,a,s.listener(o))})
 s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Wt.tp["migrate-command"].default)return s
+if(s!==Bt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
@@ -3811,25 +3811,25 @@ return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
 #$={}
 #x={}
-#P=""
+#R=""
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#x
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#C(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#C(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#P(e),n,this.#j(e,s??{})),stream:(e,n,s)=>t.stream(this.#P(e),n,this.#j(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#P=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#R(e),w)
-const l=await this.base.processes.find(this.#R(0))!==void 0
+this.#R=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#C(e),w)
+const l=await this.base.processes.find(this.#C(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
 this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#P}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#$={...this.#x,PATH:`${this.#R}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3837,7 +3837,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#C(e){return`${this.#R}/docker-credential-${g}${e}`}#P(e){return e.startsWith(`docker-credential-${g}`)?`${this.#R}/${e}`:e}#j(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
@@ -3856,10 +3856,10 @@ const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
 #I=$
-#N
-constructor(e){this.clock=e}async take(){while(this.#I===0){this.#N??=this.clock.handled().then(()=>{this.#I=$
-this.#N=void 0})
-await this.#N}this.#I-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#L
+constructor(e){this.clock=e}async take(){while(this.#I===0){this.#L??=this.clock.handled().then(()=>{this.#I=$
+this.#L=void 0})
+await this.#L}this.#I-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3869,8 +3869,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
-var j=n(811)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var R=n(7244)
+var P=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
@@ -3884,31 +3884,31 @@ const l={path:s.path,version:await r}
 const u=await fitting(e,l,o,n)
 return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
-const l=await finish(n,e,[...o,...N,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
+const l=await finish(n,e,[...o,...L,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
 return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(P.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(R.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const R=5e3
+return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const j=5e3
 async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
 try{const said=()=>e.processes.run(t,s,{env:O.yl})
-return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const I=1e4
+return await(0,S.wj)(e.clock,j,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const I=1e4
 async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
 try{const n=await(0,S.wj)(e.clock,I,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
-return t}}const N=[`--request-timeout=${A/1e3}s`]
+return t}}const L=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -3959,7 +3959,7 @@ return{is:"wrong",problems:[e]}}const l=c===void 0?s.w1:(0,s.LG)(a,c)
 return(0,r.T)(e,t,{surface:n,file:l})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>o,yf:()=>isSameBridge})
 var s=n(3529)
 const r=["default-kept","default-set","null-allowed","on-delete"]
-const o=/\b(migrate|migrate_schemas|showmigrations)\b/
+const o=/\b(migrate(_\w+)?|showmigrations)\b/
 function startsOf(e,t,n,s){const r=e.flatMap(({name:e,spec:t})=>[...t?.initContainers??[],...t?.containers??[]].map(t=>({name:e,own:n(t.image??""),words:wordsOf(t,n(t.image??"")?s:void 0)})))
 const o=refusalOf(r,t)
 const i=[...t,...r.flatMap(({own:e,words:t})=>e?t:[])]
@@ -4087,7 +4087,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqEU0eb2yAQ3bN+BR8nyMpKb1tPueWSdtmmD4uRzFoCheL6+b8HcLcjb7Nn5r0pD5g8F1LYPM/aafImOfFzpl0NJns2SiZzbFm/hl6lJOCLOTYwAi3sFF/gvgY2NHiR4kLVrpGnOUIa0LanoXQGeCeNQ8lcbU/XqkCCZvZkmRosdHRr2DRwpKvrFxhMazXuQjXYadsFOin+OjiFHUvcEIoBFMP/Q+Wwxzjv6joSMD5AnBxKNZYBHfsQvHgDXrFZkbo4sc/pKzJeQ8NM5zDe9Fx+Cn92vOqcc3EW4fCW449oWqUtim92ZSuztjQkyc8/37/9QteRkdWKcUMSlOfBAu2XogKbc2YZUSZrmR1kz0rIjcOFlqwBkuelqCHPaYrwdkswpRmHQnEg2Nmy9wXThPqhxsLX9j3nCSLYNKyuhbTYp/ovqEBjmh4ifVEFKwIb2mHcn0Edglw5v5uo1VAII5RcwSOmiwGLaRYm9jhaK1ntIKvwhrGJHpaIWlMUv/urWF+pMEv8BhZHWCT9qQWTqzJo38q7QO+22r33YaPLO18WSehk0PX+rLtj7M4eMREtf9Qla0QtIGZ3HfamW7Cka0CLIp6iP70mHmj3wa4EbjVHrWlw49Sdx+Oc4DjdXqcesXrth1Nia8e/PYg6RbP5NpY17Z6DxsIOUHDRTEk4xpSzOzBN4zvkUKKWaRuuhIR56UWSoFI5yf2BacgaZosB0ZjcP5GH+8dXlNxePBBy/8BT9HhOHyi99a1iZoKMmMWDvvd6CLBiQH0pjYKFhAzlSiG5P39f8IGf43TZKau0ci15R5EnY0wfE0+1Tss9+C3NjNWiJdQv6Rg0oegc/WPdypoct3V1nv0rGN1Nmiiunnm61RXfe/Y1+/LkcbnUNt2tjFp0RHX6zPbfD/CBAmnJamdPxhKJnSAEgJxsvcnMM/Bf7gi4z7M16SaSBP3gAa9ZwVfEvbhW6i1h5blMQ1B5ZFHVa+qDYSwde03EPycDDsZzhy3Hep+7hizS2kcYkLBa1xsaI5XwSDP0iJHVit9IjCAH6JXmL1Xj7cJAyKAA8cpdf2e70uDHF2aly8UcCUBfmTex3ttjfxfgt3gxK6ig9tlkRZhPhyC0wH+4StETQfXDVppvuwe7AN1Aa+DS2WNT7SyIkg8qr+nEQo27CgyJVWrw/NxeLExFs41tczERIeMNBOT1BdMxj3eusYPhtngjGYG0vtqYj8Pj880Ag1F55uGFUb3z+L0n+U5JfmLk13URlQYH4sY23orH6BKrewAewp7xhBnuwAT1hOVVZHl1lmVq1WnAFJuCFiDGUTYF8Kk/qGApozzxioLp4WN3vZjVCIJHDunjRc10p8o3ZT3a7KWJAyLQhuTYdc57S34HWrBo3aaUIEHyzrxrD8BkFE4y2RpKnWgAI4R/ZaEkJ1yegws+G0N8aer7uoc6SVggW6YrOnxTk5V5YZ49M/n/mmc6uWZodvDnhQr9/ApgZ/ZE8Yv24Yu4QEF82hp7v22sHwXIXxflUuFgrYv+m5iGP9EaLRgvv7ijiOOdZfHvne/N6vyilDo80mZxwpkJgS1o6cMn4DCs+n3tD3XvSVu796VBoUWEwxON1H4rpsQ/ySf77Xt6YRLVfp9zHgoc/pFSbJVlJS36vessjAK89TnIYkPkGA7UO8NZLlvXu663+1wkAQ2WkmAhLGfLOYMWNHFX/WjNSsXX8fogOLWHryA0gIdwxnLbljclSKyptvHZhtDwCqOJAcTfckgBshER0sg4bDEu/EooVI5YruSHhaSZtq9b/swpZxU4EE1LYCE4wfRbLonMKmjCHpNteLNISUYgIoFXkPCebcB4gqelEJtNvyViDwgGyaSKimrubV/VzSojl1SG7mD4FTqY//KZ+a/zKhwGLTSkBQonEuQQATAwPjwhe8iKIkoFnWcsla7/Y9X2dj8sI5kk2yzr3t77sNR3FZsrSAFG8lyIPJjXtVLmSTNC7RLxUmFSpa/PzYmAomKbFWoYYrxG+yDbRMYYmHG8RGJQSzoYkWrK7TaL9ozQU7KSVUjlMyKAPDsdaqZDc+yP2SCxED/V/FA3DcmyuWAPbeXMrIREI//QWbOKGbaIsc76bFMKYR7PNioQYUUmQiMlLRRX/EdperdKSHBIfJsdOnefXZuEz/tCMkkLSXSNiF5T9bUbVh6UZH39tqlf2WCB1HCeDCeCztOJGxmvuTCWCgLqhaWXpNlk/+XNH7/49NPff/vnsH3zRCfGm5osstwUaqskeUkNBivJJw6SrPDnk7ZKt8389sb2bHX/xp0NAjIMnWMAOO9T570vOoH2Fmf3XiqWqHqDAjBHBpR8ZRCHh2W7Pz7InstDdENENqsoLSAHwm/fF4KJtFt3UJIcAV8kSLd3zK+nC0OrT7IigmsUCPODNwwKFemaiaxYrYuf3Iu6DaoAJv2eYzhx5t/0y2ybk6/ekBAg3xJTirm7rBjQy2T9+qqjX59hYVJlYqaVLoI2Vi8KNvkWw8LS1B00FxF+iL4DNIEBtq5A1d3Uve08GZxaQw/W5xIlqqZBcyXZQmmbJdAKtGn1OVKUmXQtw1xifBk5CcWEM+z4KPFjYi7yKJCoWs1sBIgHRLOp8qKUvMO1IAQhbGMCtA6Pa9Zlc0YrttVId9gEY+OIsZm3LsRFEPEir1i2fQ3LTsILBjW+pHKlCsDkadQbGVntO16OEpZcrSOcPGyIAabUnOj/R2viNRqzPkSA1DoYnJhnVlqAq7B4UwmHOfym8qUdO6li4pbs7MF2tt3ZuBtlD6YbLrbNIjyk1zeuS2MhhxYUcCLAFTJk4UGQGrq0Ahn26qgcFGlG3F5cb8QtwuyHq3RSnAPY4FKMsWEcTKUp/VSkVPpoRwGTngOCKsgLubQYAJksGLyzt5313Jb2ORaCtrI9oNSTKpGBHiu/5VWx+Wm5l1h2VNfgBR+uwYeEKkQap9UnREcIC1Vv/cpKy5V+S1SZDAWZh3QArSSaHvF0HcCTeCObN9HrGWGtn9PqbYJdhlMimPuhscKxxFZIa2kFpPXBqdCaoTfrbBjnBQyZJltf8yYIEMXiFBNpekpwOKA6pRBLgwkZzPkkNYwzEonmWYBHBG+q3javs+LUeIjw40F4Y3eRdpyIM0ldjkfoSJtmnISpPjNcT2V3x4pDIiZSebQMXkg+kNacUCoZcFN0nIsO7qgTiw9u7B1tLj085JTJdK5p3EO/JT2OdtcTaT09vK/qtm5vZ+CW9nCgBx/g2Tg7t+fSprdHbmfN4eEEM2BpATR0BCsK+bm33OLShhr20n192yG35+0iAMujbfckoJh1GMSBpUIXCTg3oTRxYSlpTqWNKEt3tPLkYw4TtMsZPDrt3lm/pYc7kkKmBGEw/aPr9lEd5YBT1NZTJsupiPPW8Okzsl32L1ouz4rSKmKdOd1lIwmH5XbLKm63xcgwTKvqS7NNVK6aZlinpTRNfraxLqrCRoBPkwJVa3YVhzPDvEz+X74g6SHYVFzfV729t20/IzDT/O3FheVfUoHxMmOL1bu7Jw2vQor8p58AWj/747wCjXPetnZ/0kd8xLYNZN5mu+yaUs/3BbKW2D6Ei4H2UoXHWGoJnZ+3R6w5tWlkXIc0W4aHrAnKxaHTrM8dpCJfSu0F6dNUb4AuUnYoLAG5mN0SqkH0ps4dvak4c/N9V9VkXMc131Nr9WPt+CvAorlDEfvFGsKWCM/0oIy11Q5Y1lJ0SvgOa7sSmMVTKmBpZpSB8DevRX56gcgQyGJjTFTChRUxdCoNBCwSN0w71t72eeKBu6qvGne73NGOvLX7wvy3YQjWWrra7rFkvpysCZqEZUVUHy3K1LOn07PNTRGMWa4BuTnpdGqrk1DqpiExUBYl2WRau2plpEcwJ2VKruoUG+lpvUblhgIB9PGwr2lfdkOvrYzcqYOwluQZXwImq0neHCPtzBEz6KLeciYQ7CpabCI9ykqB9rOdijwo7kTiPk5LY54dz6qe0j1org9b6Ec6pd081/EdkqygnAdop6PpsenxAUdWKI5iQIGT44yctmi2mGkzg/T5/peMpYzIwPzV/Py7Tz8lBqAJfO0RgmAywLJrD5FpabNx3FlUBR8rnxXpwb2G0JnWLUMV6ysQV0llF8oHnnHUBMHi5uMT26dKpqhcItS3LZcVQmG6zNGLxwWQQr/NBUjc5lLXqNDjsbSLBsx4coV5zpYF6b0Icz47QlK4/560csv9TXRszSO/fmi/fN3fuTYWVNPkiySs+r7DCG0Jns3C3RWCjjSWrXNHEWc2JYCcLJpoMZtrHCKOxKEM0fvRPTR7znjuLP9SAksrUx1620VaPKWHh9HGGcDCZRE8x6XHPt9bTnF9+AKy5vQrO19ICZaowMH3terH0zEUgFrVeDfGn0WEzaYT1z9fN5RKU3Aho86leAxOaEklOa2yUjNlC3xF+Xh4dLfVZJ9/8S3iQ1bqdQ6M827yd67rNUQxhPZCBSLdb9l7CCf1NSY7e+/4Uls0cU54je3JwkSTPKmpfJ/pyorLEMjxASB12ztTkVWOFXe3o29lRUiYFx+wMz0ch3ot3ur8aRWZljZyhe2XlGRh825ZENxQJDOtKcrl6iC3znpM51o1oWTjHWlWuk91crRZscqAHXeDKCRPMDvLKZLdgkLIY9xxhg1PKRt1F4VYJsSm3POn4cDWdSo5vxMT/0MzIwzNpCoD8udoTPBQeF6NcxTzs2DaK00X13WQaTQ8ut6hmk0krG8aGy7OqWvUXZzLQ6lOOkyr+aSMh8viEorv86dL83gmgWrmvjrm6oylEApZ5uuaI3NnK+/aPM2kUgmzIvRa0Cjv7FLiFV/mvMm//fq7z/9IJ5Hv/vTnT//87Z9f+o/+8vUXnxUvbzLZW6UhhL8X08YCRhiCRnQXQrFLsqF0IPK4mM7lwzdffZrpxSnnvfVS/5UmbHvsu6d7OjidMhWJRfa23bGr256QpJhYDbmm29tmub23fUVf6K1M1od0NvU0BDZ1+iBSBqxwIBiRhwuR4VQsY4kxKxqcKS9STukx8n21t3lAS5u4U6MK53OmHQoY20wFRHgnAfUKi5onvCrKAcxqH42RTgRwqHlJ9ov6Ca2fpeO4aFciM3pXTW87qI1vANdlia8seTCWSLpsrm3poXbjckmI43KcPLb2ESVa6KSunjSH62anlXCwrwSDmJM/ww8n4qO7Bxdtp5nC1HpTxvN29LbPwFrKCraGQGy3+3rXb7ckyK+XQ2TQiHvZb1CIsiunhamUePlcFQmYyT7E6DLeotx1Nlzlr/Z7DVTTwIaCldObVZbFpDvVMEb76njcNtWNbUoTBxlhlI1PolGWxXInU7jsejiiJCHoBaJk7uZ7MgW9ZiZ0s3zf5ehYLv2xqfu8KNbXL66uNu9PlPI5sqbSxE9b7Dzh+3X2A1gMQB/R1hJKYTfFW20gvHxovbWjHRWosPoCREvOTm/bqu09CPH+6jv0JJSRwDbO9yrHwth/7eyxN3/GD9qL3tiuc52i8gIQeB7EZPtGMeGV1yYsGvrTwI4N6tLIQFEkZ2MsIlSq+lLVsriDW/U2B18sb3rqjdH1ddVvNosP5FxYsuJRYhye+vo+PrtXtq3f2EvHHegmcKOuq8lW9KCXifAsl2LKs1/QEs1u26GO8j8lx9aLy/FebanBSy4EJ4k7qdg44obruc+vFkSx5cf11fJqs1hUrX+0nQ/3Y/nC7ZbDBmCvrsIIqRLweWixayrvzR/Zksnp6fBXJXNvG2Iu1Y47JN1uuSSFUpre6Oyqe70StxAGeMEHikksQUEemQwelBbehKA8g6r5N3V//NjGbeSNw/2ZfwW7z/m0a9OMnTS9PrwwOddWGj/n2DnLaa+lWH4pibL5RBZ1pBTHZ+v929+ZDz6zAyx2Rcpt33u/vYvFBYDBYAAMBoOZwXhbuwYcrSvrOBCh7PGr/sO+CmX9r8DHvu7/6bv9l/uyqO+hMiQY1Ei3aiQZRCOS12BKXIVpVse0fvigIEWNDEscq0JsTJN+JtLoRbEvQHxtanlCwgOmcW/yLFfIJy0P0objmlTzNtqbFORyxQDE4Xp0FhNKVkhjLb8PmDaIj0mrjZWeahgXJQfm7p1NGBreBpVAy/i4IhkIi5RsLLwFT97eRNTpqKkoNWvS559/uF8PZ1UkNZKjoTSHUNnAhmPYZX+gjCY5XpTffPXrw3fVnU35jfwF9pK92BzPhaOCoQ8ikoeTxh+ev3i5//jRwX66O2RbOGfWQuxpZsKNAmpuqSjDIAtgdbmoKIhrEsQX3sFjp/d1qr2IcNGdpeg/ev5E9RlPD/qmbdEuAKzb0Qm1O6C7hjjmDir7Welj1aM4Ju3WBegASYzmNhm2UoW2JD6ncHjjZNqsrtbHYF44sI3xx2dAwlyMva90FXHieaIQgNBciuoGFoHgZhrqSjLUR/jSLgNPCji6dqmqa5ukyGFn1YgrzPmGYAjDGb8KwgaiirhwRC+dAVd+zdmQHN28lfK36tgBnJa9hKBfLiFrIYiJ/fjOMTsFBqMYHgSjm6GG9W3HUWzk5vuWjWmHmeSJtXkpyis1aKcnJkggS/SpM7EsMMVJERyI/ASeIebnYkdQxpWNum8ZDjvxsVEEi7fz9fuZ6B6b3VUK8p5yjq2n9YDmsFrPaYIE+lGbNQfixPUwqHE7tGzvAs8LMa8RieW7Etfq0l7ZQXeMuJVvokopbijiuxD6DCiTCOLcvFpDWos70YAHc7Wu3lC5ltbgfE8GUTR6MxKNN54gwe59TkmklZu3og2WHy+jn1S6B7eI5m3eCDi1AE8nCbVtmyGyIdC7DP8htDbCrcKjAzsDgMkMUtZfJbfDKCE4YseKbeGQcd19qQtOFk9AGzVXfRH4uI8s1VyxuF1kYh2iENSWm9WZ7IqLXy5oVUj9Cw4yKOUHGfCrP2pakXo2O012mnBEGjwhwgV/C1DH1acYNBZpjJnf5RUiA7wqOQiUfLwKz1H5uMoUPVmtsYleyOFA7SpFv6zdR7UwaQCn3i/bdI3/eLWhlvbthFocWVQyNfK9zLf/N9KTMx6JTKPVx9/FCRUUI7UGxpeFLKFZsqQwDgmNg6HLwRdMKeTbjFq1Uv375Lpud2BrqkYEq9b3v2qwy2qLFwMBNUaBDWGYWSJ2Gqxl/m4JwAfINTkkSE2IKsCcBOGANkoqxXaMhXOjdHsHBnAbd5ZQ84LE3ggpOA/F5xn2tjZLmdDCZGUifUluszr15sDGmZpIvrST80WqmrPa3A8YBHHe6wE5Q8+F6hZx2pWMWpaLKDTRspB6/S49LJZkvrzezs/nr1VioWVW2b0CO1WlnqxytAtFpqb15NLT4g1NR9cFBy8UX2woevf6tUmvIeNXhf9oPbPSE2zAVCqACL1wDAA4XN+sQy7VHRzwqv7X/YfGkJAyRIyTTcCthNKmjQzK0nMibNMgp3pjWgGrMZvqT9kCCyVDbvOShbN2OS23reKgp72l6li60642LpHMU4DPc2UIyPB5qtlIw8wjaMCIQZBQdn71LDTbys8SDs6rkvvM4pfUX/wC8tqmQvUNnXNvPKnY7oyyLZe8LS4O7qrPvscMEnX89GPyAQzoyXz8GN83JUbx1fnXOu/sxGpRcuYuhKn6dnmpBrva8tECVgvRIZ4o1P2BujBz+DUMTE5NBUDEsYFyQGFSg2ddOLkS/brQcGH94I6m2r/zs/dw50c3Z5er1RgjoF1EkRNlGfiVB+OJtFXm3jpROyUHxi2tyBQXmT6MrRkoqO0L2jUDSwWMH4QpJRuaSdjuhGg0d6tESakwioHdO4SWZP64dsW1mNS0sChwwe6NX37rEVX9w8sXP/7Q//2fVTXx3aM/Pn3+B0MCDKyj7Q3vY0iWJ08PXj19Ln1QtIsWGhZjafVivlxDt1irQIawUrR+8mqH7HwDdQtHLae09DUG9JUcgb/uf/V1DQsJYivNZncZkFqZmBMRre3/p3TzoF+2a5JrXDgabCuBpajAJrRr/W3ezEX61It8+GPMz4LNvyI+0lMOxc/I/tgXZj9crp2kQ2YiU7o+nd/l5tmRQr0oUi2+KfBtaR6t9d6kTHTP+kMuj3TvSCtT699EJHW186Z1XtmAOcSMYpdq1QX3G8z/uEFiaTJ9q1gMhCwuC04puYzQ88t933iwe2WCkZROE3J5yHJcKJIyvke3cWzu/d3NjXpW/e/Cfgs/W6EJTjq2CjTSJJRKlFFEJ2be1rZ3CkOvQsWAP6Fg9I0TiR4BJ0s28/y4NjFy2EjxcWPsMX45opzKOaEcNm36kKBTMLArkjA9ia3WF3LU2nRPuUjwT2vONXgC6xH2berTYPFcppXN6m3VsUh2bNdu4qN7z2EQCZp9JUG4nhUzr8LZA0m7vcXK7IXjk6pZRmEPyQM/RNu8Te+g+rajmtseB6jb5QLum40dwetx4cSyQQ5ISZFt9q0bfb1z7LIrl7ztdFZv9FHR+lN2GMZS8IGS1rt2Hbhz0apO1tjyskg5kAfU8LHNtxXtRr5V8WKi3nOKh9KPB2YtEjFOKqAzc3Eccc3AVcdm9sPLF398+mT/iZsYmE7JlO2uCSwGSRU3LosSicrWZQ6R3wywG0p4O15EmnjwuW2FyPXoKA7I4HH4hcBlei/j/slEQnLwNeHng+mAOermjXPGBCCQg1/ISHRmy9aToFWLOAusSJpKBS8Z7a7D4FUwc0O4bN9r60u25cVBKvKGJ40k3wKbGdma9g3R7Spdn5N68xNoQ+JxNpKeJJSp4COXLBuXhReBNfi3Ss7jSHCuik6hks6jd3DMhOmuLvmwgY0yl5FWcbLR28p7hL/OfUlCoy2L2ydo5J+ZDVk+kPl2TK7XJue5lrVzQXbMYE4Yoou9BqjWAiE/g7c+lmKmbGoAaVsJ7I0XzGcOr3NZRNgwlbVxxNUd9/itAQYntbrrdko1hKhNt0xDBPo0uzjovlTAMPj9ghq+L2noy7nwCQEOvcBmx6CGSiVKBjJMSoIy4hlepUldKke3XZBYEFntFvXBnLb4TYsfT1fGQwdW9xeSUjSZT6S2vy0co2LfFYXRM8okMq0QMQu3CQLScycNaBpV5Qz2UBE3SCeI4HwmC0IqibXfkY4ldFB6zsNfRIwCT8qGqmrsCLQQi3eBhP8X86MN5J6vx/07J5EM6aWqQOGqoZLiZCFYFPE50rEF3NBj94sXPPo6m+fHl3XXgVhogkg1GKZTPmeYXB0SYksC3b4JvU07m3c056yix5lhVFqdCUDycXyn3dt+pcglbwrysmFnoQBym3mX2jpNJBJxBRezZiEpKOZ8mAyv6mivTKWSNj7ZbT1RWXRoBgVvhBmHJ9AAdzO16ehQkmb5PeogsogNfHnGmymvCPsfF0VzdKa9G7mF7+ndM0YRdu7pLLqbH6OwKx7ZRLb0CBsIAi4wRTVUMXcowETKqJuLuBt9R2Q4nUYb6rix7qLzjASdhdedLbxkCjmHyVdeudLzgFpOTivsGVoJqDaYB2Sbbgkl2Ve7F16yG3QswmxOC+TMcEgTty6r7BCQncEkPzKgaFpXbLOlyCp0mlUQC54MmtYTdG5cSjsERARjey8enZDh+rSdLSCARTwLaPFOr8ficg296varFQvpwIkJ/WXMbyqneYIz1Sc+JN27y6X7HssYo0Go7jtQyC57ePLXlZA4Kt3U/8/7XwmnbdNzdKnOnz39/umr/udVfby5rBqXQMSjc9XEqolxZi/imYl7pRWzbJT16cmweBGZcV8QXTa1NkVNNSP/ZwUYcC9r3DPlCncjJmzHl7GvOlYh0AYSPp0du84uOU4E2LS5A8RxXw5FG0Eyqjyc6cm8rq9+obEVwSBbfzwcRFrATA9MAPlVXkJaG3coW/+Ow56bGtmlK9Ots5lqmHgrU8JEb5aPtcPcPLzGlmOdZoENOsrOAMF/sNIee4cw8Lohdg8bMNlhyHywmj12iN5tbbSlq42iNnyGGyrFxixUzlFpJ994VUalpAxBmjuBZZXFnaLimx36EyH3TRxW1NzM+c4dOB8VECcIHeNMPeEf918ePH3xXA485RcDZT4YDwFRzzwptkWV0Gp1gRgkvmibNzuokum5Oq8AvPjWi4BOcbMNSzgc2lm+1ynK+V8eSmK5DpOQx9hu+xM00r27/jrdXa1HdsZK+49m8xO5rS8gk+tLqLPxtiNzQJy/PEdO5WuxGCsr9d4Kv30DiMvJTJdHLi74pestkqkYDrUMANiar4mf6BRIBTeE3fFDzCmpLMQM+UOZCPONbxUhMe4FXxIDo7ANBzA5oh46ku5fFH8Eb1gvi2RPnzHNSE1WZfd/LQfSMfzkhHkIoNX58rgU0AZNQ1hO++Y4KP2S5RJ1SUp6S/dyQP37aMNNR2KwJFaI22j0Ol3CLXHQ17/HiMeSCsxEJbkpxDRVidXijlo4WxoEMtKZyu9mDYRcDBo3Dm0DZy4V67N2GDSPaiHUplObA+Lv1Sl4FjuCpWSYYQjok0nXSqOtVJtpwIGz+dujk/moL58KTT34SBpArypaJrK2y7xbIc5lXF7T/y8G6aRW2Jk3KEgbG91765lhfxofNw9L1NYrDKAxW3wM65ia+DQFAjN9RAHgRt1DbqXd4StY1gY6lfxHTTyPh3Gzel1Ct9xui13WoHkq0Tarij5dMpssIg3WpbRAwURVgdgbmlwxKK3SErK9JBYEpCrGf7WLjNZBB0LxAnPb/y09M+ZFbptzq7jnvVq9N976Ip0UhkOtqqzxYxJBmno8dmkYe82H4CLAl2NmvlyxzHwm1dHxUHJaH7J0XUiSPxbBBz0Yvgs1iLy1U0OpsklF+3dQMR39luHuuB/OLoZ4ZLpz4mem48jxXx8/6kcevVVNb33QRq5ao7xBH7NGeDTYtDyO1P/sM5WHbJZhdj3Qp+00HPUYgQfl9mGG74A3CrMBLc6uiyWzVMCfuHQyE3yq9dpv26U2zK/ileJSXjDzohSAGaD2VW7K5b6ferqOV6suBfMHLfjx4uWT/Ze8dn+yf/DYyRwT19sasNP0oeSooRvVaNutvzSSsRPifQdnKDYHcNxbQMWMs6qZt7TilQeaVP4iI12p04dNEUlU+Wp3tOKa/a+EDhgY4qqtGpJALMaVSyBnZDbpI1p1TB9PxPpDtfjYax6P7f69GXeOnRmi9DQCaXqv6dPsBufNLtfOeCyxeeb99mt85HEn89XY5UZUyEDw5SJrJNCHI+MQbIIO+toeF2vlbOZu20z81y1TkbtHvqzTBe2RhvT5ThX+7NBn38zniUz3ilMW0TiklyIgbdISV5dLt+tQCPqQZ2c8I9ny13ocsQqMnLqRCloX+4mlldUE5txhJynQLd5xIl3+tX5No+0o2ldYX4h+Q+jeLoCprwtdVgB8q5+rTmj2x57GwFflplPujKOIt7/LMmdv893MGH89bPoI6YX+KIXBsLHJ6OH/1t2juPdA/oeT95/v33l7/87Jqzvfje58P7pzcOe/62df0LPtZ0G0jsda26QPG38FaNNl+OPB/uzVX7imWQCnM/MKtEQ9x3jfvOzb+U8qzogGuSRP0+TKj0ewPdN7i707mz2slK0SH2/Y0JgGY1kJod/Ohej9ooqeep3w0NO6w/piyqNiuq7Epvr3lvWSGVJ7d7p3yjDbepo1O6xT3ONou/Djmxe5k2/My5N4Y4YhXMOfwplfKsH4QUNKKpHyyDzbj5J+fYBijBkglSRa8+xoIX0818sdguSZr+nJQ5eo4Ok1UwVEcohLPbm3nNssZHV2DCSWqNyAiOtmeD3iSTwZbxRT30Q2QgIlz52zM82g3olfHl+VAK1ZPgtYpY+oCNep2+JReDO5/1BkeRBUvV5IXz+0hMHRd7UGfbwUdbKQqlS9Jq5FHocAxTf5QPctGGgRBdsN8ZL97sM0gC1h0Tpd8XjTGWyt1EnogvWlye4oax4PPRVGqtaxKizIq+CODuoCgReiXN0AOiL8I6vKx1STW18qSQeve9wUW6c9MOkMD9c2xgjtqUOMQEjDjSq5FamyMaqUM7Ip7jqBnY9P3QcmioiutUJYJGg7AEPAdzGUB36mgkTGoUW12l9bqxSR0S1ivKFN2vwAlC60ooL33wZVAEQtfZlfVHFj80uN1rK5xLmFyV5p7N1AbZaoGSSK+aNIWQybczlPsY6i5IKjDYinxE7mdpsYVJKkRrZhRApL35BCopsJoJkOFumjr1l1RPjR59MbmHeA45J/1xUQQH0x1TQWTFm379XKg1GE/r93MzNy4EeSdW0PaTTc276gkgfu7bU/WgISdUZUTZFuCaIKO7n8eROpJVRASNUQ2WwYniTAzBs045gCRvxuFUAS141TIvemTCqBnkQcsXq44t0F7WcZkTOdX6MR4vZIwmp5MhrJy1CIZ2bJGhhJjzzPQw3GeN/7eY9WuYT0Zq5P7r8WjdSmh5zj1VxukmSlIHt+fGYA8b2CWpSNVOZT0+uy9AV7ung9C32yQ/fiVMINLhUd4I7KUgL7lKB4HlBEGXV5W2uhqv9K+yKwRNoFP5V5Jzgia1+KN5o66f+fF09Rfr3AuPXXfbkNAyyV9YcA36tLgXb9n7UMgCpjlOXBdCul9xTLoyuBNteS86EmLM4I0jrWCx2VFNRG7p5jsueDhY6iYloSX3m5iHKXq5lllns0NNirMBDoACjnNZDuE0F6U8pUGPT33u5VyPsKm6TwRuNPXbLFrSRtnvmz6wRZTTPAj60PNnP0bKJTq3s1x7GEaU3m8el51EwDJvjBsxuNSJlVr788pNR27TcKVl5zT4+Ke3vQkPABGUwabBDhjAXyI1E2pWgeba6OlifugZXDbMpVNM2RhrokSRAhu81yyPUk0GugStSsD4KzRZU8A52HhpZnhI7SkG0QzmhUFg8ZBhm8kvegt5F4OTF91P++m8st426jos/XWwS9hiq+3lxSnHQj8Wsy3N5a8E5t/7wMITo1jNcipQKudDUZNUOTFrtUk7GTl4q5XXOVLw72NTbpoH/w/vxy/gs/fjxfKkJPFvov0sKAXQivSSK5bTggvpD+XxUgpzsgdxpQIgrHvDVMdku1vy1i9v9geGoa7ejhQPk6fsMzqX9TP1eO/K/cJRKBare+3cBlqice6Q9nV+Z/6VOrPV6IIEhva8ElM93I3uUOJ8JtlAZ9yLUnoqTAKP2NJMaoZ8oombt4Mk2OQmgQkjt+qMMFfResEH3TiYF7X5dZQUnwcq5O4knFW820SdZZs571XuoYEI7HG9OXPGR16zNLUcmM6m1muVLbSwxiE5eu/o5u742TaQLpiRvHQUJTmUDfcuH10MROR7x/TOlPUzhh7kCAU5nt/0oI6aPyuLr/9dd7WmC5OVFaiTJQjSKP91QmONVjwV7RfME2LIqhnj66PLR4zJ9os1O6xwQPjfQNizT06ux4+XE2X1bl7OPhX6qiQa2375VQYVbIXv/o+Qs9WRz+hSENmqFYbcC2u0Dne0PXZuAcsnsP2SkoDW7P6weqRyLYXHu08tQFwULOsDSfeErjdU2xWGHvLvW3xa7KIw04x2RG+say3gqbn8u0f7duq/crf9IP8b9vzVktVnevF8DrMCWnTcqofsgMGn3EhCqRKb+WsmbttwxJNeDpDCbwpcRNPzlaynjrD5yRqK1Kj1G9/rP9b18lBywExZHjldcU3PyopUsJWRCXa8nZDl32LdqlBzyWsj/LDTWWSDaA2WlKL1djJQ2GhgqhLKLxre8daKTFKt2z9NqXPyRFn3mrU0o5eMxQDa6+GuNn8yXqOA6cP5nPCU3rb7+nwIHAekle44t40HYNEftdxDgiVyQFTU/TfgMtlv5kyia6IZ78bhqxe2ifHKOc7ijQhTkyY8S7hynbFMBqhG582jxGoJJeGQmIwM1E+DzuMGtkit/8pd//v3rakkOkMG3mATJ+v2MgL4iIFMwb9zHYJxB/TtMZmARVfa4an5vYa4oqgObXxkaJtLJaWmqqYpUnNx/frHhL24FB8qajFr3mgVrXrWPxQTsVPQsIMyx0tI7DeB2OTXoXoZ0PIFWAZp+SoLAh14F4WFhm8eV7wUIR4g4RB4bnJMIXD9TatPUWFRJDRZZExmCXBzvZdYXqwSYFr7a3NrcjhqmOSdmYoz3eLGFTpuychv+P6J4/QQwY2evD0QONwMRfG4sPllqiqDSqFrkQMRErgMuz+P2BlDkj12KTc4247E6yWV0P0xIeusw7g2TtCluvehA0jEX1x7tyMhGwwhFoEvFIiokYCVAyfOOg4uJAGyfNdoUKQlGEWivrREO6T9K68xxYJY+Yxo4u8OnyW0o8s9LzGJaQSsz5n1YP8YRIMqwxmaTXjI3MJ0KSxWf0xsz2YO6MZ+zTE99puEfUrWzP7jeaHwe8E5OUslCRiucb3mWzJZQL/LTCWBLOfTvWOmDWmOBRvelQfSGgOSuL/sG+XBfsf/vox2ev+kUlW1AdBTeKol0SkiIeB8WuNMYlTAsbYZUZ4jobcF4I3xk+YMkCIoUA8Mg3gCh3h3dTNLarU/P42TEPDtCqyperKkBLc1mCmODbV4Q1lqVcVmkhgaP9juO62cZBLpV5DlBiihWpFJz99kQvsZWsVW5jbcL5mvepbHWgcDEfttpC+5WtDh/fVAGNyKcgtHtwKi4C6G5oTuTs6J+9rx68rZPzoYhROg5ihzZr1zvgFJMOYHrwEcIKzLfAOmj3rPLIxVl49OGVYLUudXlw3l7HPVfrbL4dlEbqu9rwwefZ4r+uJDQ5EBnQ50H6Q++Wmlafk1ZxHhk7JBBtp+p/BO0UdpUQUovmNESd/N0GRzMlbhYd0J2uciDNrmXIKn6Wk60F0CttXY5QARJd5B8oKihXVfnA5gKAry9ONd6Z+p16PAnyR/e1Tzu/EEM+wRb4RFnbPgShw/lNy1a6q8sU0YSMAlse84OkYRD5a6wJ3OJghQ1ldiJdWi9xzUr/KiAOjazvktrujcCiogmYEDQCaKcSLJZCEh4OxOR2qaOx1dnEyquitamu8spuxRLaFQCBRwZIM7GUEM0JT/OXR2ezRImG4mn0qon0i1HBdC9w2XhNyxwBV673ym9Gj188P3j18tHT57IxlpO/FtN7Mo+qbw6PHn+3//jf+98clnu8EMJOLHBxx9DUcfX6fvjk4L9er64uyofAopiH7MLULDI8s6P1XI6zMhgAD5QnqKnXM1V/NK3SmYI+RCpivGq4XopOxT2BY6JSUTfzchbbQNHVXVjlaboReiHu36p+kVah5YEndDBZGYYpGU+7y/6PBxqur/REFh70o6Tw2FTR5iMwbBSTegx5eXyGaNmYDDkyLBQjcyyTgsrWYYaPtPnk0atHv5cRKysa9rNDNqMgrPhYdk9Z9kKNYUFJ9Rhtp+RlUdmMJHNPtQTcYePFdLqYCzuUvW5zdaFKug05QdZfsF2fedMetaz88m0QGx3Wsld2uda2i1gd5O+uek7k8FmgGjawDk0p65B5QL/PcNPUlPbjB6VCaeDKW7zaSz+9WQ6jWw7vVvEjw74W+x/1+8mLV4+ePcPax0YvYHz3Ab/jziD44Adtx/GNTuEbJRUGyWq3p/H+TftBYAuS6Y96+ZucgYWHsFb8l0muhyebJbx8ojBscxkLdB2dqpqSn6uapgPrC7fE/BzoN6PErLkMULj1mmE3YwhZCL+yg5M/V+lKa70Ssd8rPhwpMLUjZ8ujPnP2f1leHlwKD0UBXnwy70D+ni2eK0ku5sdbdeCX0kHXM8o26z1wKqDUUPFQv/CyCD3gsWx1DsV+viPiEB2fwI0v1z6JAQ6IysNqbqbqRql376rNqmLFg/yHcDocsWZxMpfK881CUhKfatPEGWwuzMJ0T9d1P7FZK/So4fEtH6I1RN0h/aL2SGj4Nm8XwCBrsPSkUHdYKhdlIBfryzrqMyXcbAwzF0WqhthSrt2ytkiz6cBbJ9WmVXTZbCu0+zW31ht+Ypu/2BWjKriKuCJFE+nuAPvZPnIe444i6q0ixlpDWbgXNd0jJJLb1lBWpkRcWkg4CzdWgzZgVQLt5uefOOCuvNDZIGB3IHNmlm0TyrR4hN1q4LXbzGqfMvlY0qijezi7X6pLqeP+xZ2M8vajjj6fyW+NfzLWDUbmAcZPJa1Hz16JN4mIPs8QbBlSzs0ssb5QFBLaDVXZcWHAW1TuX+79xe9p0/+q14d1mUAE5FS/Dqk9HUYstewVOVhL84adksr2WW8F/b40u8+7C+QwpflqWfLGH4uxqXrioRIFPFbLvFYZvUYHxaMR8sqFY6Qhvn/8/rkOUqS0k8+2+IVsBxqizhXn6sJsW8k8HnTqyH8M4+fB1cySQ/fYhNPc3CWOhh5CUIJBQqBEkNIffAtqdKzQhril6XRp7xsi/sP4bXGye+fIQHYd0dwLzVZIiLnd23khdQeO7N4C4mfziF3nu4y+Sjy+nMZUEjxlxxQzJykpRwm4FhTsDZZbvBiyW1auhtwm6TQz1plfXa7Uwi5+vLOzkBouWEEQ2d/u+/Hly/3nr2avnn6/f/Dq0fc/FLe9qXUUOXNd9V+qcDOAPWe1C51TCLCVxBlvCbofL6xfZZgNw8fi9/JtSGLKK5Fa05RvxfQSKdVuKBRF63VadwWoRRU2jUadjW1st09jTKEelERqriXGv7ONvOJm2ldWiON8tjyT35whWQCP4g48ZogMBso+XDsX7C03vCKEur7HS0G/mBRTaJXXGpeEurUMoHCtGtt6c+5gYt7eMxStb+UGvNxt3Ab77X33lX2k2WZxihbXPQN0m/v/j3an2s+C8uf7OIX2HJ7n8tI7DYyu+DBCvUQxp00UEpKHLEzgvvFOOb7x5B01MW6+FuaqYeRHooaObLtM7luBx1TII/kYgjitNkVPIOFDqGGjMxhtPL7fZSBMdoVCWMduzNYkBMp0Y746D0vHH3rVFmSBhw/LRlndN2llx6Frs7rQUgUeUFBFHVWriL1BYdrhtI4TevbB2OKjg8ePnuyLKyd/FTU3FNgzhT2q4V1jztUoVxSdBriJYLSKSLcnWbZZxTNoQER1OfEnZ6Six53HqGuQGd2JDGYoe1TpB990grKqYhbFr5okhfCwwqk8Far3qw3pZXV+n8blxHur5GI9GuNPvQTHdfx9Q/vqQgMXxJjDzc+PWfj0o2yuZnZjjl7q0Nqu7GsUoYovOaqHvsZHdZYJSEspLi52YppaPoYdwldKukZGFK3asYuNQ89Wx/Mz1aAeC3SujhphfzCJgMHNUJ3Ktwgr1KSLLMHIWvH0ZAFmJtTt81cHKJvA3AR3D0pF/TpcsBMde2y+ScNMx0Od547hPDcIpU+l2yJJskZk1uwPsUGdX+ziCgeI+Gg4N8nnn0vkIpgVAEYKfPMAPN1DveP5WqbYXMSG915J8h8iFykdBpxRs3Z5JG1VvNsjTbfe8OHXcPHL4li6WZrWMz31cOp4AByrdrq4lM357Izyib6bqgUqXR94N9Uu8T8PS2beDEsxaIY8U2AWxLI4Fi1gFLWP6QDKOz5TGs/cx7unzyrMg33KYr0O808kH1PLuycY7tf++OjZ0yfBzSY2MNFz6v7Ll6peKOgHxbdfZB48kRmIN6v0/xwK+BLa5jzPcXCxt6nAePLyxQ99v7vDS5KPnjxJk9JTM4fH38nKPqA658bAZSob/dlSDq5CfDo+uk2mHABk8OHfjNuWAdiDMx4qjPU4iA2NCuP6JkQH1zila20x9JHits1ycuDP893I2KV4I45JLtPRSB7l2lU2Lo/Gh6tmgDoBR2vKbaHotGQcg06CIpzj3VKlrKGWBxKKMXLKJY/G+paKfRwjhHcwtaQy6uzpWXL1VtuJSIIkirrm+DOM6AnVVVLaBKYUMQxnQ1OBRoFCVA0zKkZiOxzFxsHwKelpOl9U9n8/EzrozgHDRIshJtCQXLMMZqTj1UVpR8TV7qSMfHmbzJGSHDob+I7ISxgyu2TTVhUBu/DefQekqi1jG6mKjWyEOjayiow5xOIeFjvRgyYBOLqApgWge/VbvZhN2IXP1VJ8p6pRFhO642jpHdX7vbXEjA0Ms9vH9fWV7JNW/Q/60eNGtxI/0RN4jdbMaVIAIWUfxfqoSJxGybL6Y9zJifSkkR8i11FRjCA+QjHfHC+X8Gkm+hvp/YXudFE7Z1JH4yNPaUHybr7EPuMlNKVocFHioOjEuvyYLJMmE9UVLcOEjZD7fShSS9WphaQowshblQ81bg/L+pprrDBRbBx41Pxy9XZ5bOr2+kpOdf5oEIF90Rv5oZ2hLWd8Txd7r5JzV/D1yOjCUJYgm4B8MOh/WdnyDAxpIbAZBk1LNfyG/co0CDYb/Wlv+6NCdtLe7W2IfgAlliuq5eVVbel1TWKavVvPYayHOZncXoD2UCx1QIsm/jCQvYSvxLg59oSx3WaLqOcE7O45r255TMwEQhyUD/YPEGb9bCW2GkpURGCTBapyKuZZXlERoOGuFMh0a4qzSEZEmbqtBtI05J8vYfkZ5qJsC/MltgVlhmZ7q0pAQKtkdp0tVasp0WQeiDBoc27+vsR6P7l6e7EpP9hV98ivhsnRxhBIG5hU1XXE/x70fiUw3TPtQpbfIoSgkzYfaBINEpouZ+tGXBO5z1qvBbXcI80PKFcyaOKqvxzKKsPZ4E9PX32nwdSePheh89Wf+z/1SwsQOb+s2sJ49PrZ6QXgWk8vPw0BzYzTfpIccb5yo9+y9vBcwsNT4OiZRepv9qrRCM9VAPq5JlXVoJe4zCFLf20GERLVIC8kWtuTtExKLoaLyemWhUm5ZWiTG4NV9Poe+GSXcCYWy4T9Rmt5pJO0lzfRGuaqsljsgRGluU7ZxVzftoIGiERbvhX+sxSZxb43YVaidab8PJcm63xe8PZqAjLKZRpAJg0y4/3ymDBl0p7MVWtAuMDZ1UY1AI7EDe6JuLjxRdR98PeZg0y4ZPrRudppnaXTgz35lBN/1WvXLLToAI73tp3yQQfIWJ0We7wd2cAJ2hyijSfxYQLN6r74a4hg3GCx3XTuUY5GONUJ9J23KDB84Lnrjty5NT0TT+1nfYjmajjmGxOfJEMrFeoLfeNWb2dfShTc0FO3xVfycvX3crEnocF+maU4jCWY3Lcy8XlgR7Mak/uhbBActxyrrXt0gkMa14aro3DL48/u3ut//+g/Z/v/uf/4x1eyf+P+sdTweXc/q2kz6D8EIh2aILqfRC51me7H33qLzfqSYm/1nKZFdrllw2znMxLJ6OSWMNutTnoWJRKq427tCYHm4YYeFvmbAh6imosaj1tHYRvjFiq/N+xewly12ctOvV9RweFWhZ8SYiTw7ccB1KhHX6KZ1BBZbiZ3bmfi+dYkNTkKpr6WGHacVSzbbO6BNxNxqDJr+QA0eJFVVoCXezg/ES9ZmUQJx9ZG/Iq4lvtopOlBd+P1qIl3lFDRvlhcUECKUI2qpBS2lySedGhPUP0Ht4mb66xFEJagYk1Ydu2qtN9GRwtcmtMTo37x3pxlM2S9sON7cRWj63a4HfCRzapKk2waZDORPcs92Hba6gDRJy+B+VaGvO37GawvMIlZYasHjFagz4qSMV1BH2pfm3DmRrSjWIPA9q7z2eZwMorw5KzJN2/tgNG+vyfjHbx4jmipveWUF2ET1ExvJRaiWuZDK1dUGpj+/fimE525QHqzzdkR03rbWPRuM8K+xIg2PnHyTWcQJ7Lu2T/zTJ2LLQzb37WHAFq3wTm6i5a5UdUzRl8b6H8I6tcRLfKpRfVv2qHBCCOZUkQzcs26jkbcOTgtuscIQlwMDIkx/wIzR+w2HmA2i/y5V+dpTMDuGRVn82y2qfK3cAx9X09M6BuV/LSvCbPVT9UABZxw/k4qyjE/IaQlKbeWpI28ww9vl7SCP8jKVU1O7N1lSRqOSrEJ+uilp6EEBiYZPHa5x0zk+eGjdpXZ6kLn4xC70jCq4yR3ZdziFsOLQ4r8XlT3TSESvG745vspGuIY0vLG9NISi0zmNnoxSepOJXlaJRXDS/xSOVTSOdBS7eGUwveneQl5e6wUIUtbptVpoIMTmIimbeKI24SJxAikw6iMlGWGtbbWjrBRGH+cu2yzEXN85usjtWpTojoqSlnva8wJt53nOhhjSzyeyS68MNDVX+Xo9I/mNfJcHQGOFzC+YQVc6mXnGtemWklQkPXdpzj2e2NzqWTSQUuAjMioaEeGzy4M+fOHuayJiQoyURxFZrb53263i3f5T30vEXgQe/RE8A9UzHqhZ6ClR89Jporbe6S60y06qmPVUcH4I9Guca+l0qpL5QIuS6dfx8D9dLs9eanXAfSg23HbjAHj7Nia6FgsGFUrRKmOBPpbRjVfbwQ6CU1Nd1xt3XEG3b9wGs/icxksBhLxoE+D1gXHMJWcNb4v+sxv3/sxiW7HfbIz/a4awe6Aamn4wzkUtlK67sWeRquWkMYdQ/F+d3bnxM235HbKTntexWWPFgkCZBTZ27Rjmo0XtYXpw0rGnpu1GBXq200L/P4f9p/vvxSd2JOismdwXHiK1DaA1h/HDTH7xqZ6egtvt2JSPasqjakxPuzTYpP9vOTFT+45jqiKMw86w1DUTGjeH9LXZihu23DfVUPPcjRCVMkBepTWr4aStrwocwd7DkjcuuIKiTTqaKDCox9fvZjJZcdLKBxhdg5CIdPpXqeT/C6KOvm5aY37TMPpkuGZmaJ3AWfy3IE81euJS728FEu1NFVuaY6XqtKvUyRaRRREzy/p4JaPxhNFIWimqTDaZP45/loUOZ669NjhzquZm2jsrCWfKkGO+Jo/ZULmUMJgLqUtfvn+zMJzMeFBHgNuNFQgo9TH1JQxAw+eMWY0p9q4Ig7kxNWXnVxM+r5WQNKT8QQKg/yBilhcxumAfR37eQ0SYU0DuKvhTEIybAPNYgQfiDVGlYa0WoVOv70QjnbiJdi+ZTAko5ZV0mblNDEuw+Hw/rgMxTbF9VpW2PzMVaSmIXUP69wPG/pTf4Vuuy4VIckH5liNq/C38u1qf/niS8y4Fxc9P7X9n0txeepFS0jGl3JBjMddqA7VS2NJMv/B3/V6l/J8GZwTi8+/+PLBl0IN+fHDA71p74W72ZkVKXhXi2+N52nxFkOQASW63JaXa0D6/OOXXwpCHz//l48/PPj4m88lyMy/PPhN9fHBo48P/vfHz7/9+MXvPn7xvz/+5jcfY6jaqrAjxptogP3N5//y4AsBJdjJv7/73RehCQHJagxH1sTm84+K0Bf678PfaNFjoe9mFm5uyp4G4X1/ciTPyf708fB9+eby8mLzzeG7ux9lYzvTv7I1H4lBxeu1WlJrwlw064fv7h0O5Z+PZyu5DNRR03Jq26NZ+lu030u1ll6Isn0m6poNXtOU1jSzvBRBtvpmfvKzvO4mP3WIBXR1uLl7WCoal6uPOkck4d7FeiVWN28P3xe9SkZX1xZH/e7d3/ZOl3rwoGprUId1KzRdR1O3EOTJR3xx8/T5wf5L/PrxhyfCz/VXsDWtXetlmoh0cJI/WfHpzwPs+PSi2trN1leiZGA4Yajsb/tQRsOAVMDNTy3iAJZYi3vS/FjViYsTmPlyIepk0lWH+xRSQWjklpcfEjvSLbb9ZWzcP2iY8Vdax3DwJ4aKzUIIJGbbNCA8Eu2PsMFrSCmU+j80HBbi8AL4Dmcg/E5QZI/Mkof6WbsgUSeOSJ0+qF/FFBXJ6t04vESldExeqrRCmiFSOai05e1LHutRGj23OVCydIVUlOVZJTYsLQt9C8ZdJIgvvY6cqHzMgWdAjLpa25mLYuGGz0n8Bxo1TqgA2IDmubcEAZOUPiXiIJnMgtkmstBlWOlG2ULckCk/TKmlfUHT6IRj8SGLTgGvi2JEyG91orFBSztGmo1TkDqmDlaHho4wytTGjVcyOO2CCroKU0H+A3GMuvfGgETcOTc4Gmxi4ghM2acsx1VTgKALTxcDQtvohU6pngA+t2Br2r0CpZXMwQaGhXiSX6cNdM1UzKWD6CluB4napIbCxnrJCg3aLc29iyb8pbhxtRM1f/rNXjjHsrL4uVrtRuPxmCgoc01K1YhGEgaXTx7/NSCjeCbpsbsiGdItY554XGP2Lb9RRBsMPSzTIOkRyQAQ0MqNw5OXKECuZ5PPOimGe5F0NI1vfjmkcbecFQIaPM1gWaHGY8tjbgVbB7/asj9sYfguz9dNRPi6Jl0QhpzTDNNirBV4KmUdjOHlcycad4SjweIhXCmcvbiz5Y0fkDGbh+TJCjkirzFupy5KdYyCrB8aLxRV0/WNFgnPRCruMkeIriflbnC1/slvjZMspGh+f5zXMdAiD0ag74abRfIdfAh7ixS2bmTs4PHYsN1w/l4O5vEtJ6xUSY4Mx2HdPMIYhKLVgHXsr5TSMEwLlWtns8ptX10e6gbMHtWEfaUHoh0MPThtsTk4faMCfrfJn9ylu4AYiO2WOSy4gCD5wCQbCPTEU/jS2fsg2momGpA85RQe2uKuyN4bjc3EV/vQC/PXdusKqTj5gAtPLKSoL3h8m+AoZ818/cX+QbWzORDbhghlJ6ICrNJWBJDO/zJJHPTtVWBgiPVeBhBJUBSgEsWYAG1IRFQiDVlVm0+faYcK63z+GkzXRPzHIlQLL8J7WHGQyQlYO8U4+WZIgog7vYNAFl4A+G9Rdzl9DYdBPBbWI5AlvIorYNHA/Kw0YIOG3MUNGXTgPi21mq7A4qUhh8x0N/eI+GwNLJe55GrWP+BkH3CYZrnKnaIp/qhoypIUUZvYsDle2HNPqe+l+0GkGPWbgnLI9R1nZNsNs5KgaK32GlaOp5hRuuEx18PVFA54uQYcpIqsr1FULDPaQkfOGZjprxuHH7yrjjtu4qtedQ3cnaRK/EmIYy0xxyIxDBokE/Tssu3HWhA02Kia7vvrABh490PhCZTeaO/ma+lZzzhvsh50rEcaXrP/9HLjOw0u+nB4lpWhvBuTwGkjz16bAhTtux0LVkJzmcaLTtmOvomjwrSvJ3YGCTI8oj/47sWfYnxmor6wF6gYQFv7BhFRT83LS1XDoal0V8Z6VrQGeNUZgxEaFkmGW7kct+pdXQ8Zdb6IwJIHSZiCs645RvPUwGaI0H8Zmrh0zedCdE24H4m7qB2Mlr6UA0bT1C5LcBYKURD0HbtuQrQZ+qqasaSAxgB2ZRNvTJCasoqUJLJ6GxbGpD2bPTN2gEJjaxA5uZkrkvnAYEJ4zodARE6IhHVW/mQ9MiDooQe12gxU8DueabK9QsEp0qLUX8m7h6U+CU1NpZSD6ekmugrbBLuQ0+Xrcg96ThpV7w3glayhs6tBUsqVoC1FC+DC2RoaE+qq1p9KVAUmX7EmVW+54mqwt3ZX6IO+hELtP/3++/0nTx9BO+Zdr63pOBqb0nYozKucFl85peANmznUugSQbng2sdKxkmJm/OjLpnNU48gGHjOarKPhp8AEwUxtldJ3n+QSSVp0v4TliYZRvVTQe3tIxpuJVKnYm8b9ood2t7xszMeT+695B/p6ePm6/c0qZOEW/J/7/yK5/2JYImO5sTukql+g4djD6Q5fXJ5M5ZzBy+YtjjvZNSzPrU4HPpLF5jqeyrJWgPilNnBJywF/BkwBVH6rQ+Vn9q4JrEqoAlue+wS2G96JS8flDUfQIJlCNMXv5CxvOMQ6MuCgVzv+/IVjEq0OmZKsXSYqL8M/2A91Ilm1ocnZbuuNc91XHVgf2HMn+/ZdL166OLY6HCnHh4s3dP1GJWAc7gBLaN6rinuefgFfixwBTXzldlCE1t3fNqPW3Aojb0PHjcDjkdNklnNphFuIpk9jxO2yub584Z1zWpxu9jEQZSe8fMA1evt2E9M4HzG7x4zmeyeR7NGkdEZF7sf+SgpUEzUgB5/GtP9ARkghU9eg3gCXLf4Xz55+//QVfS/QmumYsRBlPx2HW/7rSAScGPiI3L6lqhGBXj77BW8mJtFqTOirhk9GGvmZmMaHrHdmkgdTPG2F1XxL14LU3GjDSHOLjPhWXIu2YgTpi52DhaMhJRmGlFMburiBowb1ZYVUHQbCEUKo4hewpERmCKFp43EDikdO2DgkxqJqBSWlAIhlAYXFFFYKHTQjBNRuo8U7BtQqsAtw3ulBDcHwdab4BMwMD0BibQdOQxN93k4zps0iKmDV4clK3tI1LLpDY0Z7oFXBRxeSzfll9j5FNOq0OtRi6bKiet/fOzI0kR6DQhtaDjGltTVeMPZFgnqhaMJqSULX/Lh/gN8xup1LFmCrKi4xKaSrflLRbH9SD+UxTp14MF4FUVEs6ITCJ8QbFMCAhFkhqsWW9RE1dk/nwcv9Vz++fK4vOhT9e909Q+3Kp23A0teSsaEA2nzjBoEdsMONqlArnoeLdCyabEWAMp/SoMbGXItrZ5iFbL4dvCoXLgWBLfPN/UhAyHoDyuefU1/nF44Clyvn893rjWJdjACRo3rGPoNQENQFAogX4gwi3LHEiIcttWhbZPWcsqGBQdcKIjLT/j0sWx8qLvgc4N0wHOnu07ED207D7df2G4+y5ccfbnwi8uoOT4/jvQ/rwcXg5+s9f3QWUjBps2q3bbXLGkcKg4wmybz96S1i6sdMRQk4tp1csgOEPx0tBhPH/Yta0j4TLeSVKB/7Zyptn1HavhhKMc1iDy6Q/rWYVfz2i9/9JpLhUVCQV4EdVpUIMGjnlOCEjzwtXKL0Zn3c///c1Znz4qWeAaRRaeniTI6o6kqFkkjSsQfM470qPTZ09c4DDbSHBkDnuyMDoJdME0BmQ7zYq3B09nHKTxP1uEyrZLxcro0mVj5oiCTxcl/CEx88/aNYL5dCJLyBV1oXjXT5URBD6SMrw8iOjHHUO5WfpEZ++ovIWsZnybWOjScIfMNjef4GaTUekqCaUc51zWf0VoFS2bj9+FyjlhCERkicX5ZxsICL1Zk+JjaQKoN+I0PPKbBs01xfYJKzPH7PVuXDUc+bTEDyoei1g+Iz0IQ1P9kKKgtuKDR2cJ5FiJLgIJXWaeCB7kb0st3Bd3EWAnWWtPfzXkb4fA5ddk0cX+eYF9IXMR0qNR7XurwcSn0Zo/AFgK4WqarohC8TqHOV+tzt9hXw6ce+cjL7QvW5m09soH4D5qkPAzGvMF+3MlEbVjKyPTGF0wk/2wgbFC33njELjE6+dzQ3gtFIyvluQP7hvEZyM4nfYOJp/asjPF60Pjyi3bNOFwttQHC580onN+ry86DS61MdP9zPgzTerlFita5AHx6JhxAxLI0QKtvDm2Cw8p2enD3fo31PtucyXTM5SPwAZoP0QXIqaFDJh6H1RCjYaRD5TudpXgxu1+bEGxZEnrK7vUjFkrkKa++IPcBsR95MVpCIw1EslFLF2BBKc9vn1Wn8sHwZNwSRdyWce50JvE/2Dx5vAw0QtzyldkNRU3wAuVeDqIMHrY4vhZnLkey1OGdYz6uBMJyt0NlfPwdPlLgMOtlAY4oJqfkeexJleDyVUgLjnk/xXIuj0awkiuHv/+wanRC9BS5x9XCD6HzFQgN8je7jsdd8EXXF6eDzivrnK2uBkyU+pA9A1kGfZr1VeFzBX+KVFrkER5mHNC6abLZwzaJKPqF5ZOCUzkP58JyH3zzs8TfPFojRt8tqPVucXgZf7LKs7zruZzchEhcGFus8S2otoZOZrseqlki72OtgAs4j8nHZ/eqIF0UaI1DRSc3tK/pC3coJDl0DMUftEe/uIhOAdwmKo4OhnfagyDI0x8KrLnVv54mKIxbPFqiqoZ5VhAiEuuLihwfKWJYSRnO1wB78Ri/h0WDMKtMgejIB56/PV5vlJvKNQrbYCYUnCWYCVUsV5mjHDtDef9x3L9dEayLp3KzjyEnWnnaj8d6lNdAfE2bc9diHgZ0nAui+mq3pPgXUoVDkdINJ18mmzht4j/Vs/m/u7jHkz2Dhsg7rjZPTT7DRvHz0x/0fRDB4VVvBw6MEFLdp/B5v28CUQU5dSIsgvHzx7NnvH8n7qqLR6oaWVpHFoK87dhcPeGvhLh4hHbnF9N86obcEecpDRBjLd28/aCxVVwQaRwoGTXOlnc6jNPWMqSUc4Dz9osDL843SJ5LKRv1KC7U2qV8oHy+JXhhBIXv+nEX5sG7lDgRWI1GYNW73vDZCGsWvnXg59jShzSYJCv1a7jkeXqN1GUUZP6iU4Voj62iPwpzqWGt+IGxAtqS9/h30T/cYPF9kLCTiLu4u57HzixEb0krWB7Ie+PIo9xEFIk1900YL+GWZrnJEL6XPm5guN/XzxZig6toz5xNVijgJTdT5lSKPlsztzmzDkodfMB5wI/NXlwQYE0H6UD76CdK7hrRCFqD5r6xM/CY56UlajvqCbJBARAGBISh6+YWgVHQbOXtR2eaNXWBinsdXd6lUlvYdcigohzcbxn5rqP2nJVkpkCSXYfa7eolrnip98lxlZapXgRswl7gZrQ83RQ0Go2MCjdwjgYB5p/EmU8uizywO1GqnsbhQGCX9aQrqMnGyIi9I9w5tHfueELyxD9Zo2V6G9AGc/lXE4AYG7LIyF6+1GZZgy91bk2Bh7we07px0Q7NQCnHDHgQp96a1I/jeSFLu7uFRdjTDeEnFYTD/yiLi/gqhtOks2flCLX+theyrt7nH5Ob9JnGe5G+RftU8b8f3bZEa519dLs8aWTIJjkX4UdGDhX6YX775VmWK9TaXTTUv2tj75EIcWLZhb+2oOIRbn4xH3Ra/e72wYa5w5qsFbX/RZjO0AmJRo36Eb2vHzjPBPnw+/FK/j89Wsk5kL9BIIUgWR8mrDfQgxZdf/gCmX/zmAR0+j/VNtrNwi/7lvzwQb0lxAl3NjrRzmva5AH0oabhJSPwsoZ4p//h0/08fJRLlvrieh7DxHxEjHj8rKG8afun6cp5cemi7MAp7I3ztR9yT7IfwrT8vnknjRU9F+DM59DBwhxgiPnq5r15LxcvVu7TsoB9BHRBoS6kiS3h0fCwDkCSr+apkPH4sYalFWfb42Y+ivkbDLA3oBKC4JN/2ATDX3olJwL//UqwpHahe8DSLFHofNIkBRVAyvLR0GwyTXhavZTVfyKQGo4Asx2U0/MvyQl/WQy4EOX2kS4gwikOpm01tFM4+FGNE+wIlNbfIg9tXPV3KQ21gMpq2es9ZvtlkqsGEfk+96gzLBaHNpcBieLG6AM7GIVFQHyuaaeowXGeW4hn93Wr1k4q52g9p3Jc2vG9mmlwWm+WlLK2NmMfLqbzASzOooFQAYLwGuZmkBTFyIUt+KGdhwZmu/QBa/xF4gAbSLYJkzAcmy/DHvSoUXbgj/JvuEctj6dKb1QnVU4YwxTrtaTiu0yUfH3EwSyWkcY3cpqhBs/C6WgmCEWPrVtpydGTRk4MU6uidnoCAed5jYInqloDvNxIlHW7XSSq2E6YMvzeGuM+O6eh2EliQi75cD/jIdLOuEEztZgGQCyi0LzKAYg3PDAErn0P8dleOHoZE84RZn/+8lCsETNTiyf959PwPL2Z6gnvx46uZRBT+94OCsvNKBcDWN7gyMD/8+dV3L57/8OjVd6hs++4qLJHN4qK2aq5FGN2ysbanOqnZmNLeYU8iuJjSDi/IAaGSnRUbfea5kZ4qdXKr18yWBxVaXzCw/bHM3IZu6WhIrdpm5u7i/fGO8Xz8wTtPpJV//k5H9oJxa7/Q8LbHHrJOe6esP6cxDngifPrpjT4JZ6fNvwuc7W1/osOn+2HHqCOJDxa5N3aGceyXbQRA1dBpPLkdtYjJipxGmjaOiB5wY2MzHU5rQ7qMKQNw0sIwHqxK7DFU5E5mf4FWiljfgZRdlwuWW85itHcZ02l3UVHpTeejxuvUXfo9A3ReX5taI+e2I7xsFp5joY9THrPFx0yLFtNrezgWVf346pHgM1HWf5oYXHP10G2VGI/tBqSL8Q+ynJeshLfSayCDmGd70zOWYZ1h+DHTsks18jSoHAOyv3AILTEPATiNHZxnKM1ImNs7yHX5CWHJKaPBaOkQjkyHiwslxD9iT7COHB/j4ykdOC9zpp26PWAWNL15b6qvZc3T5iEemu1a0gwv65zDk4A3ZhhpGTlApKMG4M1h4ZB1tOtlvasAmgNLdkDFgyXkTKcecDOu6mBKPet2H3WckqItyCl8pwi/G8gCnU/CRDv0tywJstqsqtdwWrlHdrzJ7OA/7E2AcNu9fv+GjYlThObomPHZc2hydRo9hrY12r8tFg7oqnm1rFM628G5asq6Em45yo59EKthtwD68xNEj6BijZTXjaymPEUCPM+GAKdzDTqlrysMTN2CcdAfjK8nJSuPjRjreosCXNHbzgw+CGccF7lDmuPKOXltThvOO9LuLOHkjfGiiwSajd/2Z2lt+skTamwLaxe3U6jCdFM71+kAm2DG9n2Z2n1IN13/RzWMXJwQO2+/Kneae3RJ96pMsgJ1+q3XrvtCRKJjBzd1xK1dBryS2rk4T4kU1h8T3CPEnfG7KYIy4enaUgQ9GbR3kUO7eYBASaeFofWPMiDDIvVvXKJ2s4eP20xDX94IqJhghh4jQYvINFVIkSk+NKIakHIlOvjw5ntJjBwJxUrq+FV76/mXatWhl5LmAMwCa5poMXU7/tA+VF4bfki/BB3pbi7MOujKeYuK0tKVxVivxwMkvNxGBx69AUmdsy8xLuANaFFPtU8g5OFiyy454Hk4+q0ozHNSMJ6J3w0G1FeneOmaZjVxGvvGaVpOtMi0wkBsZJEgigScJQBYrADxEcBzuKwgX/vn1bsWc7JoxYdIh/a3MaLaDwv1iXDsnFECEXPKbROEhpeimOW8k+lRYSaxSxfLhShVAZUSI9AAaGBQh4rJ40XPGFAD6mqUS23DdKgDJF85XRM/tfSIxris/mbIEcHbphreEIK3HG8K9XIUdiI+SSVNCmmkGKHwudnT6097WwT0XJxsn4BJT7hcQX+bggOdmSbxak/JfJr9vYs3p+NjgpYrLR/lrVQefXU6EQMrNkJ+wnaUq4xc0cjY/tjCMIVEvzwTtJVFpwaBkjus8zKh339WvbQO9dbKU7L5evT+crHhjKXEs+UtknyA59E4ivHOGT0vF+ByNkKyF8/0Nod7f4xjURidfFrS0mTXl2gI6XavsshQzH9eXIgi8JJX4MQjTBoOVz51urF6wrgiUQyYNd7QSgKRzTzSHycAysSh0ZDeupDkJLxxYOTKklSHxeRNvbwNZLT34lX8vHa+KzGLWw/8Ox2laWDA+liwVN7CrXzXZBV0yF8Z8GBs9UZGk2zbCLPAFHzS6WK+XJcxkMojRjQGIJ20GTmVDQGQUEm6DhImU5bNZFPXZQJS7B8vADgZG5w6cMXSpqfDI5dzCnZz/1uD3E7sZVPW15lkN6/R07Ttkolc24KD6PikEsnfIopwcauE4Su7aRCWSauqWHQq3sZcLLMXi9sDdp9qL5bZ0XVI10pUaq/uvrWgGfqD155+AAkMMlLaWoSkVs4J7LfoZtHOda2Tk11HomoQG93nI1rriLgVIbnqjAYGbkbo9NL6ZUd0AYfZZVeYw/fJ6HR1OG5s2A2DveTSYS87FhA6vuP+wQPcwCJJIsz6B+ocY4aSnPeuA6v+r6slzBykR5SpLZFxIXBw6zw28F0Ird3WCE2PAA+rklhJOWKbby2YgN6pxhk1/tQzaSIj+XD8TTGbcm6ThaOybcDrqpka3JA3eiIi+3G7vDO5V4ZAi8mUbQVsM1oBQ60h++WM9y60a4uLWSA7tCXbnvTwZ51ZJILNrvrqT6OxMK4H47wfvUciwzfbfqtNDQMLKu2ayeqDQp3Dg6nHr/q9sM2nod2/Z5DwaKh9gMEphtv3mE7paIE3U6J5DFwSCWmrSOpDx4sa9kdDqm2GZpL9drnZeDw69fliuGKKOprigg7pRTNXUl6LJI8P8gpA2g1Nl3XqRIpOJd4S0znIilERtrrQoEEy7YwZ0LL86vzsPSQ5qHEwZ3fFn91tdIBw8ZgEln6xviisVZtYTSw4NYkIV3nmXIBu6KorkVh5ot7ueeKtZ8qdjUsYZNktQnPp7kmX3l7VLg46Ka9xGgm/naTb6cnZwCUKikWTA+CvXe7UFjKpE9ltWg4s7Jzz2aI4FoMiMTCjV5VyOK+v2iEIXZJ+o9zlVZQFtwtgoAzeiYkGV7tikqUPL5L9MM+K3GZRIHJmg4rLF1AdKJEEj1fK1oVZpepNwlJQW6tyPfg6a8I6WUrs4bW+LD67JdhsCZvEEe0kdmTOnUM9AAKlOyVG7QqKUTWnbLhb8oEIGfqZJJQhIpgWMw9og7SHHPtqCzYQvThUEg3ts7Vt2WxePnnDZadBK6ByirkN650+0GjaQO55w92OzPR0ZYvm7Gp94JPykWP2QRRKQKhMfXctjdBlN55/tvRBZh9efMWMPh7gsi4ylMhzZ9Jff5y8zwed5M4IFpO4eBdUrnuZ0p0igMKBOqFJIbBmNNZhHYrLaMJPUWdiLOomazCUckO9zuCJJY16tdsAjF0/2P1W/fDK+/CBQHC5xcOhc2mYBNMRGH1SwI+K8b3Mha+4c/IWvEpenC8figVludWVj/RF4EU60em/VXo+UKu3+hpVdpenuED9/sWT/bCRvHj+7M/9ImMPdpNIChrSJDc776zLKA9k7FzH0yT66Y42SLUIi2URx6HUuZS5DeoLwgYp7VrudHhn0/AxjJqcVrl7Js97cGtQROh5ufshyDst459HqE4RTR37mzE4q0FeIPehrHCM0HZch+V6i2hC2ISyySv5vsPxkAoonRDuetxLvG166w4BVbqwNNABiZPWGJTVt+ZoZ81O2XzzOJbuOQifqALS+QhbfSlJeoAbpaW0I2a2n+imoNgIl7p+Ysdsw9Es4UWQJ4wVfVr0bvQ1vTh9N18GC4aI3cI1x6V0XEinLJn6O35qnxw4XHP196CfejYIifV+bo4Y8ovz4J8/wG6/GeCEM5P51cZgNY7lAGc1fUJLe2KaINcBuSxIfjqGhEtZSg9pOszjYBsYPgSWZADXcYLxuO5ZrWXqwUNfbO8xhdBeEqBSe8HG7PSbdwQ5aFvqocj9QBFJBzUs6p1QHN+SDlr580VLOZKMkIabbk+EO1aq9wCoa0ZPkDQOzsPhl0LI4cMvZUv4XPrXL4nSZ5/1P68qmva+NxVvDlLHHsgDj4njMFVpCU1FnMZ7hJG2cxPaAB3xJOR6sRg0JGnjtzLtYwWyfGKTSQvxkO7aXhsMeyDZWql9vn3G+ZVlH5MKfshg6Vo54yrG1rw7pk7itgbGFbm3NJVRFpFutx4M6EfTZ8Qz9yMJfYsx4eTSYcCERq/Qp5XcGKNLA5w09AE9RHAYfWmPJa1mp3N4M9EyEdcHx2/09Z6TotWSAuoJnK38/RBxc7ODJ7q6KVLoXifWUHmlLHZ6zGfQLGEBLF8fiFc60nMjTFop6whIJYzIHYlf03IwVpjVQBCVUw2a14TJw5GJNkKWglxjQFxsIJz8Prl8CNrpHvM9Vr8nkprmYVjVV+ihfoGXbM4Wi4syOOHpw9jSj7elrGWs6C+q+ASVHyZ3EU2yLbNVFYY09scXWr6DZuFbJnZ9zMopkiiql2HQCvvxgQXA8YKcaQxh+9kXBUzWd6erRAydTlO9vUe/UkFKJp+YUcw25/OLzZuVaJcLj9PjlbST+CeLovYu7kg4NYeYamzmbr8Z9FrK62ZnIVrst2zLgsm5GjaFeFphbRm6y6EFRZPdbhiaO1Uq5THSGCPpXV+AoJrFSpOKSZw2+SbGjcbkcU1pR/6IU8qlhExL7rPO2Pp8KGsnjdwEU9PjYINqMc1p/soG8Fqtvox6sRKOCdSPa/lQir69kEG9L9V+kVIzGAVWo9GpOBPxIFNqMPTlaTkfMpjB3lcyfa9OT5fHS+2k+NX+LBv568XXKjv/Rs5E1jQaewfauBKBAQk7VQWSZ99GPyaHEyvHgmmv11AWW4sh8e+tUMDgaEj3J6IvePqcgdtzFQiReLb/7St2mjNeB/JnDRbPUFhQoRCsheZJRgCQKjzwgddjzaA2tu3k0e0uFng11cJ1bNU4ejomVjyfuHSuNuq0G02g2jFDxF7GwpBGPA4PZZ4PKpuMYlvDZgvK7i9QCDmBK4zYbKHtypf+uTawpkKLsBnnmI0dv7H8hx06CKDA+GFFrMe8d5lRBYBEvnWtJKIRRP4SYiL/6W/biFChQxwBbZol0FlXTWIMQ2vEqd5baK4Axp1YPoB9d/PF7nhuwRocDxSUm6H4XgcPgo8f+3vDPf0TF6hrV4Montogi+ymDX5qYDgrhyu/C32Gd6NlNywLFDyPjWFx3hTizZV9DA0nlJVimXJuuRevJpCWiyVWh5wKkxuEnU8GMp73uOObKyzaYz99/mT/P/WxDNmRXspj4VDc3AMEHTHuxRw139eDvu8DV4N5c4tDErQVV8szOKtT/Nflk17eEozOxhtkYzsoEJ6gnVkiyEDwuR8oYz9/IP/DVGuohH2GXUTME/zM3Phnx+uFrEhOCFcPI46fDhEHk6FIMY72NIaGIrWBZdgwgJl5bNIHuk8HzSqGK6GTtmPsTWr6CrEIf6GojylieifOwWhv1Ntm97NUMReTS98DXr8RuQUbo4jYItj7ZRCmkM2WyvU1AZFd2hGIclJABX0QG45rYK9KB2+DEC3yGQRpgHciGBZtjdqrHNo4O1YjMdBTuUy4+XkfMTfXV3iUV8ZkoTtm1G1FR7Gh3X5yaPCoJLFKNnksOJMvnS8CXvMKbZRH6PDoHY0QHITQtgsoHJvldZDNvfKb0eSve9OPe3vVXfm99/HwL5WeYPa+2SsG3iAq1m15zJAoWufhyT2EfCi+KbgZ1WFBrjQKCcOCeMCPLTE2aATWUUgfe5MJw7LgWKIlE/CbN/Idbhh/y+fQw8vob5YnJ+Fh8y4hrrB4QHMBELkRVCMgHvEIZxDcM8o6NOJm8V/ypoaqph6oOr9OX578UqerHh/7dnk+E3dL7ZUUxW+9+qp/i4Mpi4KbFAknUiliZgd7E/Z2FHlfg3nJxgywVlnBarQdkQpSpncbsXHQ3w3m0Wu8S6c3xJS5f6dHGelr1Zeb32M2pgnCrBlS0Qa31/cpGDaXUmeLEAJAN9FhLknXRcepEo0vpyu0k5OpRYW6OmfQIS/GGGBwRdlYRKitb5PHNtLTeBbdOjCtyxs7hJqlQILRACldNsAWs7fekwPNxZ4LE8hfbtRAe+m3fYmI4mPOh2PKCsHHvQDay95I6ngdqSP6eRb7HEDbA6DjqzsC+nFnBHQ/fjwc1MgWmFnRQcIZtjvubZ9DOuSZhE0ocui2Jx55tOlRKkeD+bvNCsyxQJrkoYy//2tyeN4g7djsnFE/By7Nutlcr/U6EV2gh7Nnoh1NZP17AsDdtqzV9mMbIFIS9Qhx0OIaZOYKSpAh3GgrdtvDEtQr3xkDmSFBYXBx+uPxWI60SHRP9MI7YKOB0s5XkBdejI62VdGsbHxzwMBzMnOX2I0nmIMM6zZYhEWH64/bZpq/5YYTTs4k5PfiHFLuouUAcq6M4pwHkMVQCnteWGJM4gIDt3b7lT2GycGQEc8G+oEz3OSrW1rNcD1XtXNFjXeacMWN6WE2CMJQh+Ad5mj2N3XXBYjM0rV2e81ub4a6e6bccSOaTGT+PRQnxJ3vPVghbTQ0mRWRSaUjhiLOmdhPRH9m9GKJyaVPUpHIYFeJMX03a8KweVl/5yj1oo3n/8lsGZtL+Vzngugug/VATorLbYpfyuOocg08R0fHjM3R2dTO1pgPvYUDFE10mG6GDrer5bn+Zo1UEnZPM4TUo7HKOjzILm2rHPvuHoPd4YABs9aZZFFohhecFBNR+fAozJOPg+pwc08SpOrhsPrm8C4BZNHP+u2bifOAhM8SR1ik6GJjhZidsgiAEk9wazrFNnjxALRWNCITAQyQu7p+KDAGxUjvRwvMG/mtvQmy/HX89I3UUH0PglMHgBzCMa/SCUxjmuEXpqAPnPbN7/WyeajHKjrjaxO0yg6PDo+LIU8mKq3E/mXZBiQtalYVuj8mDVCllT7+fmy8C0YGcFNbIsAw2yGy6abr4BgK3OjB3k93eakMWnT4+qcS57jDPx2eTA/f3a2+qQ7/aXj3m8N/Onx4+E9+nNN6bji198ueZUmnT8/mrzdjAfnkxSt5ATU74umc/+rXk8N3/3QossPhyeTwZDi9i/MeIVe9X5l2BGe9jgiQl2/WwXc1jvK45SwIO4NeLzirjvVSq1erQ4qiS4rW50HeCE/WH3CtQSTs+PNyJU+o6jeC3ng2P5Hd20UBdHGDRlDgRa9+yNdNu4f0pvbJtxBYuz62v+WV/ZaX9a283un2xz40w3199Kis6nYRTooNY0JHZV/hV8lQdAxCDScZCSzH22/IbgnAX6KO3KWiI0ZHeK2XF3hs2iw/Wk0iaFchKREcvQqlM/SI+ka3DMAHmgHv9VoIqXyZOoDpT4+taQ+Y2w2wSr/UyTcxM+MMRXF71KaOl9BxnQ71qT+OR2yUwaIn1bX7FCHBqWa92+m4yg6nXiYIB5c7N8rPi/egPkq6LzXKd3h/5e5fYT0DjDeP/a28uzZ7FDzP2OIRpmgm3klsHJf9Hb5QaTejSLu2K5B3HDHWq0Zi4G/Fgyn6S+kbOMfqVHfdvAaYt38yFnUDSg/7FF7+0Pl05w6OU2Jq2b8L8GJVIw0AlLRD60jXDYIRaU6IruynMe8LGlA2LQ4lYNHRPb6egurgtPq7d1uzsHajAJ8ooJsMtZfsDnVrtbPYX9s2iiOR6l8vEKhdTcI4ErrjyepSiUxDgOJnFLNXbwShj5OVr6JGl85xcXoqPyIqIdhROHVAyNVtUKYSH0CfhVCDvxOJPU6SjZ0SpdwYa578j7xU0sxmQCYBXLn07w8vH/3h+0f6Sw8CL5/+fh/xbP/zh2fyYrm610U3kADx+/0/SIZCoE8ewGWOekikFyBKpy+hW9LB/qOXj7+bIU5kFcdMX8yCWq3cMTIJj43mST88k19yjyu6CUQhrOITvlHkXny9qkBaTXLmOsSqL9GNLCA1wtWUtVX1bh+PZykzd13CIomNNyPveKaQyjbxmdswRYF4wGRIOlxCybr06o1o5p4x9NJVbSHmaXmcvgxr9kaPToswQz0TSkweqhIrvbqEQvTiNzbkcrGqbLgacgTZHGiCvvIbvXMkmUzs8bKxciULjRUivla1aBQ8fGHaf8b9jtxmKBRbvaPqZzFDibKgjkwGyKsktrSQcaiE6QZEdAjETzCoiR4hZzjTcLtDUf9b9TLiixMAmVaM0RxpqXRMtNd6QNPum5W5/Aw0lR9KUsa/JewTUMqH44N8DqEXi+pkTVHVpg/XBmLCQgItow96+Kmuo3MOotEYw+4IEqWadw21T/UYdRX9cco7IyiYEV5d1y39E3IOCgWCt6Wd8po6oOC/iXoEy9HfIFLddPqg0DJZKB5tKlky/S7LwKXEPECID5ENYZqoUIqKkNn5+H3pPtM8XLPFMk4i+vFWeqeYWHgHeib7XIjaEWpGIW5uCAMbM3X2M6+UxBY0xI7V0PIYg0Pb0GDeOc5ifqE4pMEAAa04HWy6eE+rIQMdYpdlrUHWInqYjDWLDllycaJltRTnhTxjQDnaawFKi6zYc+jxJFJIWdhfehkiOt7XsJOOpi49ZEaOh/47GXWUE8le8bx/v1/KSFVF7a9zf1w30uMDQj4PuA97t7hq5Sb7FGtHGWnNQZHMywcuS/lS7Q7Wl/51FiMtXLwZnsu0BsdIM1k74iq8WLBQmvHlAguDFMdybjtZYw/K2pkJR5pEcUynQyvtDp/KuI71lXz6ekhpMF9J24JguJ/QIgYVCIEmynoFHJo1ZooM036uVDgEpyA1PYQmbwN4tUNNI7EQg52fIhSqFj7WXtIsBYAiAGehKky9s6nQOm2oDKso4ud/GbQZLLQ0brHKe3xhqyCl8ISYV5dTRLhyLisPt4GrZZ0/0SCNZP0nIw+OYFdnMtH4uEo+0Wx6dI5YxXmXXBpNMXWBhfz1lmd1iet8JhoSSk0qRKFuVD0CZpehNUCC1kBfUydv4s2Bhro2nYihVaILNC1yJ6COCVR1sBEFtYw8NKQnbrbubKYWBJHx9ZhHc8UWv6QddsiZwweM8AgE4DCPODAF2pFP/LUtHmrP1nmtzotp2EQgXyC5qLbMOiTNjt7LbimFd5+EgI6e3zQdXUSfmIpYhyNIS3flVzwPIfNcDmPbiK+jdqAFRO3uJUmhHgZ6QMtkGecARPck3uSR1jq/dV75vKuTo5XRlBS44sHobWqaCOzrxNGI/UzijERIzxkKQDYmU5joHDF+P6wtKDRRtdiEFZ9ybh3nExBxnM9utyCL8sJFrVpIeH+ZFjWS5+j8TYJ/4LN2vdyQINqhZ/H+XMvjFlOWdj0Mys6XePXfNB6EQ8ikkJsimSXxJFvFoKo7zFkU3KQZyIS0HrBtUGerW0XANgrwgEFkqjn5wopHTZP5HURUmBujOOJ/JLjt4hKNvFE/NdED1iQ8/sykB941J1I0Sbs1jHxbhA8Gl2yEluH6VwHrX4QaRAK6Kj/Yx9qyfZKvp6mFJykwEgX7Em4NJx+kVabgri7eZYGQb14odN1mnTgdAL4SIgWvKZp3Xa9pYMmVuivhRuFQuLiQVEZxm8E3Hgq8IXK0z147GAtcLeoy4atRSPrmrcS+ZhDEOgwOzqlpx0XShWgE1VVm+Vrfvb+buxpDlzvT93z3KitH67dWeyZ/Jd7eW7/kg/CJoRJS9Z5HyLiQJk+qADN27XF/HolIEN7m6biAyqzHyVAFpBsAkaDqBrY6DyvGpwKFKIyE7+0NtjrhagPAagry47eLiUooCGhcdfodtYJvtkUZMX5dkjcdxYhXLBh5JioenEJoZJCNfAUXCYWjLrgCxNUMUSlM62gShhqBNlKHXfzA0LVn8yVpVSXEwjy2sYskjTgZLdlCI/Wv4ycpGd5XekYNk28P1SiljDujsGTOJqrRTSGEY7YvAHfep3o3bEHawWwUvHt4UEcu209SK1tflVyRmaNRmPZw6OjDoUMK6N3V2/lGLyihP4ata1kxbKpZ1ihFdEPzrV+/brPpd232eJZ6orbX9RVZfjvGXTvWkEaIeXl4+Ec5gIgJxqWhXrSl+me2bziJCtOvxBoXYhwGaJEzDEZNZIuhm53D3iIN6OtVoSys1eCEXka4lunzWyrSXD59e3GGCbQ4QWLVNASx6/BXK31MpfUu3K+OPexY7SBqoYWBsIXbADneLfGw6+4RFKMYDjglYqpGr5mqeakZ5s9mWIizwQ5m+9pWgr/ZJH4oFOliRNwLabIYacPX0Wz0zvjywmkU7DjSldMsCOca5BENGWBlkH5HslVrQkGi81gkiPxbfdcmrcz1ryjxKsUPdzURa4M7lvgIwlfFHi/ZjMtK32DVwADjogiCQutLA65B7/X9Lc386jCe4z3inStee5Y1FDRkf5dKGzmb6s4vsYWl3PsUTvxSpdFicamayTqnhN2Tl+y4xIKc9ZiFdA5H9AZIWSH/2n8rtxZLGb+gtaMiDhcOXr4P7Zm+n6ww70VmRwUc1zNXde7b0PhXqZ4E5Q11P18ScDU8PH+1Ej7zi2LwFnrvvYv3l8IU9U4tuH3Ir58WUWfu33+7EFuRPcaNaj7NxkvYoaT/3yu5zD0p+UTv9tfadM0I5bJDT5ArfKgbbyAlOkcoSUHXsuLreTItm+errpa0GcvjEcqPtZoZlFXoWNTX/6PfyamWa8NvRhLlfL1KbIlUZi8HNikzTrDFLl2/CD2ITpFVG75TXj+xloIbyiKFp9bBfzyTyWJO+1DWbLkCItBB6OrQboGqgSEmmxBs2f1W5nSJKhsYrG4IRnUPjK/JDvAyX6/jlIkAvrenZjK2sel0xAGK787pOZx+HQM35mb7iKmKSBODLgUXjQsK3ueihu0d7Aq7iy/Fjuo+nQst81orsgb+La0XAIeKTgHrNxK821kFzi1WBGDcZjb6xs4MxaRVuPt6JiTYGFQHlo9J3UfPCt+XK93yl6c0BiLN+dweY5iygZsXjQmwmmUR16w3YEnYL81utsaH32idbgC2PHn7GbfXcq26oSGRzhDADX5rLY5AExBILmfYNDZgqV77BsVg8s4yq/lop2ss5YleEWdLTEuEsWB4Cv0ZmQzDSSKeyMT4Zj+F3s1iTedM9cmgfWIZoQ6LkGEBTj0vQVCfwtuWrpBRvUhVXNgIWqfz5Rk0yjFjysnpufHsofaqfQKBrduM1r7Z70nBmQrd0gRtNZ+mA4xpvLlgf4nwEPgKJmhn3DKkGJGta6JJPZJoP5Ee9jZJzfa7KPs59K0pj1as1P5Lf1uLEdN2cCqsCXrvGTYja6diQ+ChxajjmIBCkW3O/OzJyZkdrSOYp2ImeyUbNKwf1qvwdubs5OQsQODgS0XcvECb1ad6uU0zjHzqmxtaYub5Vb0ChUiuw+QSeYei2+tNCSkcW7vUBRVLuTUOxjc3z9nankGC+SXubvX7mjdQ2b3urHkMB76mouM8p3pONbdphnwjS/PmRxuZeZKXrylsfbpjeIxVP1doofpcgdZtb/R2mBAaUkCtzWiGO/Zz2tK5H2slQMemJQDwFylBf2Bjw1kEQTF/rjfTN3ACg+RX880bAOp659JXmRWOJPOmVNRyD1TB50+BuigJHQmbmGC2Tykccjj98stXOSNe+QOfUdv5zT5i3YVOQjGbAeID1G/klZccYnr9l19chU4BOm9RY/jxSZGPT5OL5BTLb9Hz5pyIDRpKAhWMREVRMEx4loZaTetx100leTBqu0YPJcaZiDiuf1WRjcTfKsX0EJhM/LwFgkLDrpTJnCjClwnZtKK9xQwWtXTpKXnrq/bUtrwoTKNg9zuaEBxskH0tGKU4pjNozkwlqeT7yDJ9KDBlHzex0tCvBo4Vjsb5io17yhjk6YkEqfFc2nI1SMkoc+0Pq6SXP2w7qXem6agZqydgxCerYYwnl5lBDY+DtZYF3CpV1SrcYgTwmK4c21FEY6RDupRk/EUK5k0xoriJL6TzFFhwLfGzQh71u20MhCRF3HSn4Y1aZx4cs9HC+kMeBYIlNgH8bWzw/IVUipJa1H6atn3D6Wk/pUnHQ5lmusFoCraFBiab1dX6GLhMwk8MsYhq/Fqek5qYh9xmyHekkv0E9/gVYsxc1n5NHleid7l6vaDWV0z1ezqxgwSLKYsXNHhpJkmmqeE4KXMkZEYfQSHlFQbDYlKImnm1STQEBOJxXJenTNL5GhvsLcxZn/MDV/Z374pyMTQ+UxmpGLG2XuAbLHyBrmE2y09/jy31SfZWZrIHXlwdib6oqDpR8UK1NrqphTZ78W3toRV35ZC8gqdyWuxtophg7Jbfa9Tupk3mwZKN5AqNsUbsbF/W9CLgKnb1Z26n1t6RjydQTxR5q6uL6DYbkLPbbA2BG4TOBWwh3WgWd8boNyBJZwlyohN4NI3CQM3qzCkuBjF/XUOoACejL6aIUY5A6eqkgus04XiSHYqor9MX4BKe8nX/C3NXEcyoNfeF0VwUdzbZKohXh0kukRCmGABjY7fsJH0zB2iTJr+GiXyzFFISunNCEqH8euRGt5kkVxULlsuLY9GNB6Pw/tiVEEgorcTw1f7zR89fzTRG+jPskLXDgRWRcWGhJ7+fPXr29BG8NcyqHQ+KNZ+lSlYJgMa26SdHwZSKkkpce6nPqG4u+IVSIZ5AWTVganARaAfqnnwvzyg/nb368w/7syePJAi8+J/Mvn26/+zJtKNX3z06mEWVQicPLEyn23nZTTQ7EaQW9evXK83sRS63OuOWiQ40zc/iLOGQ6I2QP/ApaaoF3R9+/P2zp49nB4+/2//+0ez5o+/hmmPsz43RsBAJE13XH+wMrfAYHcoL+u2xR+4iMmZ2hq3Q9+tsT3Brq8/8ktgL8mn+gptQUTnjD7ihNNuCNNJgkpjBdt9On//t83+L8IqGUuspxWuXbUALYTvTmXH72SUA/pbBtl0H42gDKPWzha2NHyir/BAq64brqHNaFJQ82/b+ST1kAzQ0jf3ybVJky0DrWQXYDoHSw10GdouBU45j1WYWdPNOi9mzi1Vedj9PcwECagmJwp2GZjf6YRFOssgwGuDEXX8+oJyvyzbv02u+fdJ2IGTXInM6TQX0qVY710YM/Ttq1wMromOhmbx/UMkInHxZhjdtZ/PX8PzxcJbESU0hPJaqWxDX4VHy6DcUhuaXblPwYIAtWzoirZpUizVlfqmSNZEasO2+VxfRbrjdBuMJSwQBExy0i3duCAUDXBtyCFqsuq0vwa4D2oozSsv/Gq+oSjyno8Xa5TwTorIBRC9p24qmJ4AwbYDgHFa7apUruqYw5z3eUbl5vne9z/JwWmGi1CKIH22IAy5QxUlmfgI+jyNlFENTPxtBNLXoFAX9cs6Cd6C2tIjDcI/HXzYd6cGjtBC3J8yYRlaVt8vZH5cSVOJSgJ8asAOppBCyonM52CPXcRlp0gbpKzc9j3xJ2ca6L7C9A6p8DbthYa+msxw26GlSgusizu+PqTxMtQeajunKhCjaY2yPWVJ3pRsK1E/4Vaud0CDgYJRBCdp05jRbUuVmYV2qWOXFF3MBqn5vEqAS/qUhsMG4cW8uy2ABr0VUa3kbInbESYYrxQ/VJ6P55dS9RYFA71dnC9FD4oB9W8fzEHRmxrifN9UesszGPCUb4Lod02kckrmlP0MyF+XROpU9XeHFw+yOMnWHj3N0r4N7Hvo8+0ub+lKVXBuqIGFHK0ZSxROdbyVX3/TTNyLeF9VWz6zYl8DNZRpdT3d8iztUQ+Uzqe4A0+6rqotqm83RKA7wlHk35O5pKG8a+9wiJPe36nClYEPtThHx6yTWFhpuHUH4PLgCn08H4s1yasfxaCCgQS0v724EVo8DspW5VC3e+grnXkVNCU/KGw7BHDFZGCVxodZA2Tf9NaL3jHOJEbFwEcV9AYfSECXhaLWR+8rxAwkmIVvoaa0X20GwV0FOVH5iB32xFuBSKViwwDxeTqHuma1f2Ij5Wx05Qf76+1wkI40AXVS2N8/V3mqh0WvwjI26ItAkVv6odC17sfvmhTjZKD7UD6xSE9xLMPwBbYaToy4ZqYKt67cdpns08sUTPUHS8SbGeIUXm1QMG/dZWjyAFZ+sqqojZXm67BXVtIFvCEkE6kjUYvlVZYCBD4xMS0PCqgFc9JhiXBcjP01xn6uNQow6iK+3UKcqSDmeg37dFTpwYFgCPXxUGp2Zn2ALVFnr50ZPCBrNDD0aGv04QoJKIkk3FSD66NPGT3k2ZQrPtNgNSThGzx4a09S/7It2wEtAaGPXiVOEpdjaq4K78H1wwnZwzFes43AYCF2t6HOep6QGkRvkjae7bgkD+cf5oD1JHZEL4kJM0yrilkjHwIQphOZk8Eq0pJPRp4+21jZ5LEbc/PQSW0nEBYSh8u1PlZUV3KA7W1vu9QIN6MGhVYi1Uk9K8GvQh0J0YGX0RQ+WwO+BIjsp9KeKap7hVcJIsRK/pOMTb2SajStnn9cgCug6iA9iACrSBn3PiiAzWZh13MbpTwofADHGJJkCwzdphBEHRPkbfKgKeHOhy/yUEcY0BzQV32xFYE654SCgM0+hx3mpQEiDxEENN1KD6ZihsMx1vgg1wEBKRfyF9OqZNt/VbJ18PWHjUporrJstsTiZRpNQzmWVFPVXmChfM8FmjnWEyc6syG+NX+kvrNj7MCLm9gQFdHpstCVBo6N6Z/pUQbS7ol2l51VfMqNLLSeGOxIGb/W6FpbDJ4tvjZKEUHKILyjPk0kf60BJ7lQs44CQmWBpnXCVRgSaGsMy6K4o2RC9BObtTtJKzNgkgKHmZl2OpddWV9zMGWFHQdjF6vCAV5kHfCR+ijkwdkOBG8Vg5bm4uMeDLi7EetADVpW16tViidy4tNcVrFp9oXax4moSiO8VcpLEVFGM6JKhiDDO2m1ccakQxkh3naXQb9+EN9T2cGe099W2G5OjwS49YxJnsp8+DnPT0zD+MIy/i+UPuBSRElcDfHxI5ky37jHWs5LAxt2wbceTON5Uk0KxHWBFKGocVr5To+G7m0tzrb59GJmtQWQ6o8dAcsiCxbQE3xIkK8xxFnSMUeNMfpoehlFhzBVPG/XATa0xYwaob1N3JakQKmOyUoeHMwDfMsIljOAhYTE39vjnKGwcdchx8EYAYwipMSH4BB4DWFWZmywMhTyOUmu0IK72PBiQQkERXFsGDUBERRMjpQPOr1uDIFEjCg2H0oH9InLAVJXntNP0NoTsm2PxAFuUFYTtE81dNsOSaZ7KEJKnRPSX/QF4EupN60OR7RwOACjV20sUiqKpiU2Go4orDeW4EFb0wNPC5s6FPuZcKPBZVAP7xsbPxAQkTnte3ZtSkSUkz0yt7uB14gBQTEZzspMRfDfXoJUYcoPoQ6n1/CKN4pdvQhw2TUqkMGxGOEGbjKJ8NTtIXzcfZwXdYy0NRwyjOa3jTV+sLsraSABJkJYfRnpuwI0rjxwapEGAU4EVX0DYEWvpZOX16fJgEFB3mB+jeWTEPHOqpAR5EP4f+vqb2qTyeBx4qscK1G0UA1hguDBw9r42VOfmwaDXEok6nJCymVBEgy/KHUCCszL0+HBB1HOfwhPzlBCBce//KfZSp84oUkG4KW+7TfABUXpBgWwP46O2PSjG9mm6SQknlgGMZ9SMUT8qYbhLkSXXmfIO59tIYckBMX0lXxVGPyHrS2k/Zqc2kJOaVarhEHCQVHqTBxpIAhERQzCa2bghWK8z0PVqs/tbR+E1o0Efx4XNgNHALUgp73p7t5LPu0rD6M3KIuoExO/T+dulLArc+W5OxTpHo9mG++jgOcsoDtp/Uf25yC6dh+0N3kQ+g/qXh2CdPOiQ/jj96b6sJlxr0NhUT0UXMg56rFdTOg2FintPqsweMjgq/eFl6yZvwxOjiqCg6dFeyIeQGErmwvtPcnPNPSqezShN3xeVqkIDkoMKKOpJbB0zEnd0nuWtajoQmWS3ICxW39IAaTYFVoNUnbZoIYBDri0OTfczdbo0YvhIiMHbafpkcbyUoSjB1ERLoFz+RJamOs7Hz5ggf1JoR8B/rcmQ4hRHMRWe4fSQFtWJxnRUkMYgal8uROMSF9TbrwymMLFvtS3f7A3PuKqlFY41NwlWlEYRxUaYfdymltF+2CcXN20udRuTKxUllDHZNmKZtxSEH1IWQ9Qsm4xRDZFTkUDAemOaDaLeDYjwgMQaOMaM9xSDMbRix3am9dKBZHd5IPVL5R3u4XDY4qWa1BBulfpNTmoMVf+3OgkugRPkh09oHYOM63f3ij9gTYoQSqiYunaRYKSs7t3y9d68AQAgJJyzWHSb9ke9eMVNDA2hszsV6YkA1i2ZVxVy2EWLiz4ZFp1sMw6iNNOWzE6Y5jDYad2qeBoH5k9vxDlR82v2qheHctLO+XP9NAufwtY86zzmFhA2xvF7EzYyxAZsw7BC9zWZo4AX2QqRFxRciZsE5PhD2vdlqRYwwtBxiudFWYVSvPELxolFNK90SWYON5nRPZcEb6Fg0xlekeTZp69x+9cauxUDy9b4KCXGzhbHOFrZ2lTdS1mv2udG93wBVrFBvyQXI4MZhX/e0OC+EQUNF/Ft8c88ypxdI8tcC64MGAVqLuTbXzd34zjbrbvK0rItdURAXCg9VvQ8xCG+lfjJcyfgKrwudMHNd3tM2kgmYOhDQDM/YhCRN406UQ0lbAPorPLg6yjQM1Bnl2KLmgkyWh5DY0NEmoxCEzmCV5Ti09QV7lMYXcTWRudrG7ZYfKlAXsfK8PgjXgqfScAKz7NfUX7PIPDeFb/JCPJHF6xUWVk1QwofeoYfx3haKWBLDRp+W30TIiPVXaPJqsYQZxtDcbl2d0cm6fGcDz3pf9KWownRjxyUSXI2oJUn6I7FQ5orY5kJ+lzzaoIIBy0qZvnJ/vBLm4IO0m3+MTtwXnBKaf188mdrL6bNkNr6fI5WaTA7XzJ+krr/enWuWzjv28InZiWF/6GY7rxTL/LsBZe7WDwjEwWt26qhCHwDiWepQQQLoQoIEjsroM9ltEYnYX2GV3VTMdsm34VyRTtb8QWLCVZ04BIuRRuZz36iHN5jAY6mLcV8AqF2oLI1i/svg9PfMp7Wa9szmsNJ2DagygbaRhMNcQ4prySz5WxxwygtEzOdnPw6A8O40hc8dgbvWNQoBcFsZHf+SHMBexQ4KFJrEXmEm06kUfZNinGf0CMvmqXXVZgKd6UN2IBVLZF4Ja+aAoifnAGHifEAMpl4fc82PVFVY/5NDaB/kmoebA0aW0EnwcsWutahbpB0imRdkl2mHpiK4qGAqI/GrEqnGDK9Pg6C+gnekk0k1Nk6j/pfjQ3bzomrbWCFcEe/6ayLzrJgHEaenq55NGU/C/I7W3LKhkmrSTqUU6OPPWpGUb5ka5U/ARo5CuEKjjLPgCfiKm5D5DYFzbML0L6zcbsnuX25BDO+NK+eTc1c6LsTfIF8LsqO0SduZukYPJLz2dA28lRAcq/guhgYwf5b1GNEnWsIcrGvDWxFVIALXJsYMuYmDz2kpdXn5gXOws14eUj1K9s8pCtxm/g6BCWjWLoOIouo28ziZaCNi8OkyS/HMFt9pDTfxaPqTlZ1y+RDiW2T73ZzD01FaIOD5AhvxUKrqYkcb5IhkGiZBlhMODChJCRLGfR0Q1SWEaG4kkd74GxAadPIhEdMbRO0MIQafdH7FWtTwk0AicxaRDvwA+SMWtfYneQMy5HTmdKxXgN5K769y1ZaQSNwLQvATrFIAo2FDBxeIb86AzUBtV22IsUuV1cIFwXL081lB4CMCWfVHW/fjoB+vgmiIWyCLkRTLGrdFkNA/w08HvW39LOqfEK77ooD2IpJVBxbo098fJbojrhcIg2zhEle0W9DeHBNZnBFPQlP/DpowQboQTxPm0j4hShzKJpnqxHT3rZVVmmGGYjX5SANz5JzBAzAdTNS8ZTtc7y83figGVC40mNI+sbqWEtKHmvXkpiWFRxQBQl2kJVEO5gOdpfZPHJC92vY/uQ1OIvmsm38lLpREu6CGQaAKhQYfpjgYx0yaZfhHvWKR6kS3BIq960Jp5EgUSgg1e8FZWIBzLQS2sHW4HPA2uEg4CDAqJtuGc5p24ym2PdwGd02LR4gm2dFF7V3eRUjPnulUri1DWjbbMWTa0saeJ/EG0vO3rsNwuNJryX99K3IGHSwc8+CpZIsD6WCFfEHfTcc59SUKOtQfaOI2IZEgHcBTpKKkU983G4ZGlHmtHyeh5C79Drn0REhBzsDZ1WNqIxAQzG8oYrzgb4fS3k2m6CY/OwiiT8jA+YyJIBpJia7LU3jCMyJrydash5/C2M3Kzg3p9i+ZBhdIMu2F2dTWw+luhuG/P1HNQ8J7aM2cseD3V5xyBZoJ0tIV2RW0ZUNTi1v7O2VJpFANFS5kIPFYm1ODFUKXr9iu5h+/gheZgVDJP1EAQAaYfkco5LYayDPjTVaiQU4qKhP6wHkLZ8ZRF16osZ10Lo1MKWKio1khwwCgNDrRkAoXENqwb+qCBfg2t4vJPhsy88UUx42A+bN3hMP4WY6LwqnfgTpjvcWR+pDH4kq2EfjPJyK1btjLffhgrUfUmxp3tMBSfezAbLADPHLY8NGUxojJim1OZqk8fdqnSsKY4E620XZajwvEpm7Sg53wBt7z7YhzVbpW4ksqDJp0xzLD16x5tL7hp2rdFS9RWJIhF1nbUZnDoNJvV7cGrfN3bYkzhAHSZW12UQCk0Tw3X0T2A+fvdpt1S9/NrmbqmvHQT6DNTYw+fh3aO4bJy30Jo0njNZbD/km2zNbyeu44Yv3O1wCWtSRHfpoWpKzT/ec8kJI8CIJML4DiCLAN+uVjTQrJHmsQYq6y24o6jt/owhHPZzGNI9zEcMOe36eNmrp1S88IrkbaaiYItX/2JJD34dAS7OGSYuYlM5xg88nxPumD5TMKYKwKE7JI3J9Bp7ghdhaHzEpmIPeYamGWQqvERaZkt2z7ygV5/Pm2mP0QjZxivgxOjmwo2VqDLzDrh4oIzECxaJQiu+0eTXiC348xc9LuZDOGRS5GUo7lYgXVx57hcrWBY/Ib8c81OALPn4wvDrnyFxXWdva/dBmRIAUEx8VheInR2KGMcGpIe/EhM5IYSxfy7YNB1sOZ3dH4vNq2mhX57zEtZ8SDT5XDO7PuWIYtUGDJsR6At578SmZnGuxGqMg01KMYNiKSLf5stTU2824eAWVHStN54gsHyTUREdqvqje0V1QENGe1QtMBqyo6HKGoGtTk5pYRUe2YzlmSo1kvWkRb7egf4Hq5JBm59Oy+CrU/7rgrtAdmINDDAxB05tnDtDrmjpny7dLpT0LAacwslpSYPP6Kp5PkspRxsTjMCfNeKCjPhDvj7d0Sgqy7TBgSqsixHF33UwqE+dk1fuKpwdw3nj+47Nn2nu0YBTTKhQNDSF+6mRI6USWxPysZXQdcl83HVXvioejBK2vvtYgMhlG0kO24BOOkPMmSX8r4APSgYFT01Yly/iI5SVHtxiy7FWgxy9+fP6qvMsANyVTH/YfHfR/saA3QoxnT79/KkF1TirNYG8KB8e/MnXRGE2Ra0TNFFXp+7Dy+7kd2RY7qvwhZWBVw2MnhFLxez03gQ/E9KnTtgJAyBvj0ZEJQpnoge/9Ve9lMIWazUVRQBXDCU7+AN0ZJu7XY/cSz3Y5dxeO60rU0fmZ+mZJKzK4KLOp97vEm3s8Zv/SKem0oOMz/s04mZM4jpnTVbkRdJIxvDB8fgS3wh6hwB3E88L4lsL46+Wkmyxqcgt3cgRqUGrS/5ot6Ag4cGRh5JhdNvqZg8dc8nqC+4VsBLONxJYwHL33rcEp2wjJXS34mL9ZJLE6zWY8ypXZ7XAQnBMeT3ysTf0ZYfE8YEDqqj+mvTnakAL+CXhJnACYoLvZNHZwIftaZOi16rbxNxY6kDITv5PX4lVvm6EG/Lmj92LEgQsyfICKinfdsL3eRAsfM6JP0TCDel3foy8hYiLPsbaUxM9fPQhShItGYAQE41kea+/U3Pjt/Ix2RIGOunZQ2Bt0FBPA1nvZNfiqnqUMlGtG5Lj/MKdHd+2q6OVtxBsm5lGHoqDbhblmay+vzn/AE0O9XX2QzePYnYxB09zxzMmT697c3Bq1bFlzA3WsRN280tDbGxgE1E22AlKvoKoXvwoXPD+G4Vg+002G9w64NhCtk87tcl2U3yyrw6NSIwl+lDihT7/988fH3z16/od9SS1arqKBDk1M07N/eff18mes4lt7XsteyAQ30gzfBpQNutIq3ikpY7Pl3RUo5kKurQbrzcemrSlZJLwX1vFSnMEZNkw8W3DL9SSp7glWhmwI+gmCQnblCvJbm2Y0W7pJSxoaIxqwXycWuyjT3GLPS+M71tS0QtKKnauI6wiFuKXSDRiwb3AfRv7rK1GUA1C736N2slOXTvzdGzJTH2552Y84wnJipiuyjF/561JK8/GbqvLF4POy8ofCT1Z8ImR+ptOUdrqdfhE8YybeEa0eFrGzhJt7++PAjacFmIzbZKs5IjJIc4t2e5xF+8kYhf4Gjl8t+6sziangwA37quuEJxkZJt4WjrLT6CnUq/OwrpRU5APcHeSb28RGOisepc29g8XjlwItwuhqMzw90Ydey4iSbKqYKoc+KqoQqirIuGBnMka6P+OmblNq1hCzoxKJDWugmG+Ol0uEZnC4QtzlpQL1JAvOD7MNgJ5wOGBR2+lnwqIRtRS3zmcRm6+q8JiLZB8hQjFKC0+MuXReuuGT4kb+zebcLwVlvAM+URseKh9iU4scnFuxQhHWxDT1YeGcE3Sv6+GYvy8xgCdXby820prpuc1no+IyvRE8Ad8srJCtuYtn9h5l7zbPVXI5uwdP5o4AW/uJueiYpXwUEMXQriJDRva2feSxsnFUvymmoogw1sWFHPv1hMF7XBFvlq/lXaj/H1FpoJ5AGr1jc9Pznrd73ZNmKZPOJ1MTDmjPuqht/w0WiYC660U4/N4A0T3ZDt4Lym/3fxE8sC8pDNZUGRKGPKmRn9avMI02UI3yBspfGJaEBoJMQfYuRiZgLV68s0N+SmLf2Ro6CgS7O0powelmAEgnC2Ucm77wPjj1vVtdnZ10WzsqfPqoZQw6M8jdKUgMJJVF9N5T/fbbpMwtjWhgCP1Kk+JRWI8tRh94DiUnLQ02el0LUWM805Mms2CDXmjsRhAD9GKs/1Q9x4cAYQfrRczGYJzYQJCX5hQadR/cUNaYwR/0Q8rCIsFxILfyjlNTlqWXTXOFKBzL6gIk8/BDBv4m0RQIlS0lozaqKvJCUNR3waLX6+6e9j1L69jQIESE13Y+FAj9aop139qMS5bzJuoMWXM6/4lmMqbZCSUx+w0T6CywABBMqCz6/R9DVrDoHw6HuvKiTmsUmqIQ8BKm9g2nKsyMW8FfHR8LjkkDL/69UftX9L5sRGOopT5J5m9I60Jc+96839hP9ezcGp5B0t9tBlmYhraApo2gDYhN9PcI3ZCfho0BYH7tFO7h5Y/P9g88woNMUswEnYJJaAc+cMQ3jf6G+A5i6xx2nPK3GiUlfXd+U7pDbPNsIuFtz3Ue86ldVkweJK2rwuzZYbIV3QlnAkY13DJJIMgkmhZl9V6LId9D68sTscVt+KMblNpjFG82d3mL3viUM5jcDQ+d9/vtFhwE1OJoSr453qHdGjybJwALwtt8WLoujvtDyTcX9+bTI3dZcTJ6OM29SrGpWirnsaVaMhFwz1BM7Ebd+A3aqVXFG15pXdn9ZLxwRKGKpul4sHorcJA7SPFgeKC0Il8bQ6Kl6SxvdkIPDp6WvJui+WGf7YrIlhQd5s9xZPaiWSTtio0eLeRamBqvW9sn7ewTPHA61EO+3U4pAR7N3wzGEFFPaNQT+RYNXKnpQxO7fyM/sQah6uy+QixqW67XcxIpeoQYM4Qgw2KkWj0s+PLTluage81V1sSQggI+QFT77ZPP10VKRhbHcw4s7XDDnPT5aRn5o+PvoislFCGl+Hx7U60I+tjVT+O9fqR1PGYZSUgOTFUB7xCmSnfuof5TekvMdaUkOMCf2vGi/nv7Q7/eWwXOzqIXLdMCaLt/Pf3q8yc7L9YWsZrFkVCSumywwePiD0E62drLdFalL95WGQvEl3GSGXc46GbQi5QqvgE2Oae10FyUnIxlvPTiRy36tKxBn6JqTO5FDt4TCiI3OtuzHk8ukTqJhpre+boHGMAZRQjrh0NyPXBcXEhT1iU4VrWbn7LHdEZkdvHRwyK8OKfRMIaBuyYmdGYTS/iM+wKFKf8TfZhcQy3xLLRzDNmw/PEb739VJUuAtjktBvwBJi0JSEMfqCC9Ab3VqY4SRKD4YZ3S6F8lr4PEqLjdoZvoeXuoT1cZaSQnBUXIVkoQ/euB1OzusE/xxurk7m6SJdpmXLCm+j2JhePeCxcNOx3HnrCpdxUDrTfFVPYf1AFEl6SiwAlIdPPYuYjWiluSjOih7fEPwKdr07PTjM4hvW1x0eSFbC+dqG2cvkO9vhahAjtFIpDHO5ztByw6xHnKlBOlb6CtngXED/6ZjTXI7Sdmnu4WnzLYm1mqO4V0sUB2LRkUwUh08EQPTJ74ge6RJB+ksZxV20Iq5BtvE7gt8T8i1o3bMG1nvHkAoRYfWIDjbt7peKm5/oQCCv594qK0WtIBfFekIqQTlZzptHSBsT6otVOjZo42Fx0F7Mj3FRS9aZPq3+NbzRHD8P2T4GlL6/CBR2ZHzZtNHxFUaBqS21yJrKsz2RHTJDOvVpqxBV9WxMWubFCJ8cgZhyatG9WBI0xqQZwaRTftst0mk0MKiFGJaXv866b4w3XJL5fmBD7T0H+sw1g61YJcnlqagXvjKtweql7nLoJaWKj4Fe8djXi3gJBpoX3PsDiOEYL4nngRvSTTJEUXmHGsG0dL1/NW0eQ1boTcQhFCim5GxMyxZjOkNxlmzp53PHoiNhC0NWbXoTq3WZA/Wn2Cqk7payffPcbGm8n2pE14cT4SntQnKmC1jmpm9qAghbtQjaGyGRoIkc5qUc03RAGL6AumnFRRcUCkBn0vXPVyOQEA2Jixti4xrk3AwEp06iW07Ox9d899QuZbXn7CkcTtDQLzTt/KT3St5FpQc9+89cxVspe54nkM+PzI2elYN/o0L+FPdgJ1f+BuZ79pr9MH1Otn7p+E0S6l9RNfRsDIZ5/Mnpjyd7WYbXrJsY307Ty8Kej4geBbnk98dm2RhoT62RlU6+bCUKRMLxODI6qWqyrePbNobKhigsa00tjd3GK5g+SaTbrAm2ra1WPlbGCJVRbT8To99x4tLt8tGIbdyUuCeqC4FCC7nMDdJge6fAaNnCyCxfryfjCvOymCBWsiBRoYE9IozslKajhReB9Hvdzhy9vEM091i2E0ECkDGR6pxc7tYuBzpi0u1/5+Z1Ps9C1a328GnAZ2UTMBINqhMjsr7nQm8nF0TRAXsPT4mATSFGPapEeydEXqRVPUYoQUrqs2YbeK20bjTVjLTWgSDSVk3i5Ip5OISx4EIEodZMCQmigz8SXMVaXm1ag5FanQneBa725cWMTe66eji6AN8IQT3v4kZy5DOlk3RD5ZPcAZT6hSJNSxStgg4oNtzGKzFr2T+HWXtLGjVzB2Rj4q13aWr5/btHscAQqsMgWQH+0CGpkGiF0LPLJWwGslTo2j9eonNALO+ymsF64BGetVSuQHz5TbxmxWgTS4LMGn5jWgSWesWoVCxqsDlUenJUh2O2fdDqCTcwMDo2SAw+RsVuiKxQ+StmutdrJlwo/58j+W95IwLVyhfyW/z2INWFYdI5tk+mGSlh+63bG3gDfGv8Aav9ygDGlm2dTIA8jtjEradO7jok7ncLFz5A2NXSOTYuKmbnM+EvYOwCFsBF0YZEw9ttfoc9x0NejrUcUlW+NuH0twySLWjzbkswXDvzsjUluLngc4zEmQeTW2yoJays9Zf+vpzZ3TSJhSG9HUDHEPuOiqaKK2aQYcSOqDEfTSTw5zvCA63PJuS7Icz2gQ8O2oEGv3l+t6BhHbRf7IKSrZgYFd8lsQ9ie6C0F30jgHHmKvW9kFcrJasos0tdTvtANuR4ycii9ucnevdgIFGH73QO7P25y5bDaG/g5411ravB0igobyOw20Y0juomlFSzQKrHr5uSSPlpjskzSlapo1UDMllmAoOIqIuUNn3l1f+wkrjnnIYDH3Qzc5b930IZq7nqrodMYGxS6sc5avaNbbEhBo1NjljMEK3nxY1X7AUp8JvP5GUZziviWW3YrlX7dsnrpDNxOJXRa+IT3AubzOTS45BAZFzZiXKZkGZ8ftDODDSsdSHmMxoOqbFUJz5CcM33CJhZkDAoIvUdxh+fzjTHAjHTgOTjysInYgtIqec0jwGph0uTGFJ0UI4jv16TdpDQfN5XYu7JuTs9bSJxe3208luSnk6nTslGOwASj5aguAWHlyS5afxmYhhM7wwI5bvMY8NQ+n42GGTCKyLLTtVZP2N6urNQy9yJbZWRSJTl8kmSxduq9Dw8lUrImqspgzPMD1xwTemEHotN0LZXKoXxPxXogY6Zbk9CbyNtVaZ7WHCh0QBpv2Wi7zR/dFccz6NqvCftQuT+K3jDZqP1ujjbaGGMXA4vKcofhvF3O06gw6StlgxDpbI5EC4eUad3JSDXHfi+a8qc05Q3ncn1gQ+WZZrHEjLspn0WQ1tbE5lDQPULRaI5zCLPUyFECEB97zRHFPwVnSSNuSAv7DkKr4rjC4epKiXbCqcXZdXppBlzJvpdAUZXTI6qVImfaliqu4TmbgSQg8ATCp2kbq8UkONUUeym9gG3NFLKOMOcaLBCBiFDz0NrIQMrqLd2XvZUN+1tXNX7PQZLOTR6E7VrxpA2qnbH4b10fAg854GVlAjOhC7O8UG2PssTE+MR7GtoAYPAkQHp/nT4M1kBhyByosC6SA/TpPJueBB1LGhRG82JjImK3Ol8elRpw2reFKrpA3lwOepujLi17RVNhpiE8w/4liANua7E2s3H4S1ajn8RgrpYkUTBSoGZZfa0eSECFemOutH3fTfmJOomS6fadQpG2v4WsY81NWPuiwvXcRZdBsnBAZFLj2uGvWfnq8nIcWFCeOX4RQDIyR87DIw+DgKw4ChYDvbJ2zKjx7bNsUIn6h7SqPTILq6Q0yJFtNNhpEMvg/ngoexekfTgn23od/q2OZ9tR7UOpHsx8Xr6NnzvvH9bvjetJfHl0Jjeb69vh8qAnCmuEdoC3jAwGjkCcq2v5YPv9cIhfSNaOHhWaRrD7vUmzvdA81kXYqrAfp0nC5N98b9PfWe5XnW6vCO0VpC6eJ8s6m8qYpnd7ZoCWlFOi0e4ylSTpQ1P2HEHHjhz4J86mWh6djpVsHqGPFKCqddljludPAdmPliZ9ltO9ux+Mn79wwJ7X0Ykk7v9dG7r+G81Q4MmnHaftD8ROtiCaAe0gcgS4ywBlYELxmFMkYh6iqymBb+pAZIXHfZNmE+cLZgnuW9twegHO+7KoMydnFNq6p5NAmCItiOYTrFkkbHBo5bq3FtFh41gIMi5CNXB4jwbAAABBR65NCSKyVNpOECDeaPYeKtVZBKneflzMdxLRiuxotMz5/I9msZbWXlNpH/RwzN6xKTVNZ2waE/cZxGISTQwuDauAeOw60H+ntc7eP/HSdDHpaH602X2N06C1vMu4UzdwdweiE0OUKBsVqu6WIexSw0NY4LDcAq1unutcQQJ/bIhulwFmOULJnxQkLz2XL1IHVbG7m4iC7nqnvru/CpY6hU8UGOrVB9Hw3NUpSYaRzMz1bMMgjoGWmTYSPCz0eQFKwVR1Vgf4wYCuMDpNYx1kAk8jKZ/Nejb1P5FTGKKChhIYNLf64//Lg6Yvn4an4he43kXBLULgH+mrMEvb6S/KEhRvFX8p5sEwdQtzkmSHVXSMCcdgFaFeFuDNC5IVJ9Q/1ITTaF3BZJB2QJY6iU5izvh67mcuIa9Vk9MUDFZqdibtqpTCCQ80Q61fQFcWfvSNm3C9RPNa6cBtwfYsnuc6kQDXukfx2VQk/U9WIa0FcCWI7TBcRUTZSgGAJILHhD+Ehc/x5Wxr1JAaZ82Od2qoDe7eWs51rMYTta0APiDo+C6I30RIlPEtrdQIMN7h2dsegJOoJ0nJqIjEhpCd+4EK9PAtIPIXV2fJYBeGGK4fMvfnpArYbMkvV9b3o+RMkNm8HYQoOfLynPTPCWq2xP46D+I5FMOqH9431N5qpcZLBCNCHuNZHiVi7XUnPPGTIhADSDTgPlAQ6DeqpNojmjMdR4geHvJr6krUxsT5p0/ZADExQrJTbYqCcPVi5mcwv66d98T2ShKkvf0DL29PqTQK06k9b6NgIT4Xh1WUafmByYzSlrCUCNBIDZAwRUKxQnhNIVhMt9kcqkE+5JNe6YN/Of9EAGLrCSIH7EN0DAE42BYB1ES0nyPLLcKLb6FA0Y4a6R5uVmJh0iK7OzyIX2vRFXRfTcSvJ3ReVZzJX3SyImiVAi2z1ac9PDOKMWK7fHh5eiQpQVNmnL9oiGFXDNh9tJVdkWgxw5C9yEYEC730rAnESoFrnET0+9QoAxPioIc3rD+VNccGBIhXW//w8+OmivAs76B3J2gkB+GAX9RFEw+wnayhZ0l4HVbPd3kXBlkCrU43nVaV1HDNtTxBvbzAA9iYBT0JuyO8G7RVkYhIKDDKm483UhXGAi21o3Y7L5XhnGw7BPOJGnH6ZGZfPRvsdWXPJtM5q+IzPK3QZf6EwB6/TqtYetm28c0xDrc+bhlrRC9SN1+X8kpBqcV6J/j0fndvpyqp5R+Qjy7Ps9O//Gt3/wMUQqY30TP75n3sA7+o8WmuIo+WT5a77ilWdznINw0SHpoyz+6F9xMdSskUcChSd1suxR4uVbSzAK6I8uIBeoaNHsclJvCjxzYv+mAb3GkQgJBABteIVV0PoeE4TdbEvAzPKiVuIYqd6tB9zcm05a4ilboaLsUCsnEkoNO2SciKL4okrM7h4iyHPMfHbsQyqx1kZCt5Fmr0ARSaEGGe1CqzmtKDTrtz2k9it7MZ8saVzoKSijhKYr/uJ+/yCSsb2qYguYS74Lt9w/kP+55JfQEYkKsaiscX6RLuJs8eGHKtTHWU1KjyV/Mp62CH85zLtr320Kw5DzW9aGL+PK6N1z9drSL2469QtnrblaTUtTHFIMbQIggoH7zvgdd3u+dQxnfyJGRktGziQ1uTvArQoRqAJpWYdAEVAUvXPdS8W17dvPYXzBwXsXwRvheQOtBhx6TpDAZ7klVVcob34P8fFUa5NY+lrqVNf6V0xANNYbXnd+5X6V+pm0xpsbLXhLyGV/dq8uRKDgyjk2E5hxrCg3yBAPqNrhIhinxDgS/G7XL5+I3eUQQQpUw+YQd+nZxzCiwosHr2yKF16HbSey2LkyQ2n19NTVmMggdO4mgEC69Si4LANYKG3BszL1nrWH2QAoGa9Uc/6Rm7CEVLr6EqWCYNrMbFd36qZ/EmK8yvUc60r9DSaVPE3mrAPlPYYRnwZX5XcqvWsRAgLcgVYYfNQ7Zjw1Amj8jjMWaqyW/roBD4jEVmv5rBu0SIFlW8WOY0+lSU6Etmjy2veaMLCDX8oBFWG3o1V34Vibul0+Ja6xUghXLcpEBXDA1lKLO+aR/TLVQAcVcOMQ6X41LNQC2SYm1XyMplvbUBVlQlE+mNi1Aqsd2M4F2ikvTd1Me8SmrdCbwT/2M/xA0bFHzlSePGiYDaeJ4LxGsEseKLGipUAnpWHW4qLCOJSL/Ee6h7vnmFpcXIWm+QpEWZeBBK6IthdDVyuhzTkUnwyEQhHa19IJgdD4JElCUinwa9jxsCazrpwb5j3G4Xzt/ENfvd8AJGdqEo/gpWesC0t4zcOXcSJ9aPdneYMYrlO+qH3OU1SDSk4gNZTDHu7jDf5Jyf/lmuqbIHZzajqsJx1GlO0fKsWx8eKQVk5hMK1ylkoO+RaUVdUz7YpqVmB9v0fMEtdA40vVz/Hk5R4kLi4Imid4TgxqSDkfJo6kyw6oJb6NzUnWx6LyPJmdeJHlPTW8ZOvHQHPZlg8ehFUnMrQF/3b3WPN3aLJ1V5jYsZUtWNTiWfeKFEUg/DsIo11rd6W4SCkZMylqp2DgIVHWpEcHWbIM92dBLCOnnYNL/vYLf5Hx8KoR92HQ3TCbdqAUzxsxFCN7Ur2STH0GcYtvMpHtUMhv4U7S5XbjIXiFA2EgInsWRA7UXrl7gmQfrCDiRErNjq7y0VZv7Zt7jscYiMRBxw5RL3tGoK1tnd76s9+so6iwp2WsvZQ+DknmbOwKh8NbAdeG/9aqK7aGitsDGhUCyT2iZrAvA5GTxpxEyMkZzLu/sRPtUALjjNcJKiRxKuivG/FALO5cRmlJTUjEqfu6kwCXLEKaGN13DfgbWSOu5UGnEKYKpxjaIPDYGAw3UJn+2P+QGhQfwgtFum9dXt5hym8k0nuJKnUnFKuYitUxflqcOKjI3ECTcRZNfPYywQ9jrNzf722wBhscHTB8z2FCYKOqatApzFeLgeZF5OeaBfxIPgQNAaAsxvCqlpo1HUyx8PMmrMdrxgn6neFGchqtUK+aGsT8aCD5PA7+vkUoHIDqqbtl8ypT0kesTrpYyEXR1CuUi2gTqV9PPgkD6epnWgphpSPXzz/9tnTx6/02YH+U3ly47Vy/H2YJ+CptNO0TZde4+FROs9er1Y+QBki0KlrP5tYnawWgWYbQW+zkiKC2wDQl/bwgb5kYC91rzO0xmM/5cceLuQMJ7Oj9wjts8uSuZmCZwt5YxDjfLlCR1TJuHyNK2bBGm816BRgw8S0zYDd6ehCQKfXNAPCmzrELFR8An+qyJDt8fTyUSJu2X/axKd0gvxtglJqi4NKfpEyraxEHtgEZdulNGxJPlOETPkkYQXOEKLr06PqZS379Pe2p6njfL70feyayz4P6YLmfCAZX2X7ZPakhHREzdHOkfOL+WYrjnZuE4MibWtKx9dU9R6v3E5gqfsvfXlNc58uF18qzY0ewOJFhV5g7+Exwq6zXaobRER1aapr98hC8ORCH2Ck4p5OspuEsVzO2kSn636mymNX4o6RRJGg5mTCAa3TPhu7cby9xeamBawHC65PLcpdFyA5J1PEbURTJip8UYZyJdvPT1rPERUuqvzypm1KDGWupHnFQDjuXFq8mOu1ve+9ymOBkdyHtHLahpjotNnGJ9EJt0Tcdsa6/RkE1IxrtbiLA7ZjkXKC2L17C99CZzr3tWPdZYFiaB0OC9iJabJRbXTHg9gjaeiVpqHxWvPbSv7G9PAzffqMPS48kNU0sa94G1IvGXQFl3yMtuMEyd+3Z3t5Rr3g4QQLUPhh6kAbMFzIyYyYAlv9FYtem1r2wq+5zoZEFQPAAUAWxqMjCoexnrYtI1Pmou8tAbozhe64XepGn3cSx50fZXpgQ3H3/uVxBmM+S2PDMrMidFsKvxKItVexpUwbFQYMLZc4wuZPmPHTil37qWs3XVb6xlg+RvQQcgxRlFMSue2HIaLlKsehtBM9WBbgxJghIWDV2FDox6G6PXL6UevEueao4Qycz8jMPmgHscQDCrgMcPs4MrpzNkIDxFnel0ahKp/Z3SK/H0+kG2p2ulSCjvp++b/90EbkGwXbIlYBkUwncKYumNzVyedy12ZSqXneb5Cx8+yfHv4btWJFQKYJ2E44WZN6ouPuAUW/+yfqI2Ur2eLntW+GvWiv1G05AFNyCQdqQax7nFuGwqPQNNcBNgYuBA7Yzt7dnIl5nCIMQRbV6Ndjpgm1mHbjDFSjEyeg/KIkJYf4OQoCLZ2LgSh0efEnKfIdMouV3w/DJZiHXRd+EayPXrg9BxJja1vqRIBUEUESRKNnDO1MD0SjKN+iJ0YNbQ8JBEepUep5DRSs4juGmDAp3eg1x+pa0SbNwARyiRsQ+xLZWcNFen9pSL8ydW2Tt6d7r5bIeU36mkfMAcOzPdqQHw/S+3tDkNd0QC6/DcwMAWBcVKWgstDsKESIqVYBh6bG1tHoZbDNVC+qceOKHelaEBmoEtI86Nl40vXydB40DUC8amhXJ0TnmGhePizJkEgRsyfI1QEJK8xe8teexg/Xbbreag6RF7RyHKPhdoEZbhdxYWsYB0ZYAejuwAxYs8jSIHorgqcwSBpBLkIPho8fHTx+9GR/0Of3Dy9fvBLv7vr75f7Bq5dPo4SD/Vcz3QiShCf73z768dmrRJ7McRiuzjlaShDi0kslTgyrX4lj+Lpf/bXR0iHRK1npu45Z/hbS/ExjjhTJfSff/bjPijKXYHmrZ1yhoi5awfKwCK2JuVWfFQ6LAk3EjZYV2jGYRbhMiZCGqBBvGHxJtb8S7idLXPipprJ+n3BDQ+qLJzGwJdCIaC4F1mxx/vNSnENAAZljnn8uQdvlHB639cP7yzcQtHQjV5VCvYP/8OdX3714/sOjV98pEEul6lfVtApKMDDTqNjxaVJYajEFjvYZyED5KKG3lZjUuXxUHA+Bzt/qnEihAOFN/ELO5ni91Ei2pJNeYLI2RYBQoKHNYOmwAy8vlY/IHsOyvVg84vTLoA90Y7x8M/4CE/Jifim2A7SrG2Ivq9Hoe4fMVEQfedcqcvjXuDql/kY5S1chCqwOOZBdfNYVA5tHogUVh2ijqeNMd1U+KC9sFHCyt+MRJOQXJZ4/GP/bL7/84rdVz9xNXxzgHiFrgP0otf4wjIo2Vh4V/+vXYXjQD5UckF4Ww80bRVzxr6oc4zNResGpS3/oJECK9hxN2Cv2V5en938X5DdsoQUdMFHdQxHo5/BscynDWVYxfsX/ggEvw5MK5whmMeW6ODwqOSk+8u+MXvUfN29W7/wt4+rwqBighSrBEyhEHQMFxKJHHPNgfqE/hgGl4rDYK1pqI0XLWYp5l14rxphwxvIjpzqfm1p1wHL35RFwh+cmt8AnaAc/KzQd+SzXOWBuFXcuw1GWN9/0VxbA81cQ4MwwNTdO1Xn+29/Yl74XnBur/vfZ8miLfSrmiBqVMiaQUOU3/bvyROzn9qfX26g8wmAhYvQmNyZzeMMu9cJssdauHi1fWzo+JAs6irci23kGPjUL9pAMkCNbsyktsLGBK0hG5D+NdAGXFvfHEeKAIFKmrCyoBYY83gz9SsIb082zPn7ljb6W0yfe4ixMK49twkpAglFKrCV+EKgkzftkKB6JNPOtFiwyRPO+A3SETgWs3ckNhVJPRXIs50dASgADFS8J0LLZZt7wvuyQTTC6vq+OdHFv7pV/2H++//LRq/0nHx/9+OrF7Onzxy/3v99//uqjHWQ//vDy6fePXv65/+/7f66Gd/m8m9JIwVXe83oqKdmQOUCL1lGoVBfneITWR4i8iX2D2vcMHEX7lItGmYkfOSVFz3GbNIUsWp7KGrmcq3E5EtGPzn0C7ns4HAU44ZtAGbumjeZJVWcRkzahddB/KIhlE1Oy/TLBJyemvHhH3GMDPvHn66Ol+hh4rdgUmYEQS2vGS4UTIldbw/FKSp0szZV58cuFefJhp4VyHoqwygaYimMdXnQVGPDFdCFF1P0eWsHGRtpCVZEeBFiz+xAQaoZW62e6WIvJs8uV9BkqSAD3jmsLRg7WkW55vvayrMwSFAvOM/0kB53Ij2jrcZ0N9UjnqPDcaNHwosxh6JvgSr8wp80oPcXsTqjrnu+J9DPjlidt4NSfOqevTivMA/mhn8CUgSvtDSQWBZKNqtfODdAIXGx1XPjigs0Vf/ALWLYyP5TBtqSOJJ1sUtr0yaC3y1ITVSdFCEb7EPmtLNmLnnhRgkIFlo4KXnjBbMPJ3/ETuFHd1143W/E4GcuVzGx+4rsRAHZuRZh7T2T7eiVx9sI+5G3N2ZazXflsYcGKjKd7/bXW9wwbV+Q2xrDMH76mrAgOv+0VSoAZwADmPd/emEw/VZ8w6FvW5p2urxN3++1iRUoAZunLv7/AQtAS5kcbHLTiNEJWkPG1Ofg55uvbYlQXNoeMY0nTrhX/JT8yTnntfgJWEQcbtsIwAFcc0xhlV0lRI0fapzVXVvMWnCOqj5daYgak0LYuYd0IMarG6ahy+vvwNY/Ulz9RGqZJNC/tuVKkkwcr+vG1GpvzrVlNeQ110yZDpA6xitC1MOFdCGJsMXHBl7GzJ1iaMdc2WegzCs1pPSwePEvhZg4WQz7yg2SItZBlb4oO+g8qtGZJKyRVlW+9DC7XGls+9fP0SXDdYzIAxH3lnUE58cK8h4vhszu8C0xhT1P5A2hKe1wrvn3hKNWBtW9G3nVZcRhK35ug+AUmeE/meMw+SYTAcbZvsf0KBw9+8fDRBYebXEoZj47H2Nv4BhN/GEmgSBVwRmh7NKzOyK52ywLnMZzVNgWwRI7DUhlAd0YyqImm588laUXfuPC+LXEwC+aAyMO0cbgiXqBdf6XJw+h4K44C0zYVPassQ8jAFn3vzsAW89a3nuK68866r7fW9T0aypC0bv7oVL7jX2xt4oxNcMiZbt5zc42j45OFZzZVAgxPrt5emEs4GMJMr/W579GAaLXejMtioIMyKvx0Rp3C8Oi3v1mcQ2mkCgR1z4FYHzRWzKE6SfjH/66qWsc03xwvl4XL+kRUKwqedmiSHusrhDrN0IDUZhNyU6n6GdyGSi7LRQVKR5FtAvagT/UF+b1VvDpXwflKowBokKXMBpocnrSDx9Km1MYbWrOqaiw+Snb4zXGIfQl43iv/qPdMUANKmASRx/gTvUYQtOxcqZTLQNO9C+lkFOEPq7vwFpKpN1aWVihLnzr68fE2LnxZVDjoYrbGhWroYF9awnEB+y3xLzDJm0Be8KX191E9H3ya7caMOYDkhEkfeJOvuAFuDW8LIpc8wlqTaxBtIX75lxUmtvm2gPFvUiYq9q7gsxnK7e1GLtvH2TDzs60pzq98Dj1i7F+bPP++eM9fTzW+TTq7fEb5LdCv9KIBmsRO9SG1grE2MXeC38iFyTx2fU/VjD0JrHuhN9+PJaTxyz/PDv796Q+zx9/tP/73gyJWL375QP/X64mOd8lZ+4V80p/x1Wr1TIqWvxf8TF2Caf6ASwOdKbEkoIk9XpxphHwTbKNQi04IGRuP56U3BbzzweAp2lUvSp1oCkLUPyw4A2mbHtqyw8nx1VqNA2ci3DH8urCZ5flMI5qXUaY5QoZqdl6cEUsd7bgw4pAv/3tR6rFlzNgqDclRmLj8FYkWpwOliPq4xiKkpik5Ysialr0xL7NejujBKPDaJ11N+kH/4P1Gquz/ogZAHJ2qQVqPne52E7ESTu0qMwIryezZyZz4hMJBT2mr9KxG7jJZ3p0FjObLzcJwRNw1hn3ojzl5h+FPya+Dp3949Ozl9wNA0fJWanG51JbWVvDpq6ff77+cvdx/JFe1nLiqlqvq+aE4lVVMit2APZA6W5CzTsjgetbsybfPuM/GYxgr9PQ7vsDhUhna/tyYRqdX502Vshfoj41HBCylgYXXGHrBiInZXIo2Pt8PkykkwpiIjHHgsmKNd0TU+BE/kOf7g7fHOacZbqyErz8+ejn74cWBUPvFc6V0nSg66j+9ePkkCjHm0iDnpOcIIjV8rlyd2fhevL24fI8KimYddsxsPfxmgtI5SOOBj/GZveSrrSHnOhX2UKhd2EPW7sIeV749qoBzhgLVpxfIpjNt999bQPwVjuJ+vZXdXcX7y6U+RCkssbd7uBRsL6oIg34KGOpt8br4X4ebu7wBJpyRpACbwyP5VU4O392f3q3w86+Hm1H4PfpGE4Z3q3rxxE7r0Q3niKpUD8Vqyqrcetmrjfz5mfzdGc3jdWe4LJG63nwIHUSHibcatVqAsPNDfGNYaB3JEs6bE/WU++MN6KqI4sPXoj+5MMEFS2Ac/iqiSRVrBrkBPMhga+NDeBZHNTpaq5BOyRf7Voj0tZm/1gTUh+WxL0iuyLrBCua7HrJEoiQ/UBm1uwk/3cdDxAHV4l1RxDsCOXvZ4Yz7+WxWSZuzGaDNeEXJuzc21E45Hvo1zWQZzGStan5+Hgw5WqB7enXBsPtaEtaDxV7/Dj7cbuI0qlMsL7E9oE4wD4VV71eQRL8efhXE5q9H/a8Eta+LJjBJ5H181YD6evkzoEraXDgUbYUjOD58LcYibdM6N8lAjptk8AEyLQJWAb0T7nmMcQztR4miwV4DZgjRNkV7DRV4zi/nJlfXIF7pj2zriq/uwPjDhouzEj/X8KyOdy8iadtKuFkfe1OPX3yvt6vT3q/Ezsp5pImdK0lwdrkTTxQFLAKRdhXmmRaF/cZikNwFDOx6pUbF393k4PERKjS9yytUGF3CGh6fiaBTukRVR5XUj9rIRZ9+nAUL1vIuGgoXYrnRfBU77j7b//bV7Pf73z19/iQ+pztzEUoL9D89+vMBFrbW80Ctbt4MfbXipS5alwt/oA9K4+yJLPINArBrHDOkpmHbDPGni6iXwEbre0P4lGQjLiBWHTfL0bryAJJlcZNxpuLTnu+71MDK+tIFwsBtUvwvBLTLzFuoLOUwY1RiDyOgpzezAMWZxE6XEIR0vaWoDR2nIXzl1obs95bxJyT3grjkBvPNAkMYp+h5i235fKQ+M9T0His8YqkP1bh2q+bHxn69pJvxljqJJJrfXbmavwKni2oWUbfu4FkdZZisUgwsgr7AH99pDzhWQzVpsr5LtSsYQsNA2r0+MhwPATRDvq6prPiYvYaAy7pjG68ASY3aiwG3uy5oHUTISBXqxi3HJhKeW6UAG42X7T2VOfsUTmqhGexW49TovtE1h4vX5UrsIg5wEo/hAd01n9Ca59H5yQEq6ViqQAMQs9gYvOBCUApOIbNXg2LqjaoJmVq/LARceRf1awLKG1P9cYrBy6vzg/94Vt6RjSxLlQsqOfQOWueRA472NyeWYtEnFqNCFq+2XW8C0I9dZrfo+SIGM+F6U5+YmdhL//Hpk/0nUpa1W+yx3PorrhLONX5CSzKVwzvAovALfBzhZmGT3swYzD66UT8Sx7Kfoh3D933Y6c7DnURJ4JDz+Dv2xoqNUBgAiKVsaJs2aaQKqSXfcINaD7wbdid6Jm2U1aCL7g27B3r9J825OMNWUIfjxOdJ+l/LBvKlqitAHLYhNVlFL0QdNf7CDZV218sBCQsP02gVlICUZ6DSzc5XGSIY8OVzks63WF+lzXLsLP0Powo4rfvY1ryyeHRyEmwmBizewjcH7UzGRlZN1X4xruVY2Ig2B3KrLYaf331QecGUjWwX3WNrDq3sXxJNNx3UyBhqbI/nb0DAFPK4DZ+yu5UqXUqAyaURkV/9yGwAnIAcsAExMFKb1T11/l2Th6XYhhfy0Y2nkoPOKzWG1FfaxXr5dr5+r8qYFk3K29XPeDwi3hiLl5pMA53W/db7rYcWJFrIvZteTDxZr6CUf/Ts1f7L/qtHv3+GRxKfvHzxg0S/efbj98/lM3ofMbc/jJ5LjM0w/NqwfYr37/kmyT4zLdnDFD8j8tFiI74bzXHr0dhj3LbSmYmZCrQaC5uJspvqSaIg+SEJtg5p40jBttqI4tOkgyZoZzK6/7nujy2cSFKt0P3PR84udNzSecm5leMSWzYpZ3dny8DjIldLpGSTkZT1is6GuujqrpyRlUghqTOGk+V8TXGpBogVkZchdrx/YPezxYHUnBNDiNQsN4d0kOwJMrb0g8euVtaTtejV012AqEP0naYHJEmcWIcanR4oejUH00vrdb4Ath3MpAiRIxFyfP1FOW5eIipvBn5gkFqg0yIw/CsxWklfIoM5oeIqibVM5igkNsLg9lpted50UndEPLaromLbmjcp8/mmuQ4idTy6KtKoelu1uN50eyrzHc6fFhADfQw42AOfWdmdPSXvjeSnY+czq2aFfrwBvWT+4m6gceLNLwnyo9111cZP7wou1ZaeslON3do7mCZbSJDkKunHH56IP0Aj2Ic0Ddqg08Pg3V/e1+sFzRnoaetbNYSCklAPEgi04k7w7KyQdJipGKRDAsQlcS6YbMAwVFQtYc5iXVNzRXOD5tRJe1FKbcCpppEwBjD1l8Fq1Kwbn0biXUZQIzzMRf1cwGyUZ1IirCvcXNLTNsNCRRwW7GzJC4tDpAvCKGlaF74z0F4STQWgR7yQczqIUA8skpTJwzwR8cY8QYropgJOo+OFsSGnoHayvBsSta6dnpCfeOZ63ACbIgDrQicpr8RzquAL3cFvBRJJaal3Qrb5ujnjpBm7YNq51DBXmUUAvRDZaaPu1UscRQfU6bBA5cF8tQnXPeYSiOsn3f6k14jomDaXx2kI3W0whcbXfecL6FHLHkXq5QwQi1CXd7bkGCV6IepNvRkivOHrq/kaonR7LT7WOwtvjSrRziRjJoyBV55y2/l2eUxzbr0aCCUVYOc4IZPP8Khufaj/+C5d9Sx/6Afcxp5KIZD5dfnZTM2BZrPhhdgoFPqEa+a6JiWJ4xDYUPxo28DJW3gnxt4gPb7Oc3AnJ9HhrQ2i5/o9W45Qw0emEzUnmJ/saieysv/qzz/s94d3v6n6Px48ff6HPpzExLvsYcGLkjX9O/+1qFKuSmw42IsTHW4TFrJ96f79Ijp5KzvJRWmj5MBOUa3dGGw/W916e8k2CXoNgVuOx/ytR/BMcrlxq/PSbYsTjgCZ35zWbCat0rOrJXnkFud7mQwUCcPc9DSlPnkBU5fJXVkwaDlpYDET7oUMLogMyrfsujdxSGLlnaimKosbnbEjQS9Cgab/4cF1X2Iw9D88vNZzzefXCBrgQ7rthf/+zQAlQMSrUqD2Hx30P3xxzUf5kfn0oP/k6cEr8a181f/25Yvvs7JFva7EBhLa2FdvFrhzI5sXt1LxVOc+PD/Re9ehnuz9qHE7xZZQJzm4RHBuUnv1W6RSJYpG6xJzgvIuRrSqUHD3bgC1dugAtYNeJ4hKTZVO5M63s5KO6akLaYe2jIN2W60W0dRjVJjMxC6y8KLP6bbQKG81juzlCn9dR5WgfvlGLDxev2k5ajV1a0AlY6lotMlPmbiVjQIklvgWzHxhJ13OSTQ1vVd+PCoLqL5MEaYTq4uxEK977U65U5pSdZ1ReYWdbdLKVHGWbsgQDXfRJwjt8r0CL3Kzde0ypiWBuAPzbvpFVKd+sV1fE79P0LZSCKGuVU3bFX4YCF9HDFJx+2A+ueu3h4Bo10D6IQwPGm5d7tvnFOlhQNsO9cm4pQRmNznIVWXEMeFZk/PV5RcWW2aNhlKRk4QKSPP2YF35Pll7qruz5JulaCrPg91xbaESc5AgtZh+kao59NfVKFs0lVbM8dUZbuJMi3ht2sVBlmM6xUbUrroAuS3we6XEbQyKzne981uXFV3h8gVh99mDBuS469hcZg3IFfqTpMp3As7vVL8XMskmEV9Ge9Cq/h3EfXc5FVG7cvup2DymsZm5Lqp1sSTXvL+H7TVQ4UqGChIJmPEDxnbFrFWRh9fApqvhj0hb43NcH5Mp9R9cZupzRXxxW81bsA0EFv3Hp/t/gkVJKFtIzAkVqJB8ZyNSEdl3Bsss05IjhVBrvsbpv/OKXIgcrsPpQphLmorgAGhORqP7cokV3Y4H6DD8Egp+tyD9XN1pg+uq0GJAnCCKyv/U/AiPCvOx3vt8sfEDwyLLz2QftmCMmuH8Q582ZHxCB4BxjAGYJZadgu3mQWtnkTnDm5KsbYdYlORvb8jA4SSiRTyAisPhVQ+y42DvHRD4oGFXNg96SS7TBv28QWo94tIhaeB5TEF5qJDypgee46gwvH47pmLRHdmhwSSrQehBFgBbTKXVePlKyAdDwK2Gf/26hDqd7GTw53Z9mESisH19+QboPVPWqFj9eHERfryS46H+fWY/XuIHpVWaYm5405XGasDGsUVhn1hWuvyUhXWhEbwFK7H2CqNVanhbGUuQmnTzAh+kfXQg1VDPJXopVxz+pbCoNI7OhKUQyY6Ra7LOVLZDKUn52xSF0BRa6/aQY99DpvTHHeaCXsTVRniPiRIBs2NhANp4H0ulWFRuUElb/gkxIAzczFPj5/lyvLoDI3XiBFvHb4vUeNZvILuFkwhaw61iksQbqA1UUzyjOdh2ZzuNol9a1TjgJdtq6A7BVaLQsP50WpEOe/sc5gTIsbF1JAsiwoYKeqDTvSaI6LYlgeuqQXCh2TSuy21IoWQr2Wx0dnPSS77tlPCetLLyPADMWXnCw42ONQaTXP4GAWA29iurSjvnbYwNrCtE4hNflfXFWoTILVVUd2jXlEYO/aWxcgfklMFnLuzuHeAsenA/ssSGYTSsyGoXxn0laNeLjGb/qcEx/eXaMK2QaUnuKTLGuDGdsm+ebrGt8MFVxRr+U8VrVrN6tBuzOFRIdM01jWCBLaemjXAzqIvGu8AMZRy1iDkeQG2/D0XuY6WRlAq0eklgpVYCPbQJXg6QZNF0ted+0VgJQpe6eRQoNdaAY/JXrV4JCUcOhvogOPzOoYSSBfPHoZRuALdRrwDqrXUsqHUjNt3gvKsQHFq66rPtf6ozwGyXzuAUFfJB+m4oPkDsvV53oGLcdT/8xB35Hx4wv8CJGX/sOgDwCXTpnXfce0ZaufHnGA4jHaagTqxwGLg9vf7n58TtSRf6+vekHsT6nHhAVJOpx7CfKnoeX/JOkpRF0Zy6EChQtYPwriMhhG6qAUxnPocRdIMSJB80Q6Ylq0qefvTo6IEypraoDSnyWxlC9TSMbCO04NvP34q2T/doIj+j4wxyohRDh9pCPiHLJ+Fau5+JmCY0aQ0GxJethmCa13fZILPgNJ/moEg9+aSCT2dE3QEQ+3w4jWY42umY5T5PdloGOSI+Ycdpf8bep2S++6jmUz4ZV/vyqR4XwR2iF2pdrhzkDNGsqXEMydFtvbbOsG4WAMRmIvoQL7pJFl7K4xpeRxERy51bmPZ83iNWCFq6r43mxEHljDi0HWFgKQ8YN2AYFSOfj3BVZa0GUw/ztossXrqgZsipLvs+NCKOoFcYF0WG6aDP2JeW4IOYWi+ko9cMlEnhuTP8ppYxS9W24KYF5jtjeXLSAmZr2M5d6YM4695MCF76aSMad3kc9TAy28gAdw9EA6cO4JmwsOtoeERTjMmtQ6LGx7phe3hUbYbJrQOQB0vVIXVYkV66Yyjj3ub97N1m5ucE714G/Lt1SCL0QM8Nh0T93zYq768uPBqBq1tktoWXeacGiO8U71Sdp0YszaVGHuqPbW74J0aXn+TE+CLDw4CxUQWV7CybizmcXtLUGV3Co4o92gRJkp0fk5No0y6ssgrDEJGYNkRx4GUW4BG3a02Pssi1rfoqiA/clfNwhTxH7zrbtnvOfTvo/4eUAfABHORnGn6cztlbOV7l0SmgARU8nX10x3dWYtBgdxyh66oDNUwUgFgujtS9MSulkbapJ2I4RWyyVUUtKfKgPWVNl3NcjwqFqLejyGFrHnsazPAYIC4LQfYf6E+KKMTHYwF8IhMbzuJ5TSKbhGw+4XOUD6Z8hKCYzYpKPqusCdzS6vUPww9jqJgmBG/XzBaV97sDqW/bEAL7yVAiiLjx7pa7qNSpQk4juN20W2JAO8LTZ/ecGt7vEs/C+QXbgHeTGm0VqyZ7QMnLjqK30FDLTXu81BA5M3tlsBS49mwXghieozoXmCMi1LP4/TNv0dWvmH+oHNttvtcl6W2zM2wvjUvkUqeTAQAbFOgbWHufFLmCMmC62luNrxz9Zkz4tv4JC72Sax49nAbtG9gsIUq4sAuMsHd++3B8Oj1TikzqEtOMzqCho4c8kCmmEvqA25+0D2o9N4auEZ2RHxmuLBVdPZXRXYXUmDZYjyRBP2DrGZ3Il3Nchoyl6XfBSwwdeIkVdkK7lKBH1TAmMJyRjXjNcNs/6Rpz/L1gYVpvQHAiC1ao41PWYFjdYVIzzphRC8tXmogcrpINX7+Q544NMjjS1h6eHDOaIoULl5NPn0+GZ0TrfM4nO0ZJ1Cu4w+ANn1bfzNQ1ZdAyD6KQCudneJ+9dQF1BqywXVvsDsJrUjdhB4G4+UBcypWklsNq5PmVRLhi6bqUiIUn3nEM+m6LD92Ol0l0+5bNapLHXz3LARxJx9+el8fDjhody5IuV1cidpx4UJn6xmOuzjAQ1yzt6lwHK01TJXeawrdDG+VUXFfTANaSMQcaA0XFa26AXlyP8z1FDoISCzJpvQDMHBOr7J2Q6QZ7mEZLfD2JVzW3vhGyjKPF5bvF4jxFjgKzJHZd5KAcbnM4W2SO5y8WO8tjqEbbGmn4mKKcaa+QvdxAulfPt5M07lZN8sWF08tbzzreihkQad3g+snUYnCyNOSaKzcpwcD2BdVu8mNBvi+dWJrgJubLs/055WSYmsTt9TMBCW4u9tKYLa5zIfZMl4hGixmZpVTXU5ODAKCyAU/GxUfeuZuaPupIRnQfBt8bH9yISKcLBIzcKGIz3SaO5uJodnJy5rJdNlMa82e11lS2SzR1dvirncLoLslPsDtKrywQPuwh4iWh5VHBLjhDyaqHp9V5W9p8it2eb4jC2uMbXeZdcACUBfPnU+pRjEe0jjNSKPYAsaBQWDvg7BHeobijd6dQfKJPzkoj2FpIZAS3Yb5ucASb8GVzWZFgbL6eD9F80ioIWDe/ZPGxrmmMQP5SpI7z1QVPDTff0Yei0mDCgQ3TkDsMQeUytIuwHRQBL0G7dXmntap0K+kkSWFhlxS0PSpXWaxBUCBeNyqkvdOAfCRUYOVELCyd05TJx4cAM4nKVlDIIHG8LmwZ5dhdQLLMDaooV+JevAFRdiJ9+G6D4/qkeP7o+/0CBo3AsNu/pYMPSqBh0YmUcLoLv0NhfhifLIsDiQ4tLi5XUnNzWYdJZofKU9ySVaORCl54ijrvcmrZDFNUNnK6EHMu9ZCqpiQ0KmmJGMbk4QguVi3cEsPU63rHn+CkdBMkJ4DkcODdervpAc+sePfasr312pwXOR6xfEFmZnIs0mZu+0KzKBw62ucXVo4LU1BQZAsiv/tge0eL96Is2t6K33kExhqBCAkQuLeDQe9tTMYEFnwtQ2J0RIxngzti+EaTrlyu2RoFNhWK6pHlPVW/NVnG2SBj9DzLR1MVrAHXqvJzPRDsDiXYZVfvDwC5xJIiijrGoJAUT9B/FN+WqcMcJLhFKLbrSCr+Saz/9azFApoltDk5i1UBRLiQF4/VHtwXwpBPmYrfp6onRaMV1U96zhf8AyR+UL99EgSZD7Ups3BGmO8GB3v5qUzgekBLZcYI0xJIsPzrhiKCbXBokTwpFOkCG/MJWX4u23cI9a3zr1BcbR8OTeB3MbVbBqaGD0mWyadNT2J8pvUGFg9IY5psmwfhINRzeZkBphmKNWQPsbB9IlSDJNcPRDeU4vkqKdEmF8eXF8lpDZPzlNb6+Vksyn7YONN5zudyWCPNQHDlWDG90HgSaAzFskUeK6a6/VgbJ2QodGkJG5pvSqx6m1GXWBJHa63jnCC3Myx3Z2Pc52fRREmKuV9SWUx4Nn2wHdnVks13hGU2CRRNbmtzlMRdZBMAQ7MIpHA5+J4cleaArM6pcMpm8D9+QFzA88EwIb/KLDQ4OaNRhCVpyUXcQA5IOaWrxkNtXnS7N10GtYwOxRceQg14uItQ9OQXjAbiq9rouboIenVTa6/nS2vCoFYNfZIiE0+IKtUfTZhXFNXUBtZnga7mbA5k4xbNhrbW4/yBjY9CLqoMGS/aiRPs3v4HZmY3YQH2VnTFNW/WB7eTaQ+o0MSMwqrHQ7iRm2mxLmbGdXR7nkaYGV1gp9U9I6Ra++VD2aFfBHlQaiKghaL4DVEVsCZTg0S60xmAB3EFjQ2w5bgP0LFHJg2HGsOJHhGqto/05pgDFw55XjudC5wNzis4HWKOkb1OFfOL1tCWxvXJDVoelPygfTPBC+9oeyiJaqCZLrfFzTVCY7KoKsQaBZM3ZLOzB+u56wuR2P5oOGqqkLg1+GZIcN4be7jctcLc2ZPQshlTTamX1/CTRWvcShsNsnZ/4aQVrgtYPqIxFGRFQGIYJn9adU4mAnGZkivdQ4agQlO30S4NZpYs5GbKIdvY8SBlRviod7ctrAi5XX46/UYkQgtmpScXV/k13HgkrUrfVMQaGNTTfcDZnEw+DamYL6r4QVNOLG26ik+h6g0HN5Z+c0KyRlIsOcjeEIiTLSQ+Uxl6ANIhisQwiW+DZwpEv64BqJypcOJOjHZTxpzJN0EH7MyvwfRr98zE9zHnHL4WYvq7e1bylKwCR/8ifOJqRI23wZXNXZ/VwTLrHzGxfXg/2c1Nwegu2XixYTfyex9hKPZ37+J2SQb1b4qMxH7QHC6dwF5twErse955ls7nX14SsPKSZCk5B8CZJG6d9ke7i1WhpgbnaRWtcvzZCLZLC4Golx5IATJIGZERTsDgsDTTAgDTvrcrXIBszVUQEXhf+93FpTGP8hWXSiJ+kULbA375RtkRS+rte1XrYlcu0S7CKHpgsJsicmneNuJK92/Zf2DchgqQ7OjKr/0GwumtFdGaQWBOwg3fzdWwx9pzjgAltul8tFY84Ynl1liaAJWGw2TBNMsnSmJFYLyZU3viCEyN/+yCiQNWFhjbfkacy7xTWaeMGqM25EyQMp4S5bpBn7fokUe7RMUMROzPU4ucVjYORdjdUE6ATL7kAemnRScVYrS20AS4ZOPYNcSrLdIpYceyKeagb6k+E1ku1vn5rcvwSB8vzhXgPLIBPcDcHl5O57ADzjQuhgjbiFhdXUnXH5qtsxBnQoCcLX/C6nSde4rSQDB5PRPyMw7Bw9/pK65V/yv+IpGaM8YPhY2AhaldQ+fZkCM16M72eQiIICh/4jzlQ3yq49saGSkuoJAoVqX8ldwb+KIR/Go7s7EST2woZpMoEQm6qdOxbbvGwE1JUbShWMwqUu2gZSm91jRs9t/0CfG7z7FeoZGhGMdCtsTilBnkTWbpWR/crIHoRhjRIUKrUd+hOGS5fO9+bGb50rQNI1GnINoceLYYy835AH26bOmjskUojEVp+7pcdQiFzHdhLy/jMNrkZtlwGz37O4jNN8uagPAPlzaTVrSZ2x+YOf1ZCxDdpwGZijjnWyMbqTeJLE0qbB1bHzsfPe5+f/epuWUnjhHbuMjLst5K1SMF2/24sog9DsOu66v86bymI0pRYW+EdOlyTIZmxwLysNtp6ba1Arngf4jYSOqmdFfvvHJbhyB0eq9uywNulonzQQNlbWStsS7qRKHH6TLVFM9aRTbqOrxiB/xdRe8dKA7pm72M6rqsGFXO6ZyEid26INgbT0/YJiJRuRPjtnWzdYzaQ6WD1lxuZNTK80otMGYu3R3juVs3DiPBAZAdU4r3QFoVApKO4+aJlPc0bvlDuHgeIYvvacqXN3zt+0njzEC4ORUAI/LccHyzsthINq7Y93BkReGqakGdrPr2frBaXflD6lmHAPI1RRkG3ZuBiJOVx9BoWYFJNAHaL2kzm2MGTesyqQCU7BqeZE6dGf3nIPL8SpvewT8RLXJpAfncGTlZvxAmce8GhPmCTWL8H1neTqYakNPxv1ydzN/nxx8UBlSze+C6VO8R1paxwC8RQbVgm60ckKkSucnvCSNViCNXs1jvlt+UxfhoWFE/wWpxYqiF0GHO3FiIZpJJ6lE5kl+gomVvs5iLfO3tJDiA+FMbKyX2lrHieAAlH6ZuarhQB1r43SjJinW3vOQjI/Foh7EYj50c+eiUZeiHMYSIPcKSgfCst7RmYNnKZZ+AgwDumhhxt9FxbmLNUW7QnKXaae4hXdi+7qaUYztnS0CgO58tcjZ55xoWhzltfK9lxo2Tm2XcDm3jEm62yWJV+46XnxX9xCHVwM8zHs7S6RZLmKOmfo3psWi1/XImf9wlu6ahNAYP+RarTDaXn7g8PbOVMHmNQGOEYzMjB4BZktkreYFUmOoU0Jz6wHC7JLlNvZqf8b1dmfK7C2QktSul/s7SPOB2HeT9ilRUZpYAXQjYQ0J3WWJskZW2yvjdV2PBqSHrafNwzcbsud8WWQf9slVi1AQuLtmmt3jusB0jjlmVvdDuJMjKFIU5WrZfPxtVZ2Oha6CoeaL0YoWW71NpTWWYmc7K7UxCGhFoMVTTbuZTNFvyCoq/CauVr+igOvbyHjlkP9Un+G6HyEJ5m5HfjxYZ1+1Ne7H6Y4J1o4W4cNkKdjD8nIygytQ4gh0KNvYgv7ltJYZZMihWt+mEGwcwrlKvXQ8avox//01KXlPwZgYv3YCiQhnSKOnQ7Ia/GxzFLi8JySuHWxJnXvx/rv46v6KIweipuweIFot/BFPpreWJa9idgKX1H8jaW0rIlZPlHBHHH8q3xU2Rz8+v07fSsjnMYxMCPkGOROg7SdV2xg/yQyHegxmXlfpMwF15wTif+UnT4yWhtY5wOmg+Pl4SD/xLPPSfGJX6l+GDf2OU+MsDuGw76xATi9rbfQb8dUecKUfPj1sE1H2YfKwHvhRODKg7VkuiKegupOCVNW/VA+Rhj3Jic6wyVUASbIl+3alZlJfIQi7E3IZCPQYzi2Ajq6ywUUWuf1RqOYX50hU0DJlCmo140R1TVQMTb777g2kmlbG6QDsD0waOKyzebCUR8W78+3OPJtFcfE1iU3MRzfikjA8Ag8P6nOb5Nz76ktfrGHeHcf915ioYh/kWZNfv+2MynejqMgm2hmR6LbIoXTYQnh7PhToQ/Wr6rqMdOVl0PjdEB92pupSIg/PY5o3Fm880Xt6Nrol+g6qrXceFCerDRP9k7Y7g4M+YZIPsgIOGph7fB9BDXM7E0J87+ueVe0GzPhlb3abVtooIEoJTQ4QQXeiZAfEfUCSJHMmkAj/i+gOqnCzyzVMhdlvJsU8nL1eNgsGbIrRcQVX4gk55k+8JvNqzz6yp1lEkfL4HCsEnNIK4aECbvyuUeavxSTYlkm2IURCVohSPlq/XayxPeUWuycdIZiUkswV7Xpd7POCSX6VRXgCSGVVGOHbe9TmRKYYnCjh8K0OQz69Rxb7wntKGuDsrnMKOCDkoHeXkaNj89YHhQBRAqEnGyBfTR8ap3qTxIANAvuVjmcy9S/lhMpe2zz0EbLXliWUtlr6ALSJWw69eaEHdEACKJ8iKphUcQC103f2gMMljk9uo4pFeNBXbCD48S37xJh4/H3Ld+QxV3rBCTNGtEeP+I6xLqRIPACpbQjayrKAIoKAXoOlsGrdIijI0GvCPs1DdMtOlqa7ly/O4L61w/6MLJjOkkNhpvq6jGCPXUrRFb0Cnx3+Ud5NQb8L/uH+s1uOQY5+putCaVaY+9Y74kHR3w/HlOkVKC9aGlCc5NpiM//niZXh40l438uZbNdAJWFq1QFkKAMqTsmZkzP9j+OIlUBB+xZLS6PYp4D3MR0W+DY3WDijGJGDShaSm073RCRRKu/Do+ZNGH3rpJOeSyiYiFxW3YopCAxn/U2bPkKLIY1qXdlLD+6cSEm8uImKVhN4bfT5NOxU3FjYzt/JcnfpWAbjDY0GfoISNP+yElLNoXlCZsIMKxRLXg8RTcwNX3NB9VyFqeOpEQpI6jC8RcgXpZCjeLhaXNohOJP4GtAhptlc1EXutorX8uygwkQioPV+gecYZMs46K3p+GuYUWLO/Md46YHoXUiyKmApeIG3+NcEzViOuXr3ndZjDV8Lk9y14z4Vsq20TkjiBQmHuUXoVzJsj4sPt+xpGMFTw8jKrON5NXsp2NpeY9NnskbAd0Baw9ggT/L9mM4wDv19f2veCCYuQcMYCZygA+jNBC1xb742QbC22ByF2yJhosWnFvkkfwIdINJe90Q0KZyY9r/V6ab7W15+Kvclf96Z3J6OyOix+PcXHnr0A5fTEd89uP+unrUejUqI5rIUUi7WQfP1ejiYfT1ZXqiqWs+bxUg+bHy+XbwXh+dsLRE8pRSFTfdPXxP5/y1T7ePjuXlUelocn9w6r6pvycHI4rb5R+hgaWbt7RamVij2+os1yHhHh12Ot/9XXhdSlZaQpERArlYkyD1BT+2nFkMA/9nKWUDDrevnNV78+fFeFP/3qsCwnh++Ge9N71WFVpHi11h5JzfFfq4/657AMf5VFh1+y31QKE+V+3deMj31J/Pj8xat+NflrWU2ru9WhND/+p4+H1UcvkTcuo4+fquPESinDrEfa/YejkFiFxBNZmG/0YInch3jobxRdfHtyL5kamHZpbcy8jseEQsgTE8k2y9fndsp1Fgpg/a/H/Qc8zOn/h8TludVhU/JS3PJEFNvLy/fxS3GrjasE+QsTb4t6EBFB2CXuomXszJRJmFeXSxcwX1j0ivkZuJv06upcCvTHaFvEUVmLq/Plcan3y6dnK3kXuhGC5N18eRl4+oOKUxaru8UbMA7Hdr6RQGMzTyndGTDDirZ+OUpCcKDLS875Er6yodzmTKOOPRh+aUePI7lOKMWJUPVKUaxJn+iffTb562fTu/8m01F+F+CsdYUKz84tgWrxDULyEq4NZqriQAtv5j/rMu2K5tTrM4C3lNGigaAvfnj19MXzA9BUo6TRVB3YeCnEgUIRwgjJJ0c489h7ejs85Yf9DM8Ioh1ePMSP9ZfFSEkSXg+1aM+rzVCr6eo40x/mvO62P6GtYlQ35RZAWkG+3ogaSvM1R6ej/ZY7JtTTfeZqczU/wzbmSivN+/I3X3yuZd++Z8IXXzz4bXENKmQdHgRabGSgSMiEaPxwqpmIm+w+4ccMnf1mNP5454snVTn5a/+fhY/qZAn3j9qnZDi/e3HwqmWgtFxLsvT85+XxQnEwQgpNnZZ51zSbZMUMxzggFU0wVX9njSlns9dz1JnI5w3qc0jSeffDi5dt3UFZJGPAAADjmAH48WD/ZQ4AZdPmGRtqFAZj+FoehLkoH0K0RYrJa1LYrjqEMy1OkkWYnbCN8xm7s9XbH3ct5J6CpUd7OgnxfE1pFigWMc1CpVkYybLSDqEku5SXDRleEvNACOIlN+83ot+YBRxPl7Ihffvyxff9i9fKQy9ld5iFEgEGgegaXpxEUGT/UQmoXFysRJo3CNopiY2mHiGoMlMGWlbEZqr/YJ1199n72t2Df/u3kDS7ulqe7FIMpbp68vjF88ePXpX/9m86s4OOdq+/N5DqOryGOuaGa5Bgineu49nFJyZBhFg6W0dJqV2ZmQ64J9G2Sxvh6VeLZgjSbVH38qB7gl+F9DWCW8bR8kQg9C2S0zdtHVhLReApf2WHymwgrFO4JiYrDEWd4VgZrimq+zK9VWyxT/ZkDN5IKFWcer/mGcxSUChXXVkdrpX4UJina+mJpUzrJjwpP1Q73snk4wRrR50tecK4sy9UsbhO0+pZW3l/mK69RyXvGMk6zcM7pr1KRNGbEU37jx3CNl8VTBFGu1MqBSc9vToX8XPlMuTZ+mp2LMoBPc/J5ihc5Jxve8FGTvdQvS+X7aVktrTka5JpQKina/0dTgW4U7FQSIebu2P5b3I4Kaey5cqha3oXS9zLv3iuLOHbZ08fv5KSh6UU00KHdbENinET3w6W5Wez5Tey2+sik1Pq5qOLRR9lcPCjOjxCnaonEiGord33XqtkWW5EALp/IYH2JArg5qPeRvrX+eoEz0FencmHByD/iKPzN/xTzvQY+c2hDE71WVE1w99ruPVqBLLKf2c4sNSvn3yIbjJPl691wEWIoX+G1gjpWkPh4JEI+TELyZuyulbQWpKSW3jEwB+lmsC2IvTdBCZiIXq1zwqXGd/Nz35iFmAGUJNRu8kFMk0jkIIvPruz+UxcilAWSt38BRc0UEu0HC+pKjTkOuyGizoBRWfr5Ox4V6M0CRh2RIEuqMMgzZtxwTO+trVBHQsA6c9IIJFXwfyAvRe2AT8QHTi/71P/hAmAFjEBsJZM3wteYlvVu+RylFNCpuep6GSUYawLmVnFoCFmVdRthlQpjoyNwPZHuhIgk8Nib3r412+g7sjB9Rh3JK9tKBz+xWpBl3H+WsxcfykfWBpWnuyg9/u/E3fWUZo6jd+azl5PEQ3ANJ8den77t5p5CY4gKEYsXlI9JFkIfEZyO+P9rgDL12Arb+NPzEkUAP5RDoixlF+mkNCCoW1p2o9b4bQlKPhbjL4Q26dD3yCl5q8oxKehtSIMX1HMqYlPm2yImmuhp9lbeLwdvcedPUmUGU2h0zH9EZWb/GQJTsWndOwSLy6NMtcKgu3cbH6vkLi/hA6ia9YzwEuHOPZYfbO8ZIh/IIw3rGEQoPWsdXNJwLuQZgCGhCRqnhs+c80JmLoueUU+KzGoyeoFo3KXW+A0Kf6LBrxA2U1yga/qFvCTGppCn0yo1ITkQ2b4OArkuK78SUsXcpO2pbfe/HFn88ibeJ2pzSmq986EdWolCCcPAUQ/paT+P+VSS3kodnPQN4lIcvP/KIz8Xwk7nssucjSSIqqzClO0x+dF64cYjlYnSy5xznVwYazCHV45l1Kvz1ZHoqion23VYhY6T5Eaiu7sZKObxuL85+VaEhAA+cn/efT8Dy9mL188e/bix1ezgx/2HxcYCsdwS5VX37188eMfvnMD+XhK5VuqQzPbykjVkwF/vr//5EBYKAY7EGlibnjDdaQRkzIwcxR8QRGxHFL5Rmd9ij6mfRXtXqCysRtXK9qJklqZiUX9Laau7MRZFhB5Mnm33Lh5rsEsHajVMd1aJckZAH8eSV4ZLiNI3mSheURsasXn741z63wTqp7IhBmenl1t3pRVnSaygaUJ4LMlYhoDRY0Qv/5psYZLh0KSP1l6cXheVEJQvJRRzDfHy2VhaldAk9YJFX8mKnOtlzIJHw6QIFunrCmNRd+0RJ1Lm8tL+3p9vMOSunlpyHMkg1g9rY1isM9WeIrF5yL4Yjb5nr14/O8HPBihCrhR65Ixmw6HuDUQsr9zw9HFt0QBeS1YormqB+wpkAGNArfZjJdLNfj2lt4tjrQd+TOU/2aXCzHyUYDqer3ETAh8tzi6+gToDGDdc3hMGQJcWdXg5Zy5PH2fww/prRhdnSOM9W1x4nPQihN/DgmptRWNBL7IOu7voMlMGoYyWgefiNYxk53lvEQpBxu+JwWkHzoZFafzZYgl8CAWRVGd691q68oaP+hYxT2dYTNdJyjHqoADTiHLZiiHOxV6pDSpQeVjqonUs5Xl26VAWkKFEyuhv5v11wtGlcermyx4LOI03oQRasFJxD42XYpQ11JtbngNC9uX34J9bxnPkCxkqDsxfPr84NWjZ8/2n8we/fDDQc/ASf5VuJ/cfp8F48dzedtdfsjsUXlmgFXUdUe3CO9mGQw+JTSo35DrrGjKLqsJDTIf2tJGLf8mGG8XYplbQ3gz1zfJVm87i2N/TMSHmZqnhO2ys5ZOMaukv6WOUp3cTqeAv3bjdnPY2vidsEcTenm4RsGbBAFEqNR28UqX/ap13GBnpBUFKTHzm29GHUr1zQTZNC3Bb8WPYK/9AuaDbLWM3wqp1ttQu2v/knz/kPr5UwnrhdIOCr7WRkfmE5pjmUd+g9hqJdv6Jflh8YBcjeVSQkQZWoFZWN2YC5RBu1DssxSbMWmrnbjhjDaoEanq6iaYcpENbwOkMgswA+J0H8vjbMB1M55IRYUqvygH4quSZCzwMf4dMi984N9SD6H/90r2rxNIcllz87N38/fmq8K3K7Q58plx+KNjblGwytgLwraS2UpyS0A2g202pwbvfN1leYZ1hZ3bkpVMqDaxqUmTYisAKcW4QJlExbUiE8oR0wCbQoflCrhM8dMztQ9cjjlJCDbm+f4icNi5xi52VvGsskOtTS0/BG+d177QfBoGvtlRAYLT2UJuADf5Fr9Nkgj10H/+Hh6pcqhtqjrkCdvj9o98HIKBD5RS8i1PQoZn92wdtK4ArQKqe28n5MAEnFME5LUGxuGPKynrF6XOiUoghGFx/EY9bVs7yJrhviZFyw7hO6JGSCDI9pal1A3P2TXYlbeJjrn2NIfbbgdy+znWEUeaS4ZvgVAITKLnoQeyk4A74FSlMfNwsnvYSzDW90s3i5msNQgxtuKtLR6fhmtZyhvV4iWMhrq4Qcpc0oDMmVz7gSLsyCoXVttDqgQo8h1+aIpM/2LkS+FamqBpjAyi4PI+UbVrSxg0RFsIxp1lavGJItP2PRWyfVHd6kRgwoPybsGFOUMml8Cx8lEL+XOEmE3qehH9QjbEBbVaAC3JE2dz+AWrwCDSj+RFQpOkaZ8k0dCQp5JPVmXcjog+nRPBMNDy9EO1xfR2sX4t3UFOdQOtRYGQbP3Oo9MKzqI/eRcHQCjWCnv0t5hStE/EEfCFuBEaShfhQkPghU8UKVILYU6y5WlSJrmLdrohE3RL5QQhCl+3FCUTZKjG1LtYy7qCCqZrUnojWgCNoHHFzEHTjKRbHHEwQSqp4WBB8HQyFIDIps6wr6xYdikzy/7AcrjpsXjE1cgDHWI3JukSYkrGpCC0YnpdzxqedzUZGmv+9roJNMs1TXthVQtYgwfUBYyhqU/RnF3pedsKDqxLVV1+UlDACrS1j5leYpd8uIqx1qVAhhj4dk7a8NPFMO0dgVkSoHXONy+lk4jvcxFO/dVBJ3/eyyjltM/eRffSQ29latOF2hb0yfsC5yadIMXRYiObXDFyUdGvJO2haz/HtjzVHl6quIHhIT9neUgN9zLFyFGDqYzhDgCfxlGve4QCGQyk27Ji0O/mKoYGrsieYrIDp88Kb+WmSeGFIoAyVm2o6v2IoFU3hUMyv3jHg+rOX9Yip8RVgRnSO6e+kxrnGY+fntLBshGDI9HnlFUoQLZdwMKmiLRDheqt5xvOfPzsmPYs53OezwpObTJ7SiI7yNOyDuz86i1ic5ZsFFSLHSaZPhnNLx0wEQbgtpNbr/3AlolRVMTlegleUW5Xvv1D9WM7qXWE1QdVgGtaXI+iEy6VsjFReIMCjYer4J48evXo948O9mdyNfRq/+WBMZbmItOX8SG8IcTRcvNTl66iKeFHRNHawglVjpbaLbJHavMcGn61f/AqvYQpvn/68qV4yElTHmDsEgoqg55rRLh5G+HszMPO8Oyp2UDSKvmJQnLscscyOZG4kHXzxi23K6Su/YbNZ/8E99jRRo6KyQ23ZJgEh9s0vW7SgzwAt95oWyE872rDr3+5TmmnZusLZd3VAXDZm3Rr5p6ceN4yCA3dylk+XdfR4VrW5Dm4ZZg7pzUzRv2U4bE1RRa5/a9wBWxmO8wXCEGdUmhB+4m4Mnz/VX5xtE/xHCRQt0PvBzU8xH5G1CdMmELAf+0ZmGxIYphNiihSIvy4duMHbcEpiCuSUS/X6m9lG5kOfMtZSZ5GPs014IxO4qOAo2K6oyl6quXFlVVeVI+2PZgwaaHTE7U48mIusuiB+CiYLcHqX4DG4lh0n63ZvCCDR3Z0K1mZgiqeZPHUcJix1onBT5x83EyxaLEl3aCvGNRZ0o6o5TeXSWaARNUHn6tM5pEJJyDEcnFCr0iHwSroF+uqedGk0DHDLqY/hmeL05aWKXX58Yk8p+hSYbgOQ/XJC6j4eRCzHU6B0ZTEKQu8YkMAf8euEDBQ5mfl/e07ufXTUtjsFUAGyUvIjOxEiHxJCuqgYZrpJTlmz8nV24uNLFsjdDECDtfVjZqm7WCoGMGzpnQ9QNVqMvpCHoJX+L9aX+Huu/3ee7m6+d5bhuxSyPHWvjdvzha/1B9XR3IuFW6XXJPz538vL2S17ObPteNtFW2zeztdTC3PZyGhq7hooq2saAneLdayXQj7C0xhttF4C1BSPPz8AbnidrlM5jAJjPf7qRuzevS3p2IO/B6ApJYvMlafybDN9JcaIG/KzrfjsFzqm+MbdWj2cyc9miQJIigiKnWJOvezLvz8qoli1X1d25GVqbUVe+rmd9jWaSihgD5tP4hIag8yqG/ORz668cIA1MxcBKtfTmwCH3dqfis46LcYV4wjgMALPLDNxKXNxgXbkSqb9JGz9+HnlT0a00wo7h8U+u9xMUioPB0ovs4aSt6LDPp/VHUIfkMUySnqExW6mZt2v1Ao3/18wHbd+NBojoyOPdtz4zBkTcJ0m5qyCbfd0QVUatLACytLRSkG1rE0V4II+ikwX9xlVljaDw/NzIJVdOnYdC5Vjy7Lo2imrPMzajjZiEwTjrUD1zyletRBcjr2BNcUyUCu1j9t7DKm1q/WCmvBFj9iDQ7LCMn+62q+eaNwBJBMaljKKKxgOpNDQwozNQ1Q8I0T/j2mLMIMAqX0ntgfmJd2TJFtvQVtXL0dzrob0wOQZoGDIAUd1j6AKPhlqIfBMVA6JgRlSbI/r+hIYvrRXt5LqZjCSf2LzuDbiKKpc4p5eLpN/dXl2VLu38pQ1vatYhrkcovJbTMG9QBdf5SGU91hXvpqLlt3aaN5FA6RNDiNywJujYOslqU4ZrJqeZsca6tARiDVmNKhKN+34CxVVDuKAUZDl6KIepNpJs9jtBU5b6jLOwUhFhiFitcV5kWqBu+uzAKjRnmF4hWkstfRr/DSr2mevDa/p4OQffH+8g02XROghiHFVT0s6IafozApma4jEbSQliJMSRI+FMF1Rn5KwoRfgrb0XFNwaDTmB/Vrc7O/JjyylhGZElNtMUi6/WQOh2rEMUSqbq1CrupmsUBH3i3JHuSrlzNPfzrpYzYaVQ/19K7qfZnch1VV3gr7BkLgp5ZWXauyrQSrL1CefUvPmDlYYtuF7JtF4K6TfBnycHdxYR/GIabtTBhlnAUr5HAo1GdktQ35SWVE3g6RwlYXn8m8BIO+BZA5BkxE2XwfQB1qPZPodlTt3FccCymkBU2PqziTVtg3yOowa63MTNosWWjQz6hoeDrTnFYm4sGsVWWfpqLbxAcGfxtgkAYg4yBVbAuwAC15AfKHP7/67sXzH5///sdvv91/uf9EBbeHBfl6iREXrBRcYH7WF8xp3N7NgJr1y0S8friYW25UD5DdpSikx3WBspEdqsM+Jti+ptcZA98vFUn7CLR+4HXxR+00ri7UHX8j1DPsDUut74iiT/45VAvf0koBpkQGwbrxBUJZIVmjKMs6iCYC1OTA9Ttxe4oNTtsnBlQkVOxhN+yIY+ybpTZm6aw97dEjLq/shZq6fYBz3aNNaFSd1QU0qovKSpNCHge7f98m8PjORh3uvB84U4dYoEFP2BIYbVPb3b8RYs9k1p9sbJSqkWNSfHa0PP9s86Y+V7AM1pp5VQnxRV1bWlnzVwQe9CQz0GzVVhWXE4N1Yg0hQrLOe/zAEpJfuIdoP3Vxe9XHAAB2l3Mfoq6MOi7NJJ94SRH+um40YscPYOxLf6z/GNbAEz8r2DLNTxfjRoshFco+dZ9cIt7JcjX8/XtxW336ovQjLc5d1IEM/7K8+Fb+lqyjHfIDF1gEftF3QbU4xUZ+HF9tLldvl/+9EOHBgwblZYGkiilSKJJWEgJUlUc+KT5Ttc1nd04+Oz2RfzEbV/CDvVie6Cj66ZoYax6u4ssKgG5YMhMZZi1uLPOHR6++K6o6tPmUvJXj0eYDMQ7epV59zIm7WVwEb66JfsnSIh6KUm5BmMYtkzY5lzvZnFRqPeeTTT4IMirraFedx+fM1HVjQzVYLNvWLZody3+DflAjjKNaB6+eCEVcO6+A2YN4OyEs7wGaACLI4HrWCavyAnKHuJlIZBaPzJOPKOpMpPo9Ceg3qkcyjZlz/77de43Be+4HeVcHaizrZZo6asXlm8UtKAELZ+1rruGLuyLcILFU3D+kS7crrSgSjtLtCFcvfXoFojRuaMGmMUaF/iZ4pIKNFnt+DZLfhpp10R72ZOx00kw0mCIvJjMAmPj4u/mqV/nh6Q/7N84LKS+NoDGbsqaZubo8vf87xdpcsiG1sqzb/vkBrul3tfcBzDWw1A+InPNe+a/Eeri+3uM2qBjoYOAtRbnklPcwnSZyPycjJhZHQRqG8Vt44aMvY6AXBqjel60xzCMB2v8BkyBU1TY3ERMQLtU2cFVVYyDwJvc/l0d/R9NOlZ3L+9zaKDlBZHKBqYsXgPX2x+3qR6ucayB7u2s4AUFytaFtG991ssOiCxNYqEx31mySu2TsisAwNMXUJyqY6uxUDd0Vw6lRMT6V6ViDgDcQC4XCmbuYthHMO8ai6FfImLQ6xcEgxRvYSml6aJHW19VNzD+jD3DaTh4n8FZZVwiJANaRvD+q31edyb3FUmJT4mUbv3fwx3Nct49P2Nvz92udd57vxv+pVe/ETLQCg9WJFwGA7LiUyM/phaA3xheKGKFAa6Nkm2G/woJRaUnwWtITUZf9BjR2WtPN25UykG5XrbMroYlfROYTDbFTJwoa+5r+iA//GCQaJ+y8hHk8w7yi1zxvpEdoQJZty7L7Afp5yUoH1CeZZGGeYU0kZW656BWST1QgiSSZ+svzeKt5sv/H5z8+e4bM9g0KWV17lGbaQOoREUhXyWWXkNyn0Kh7cnCKeWGctn3CpdOSWyPKwYbvSuInqrSpgb60F+kdH4Ib+lyN+vEqlN//5WK5pj8Sof605JHXjc3hiIw5efNWHCQylC3p7C2TDlvYAurkN7rtAiOzJNDCUUDGlmmHkPDrLUUeQHUCNHX7BgraDq9ItCU9Y6AQfvCq3MKUxhLfXnQLvVdNk7N+AKc3WVqTwLGSdrrFBl5a2y+x+51XYfgdT736J/Kq5Db973Cd7goJNwx1udsMoM3fQnYUgbZaL1/P9HKvgKGTP8mAOoGbrXHXINLmWylk2uTk1K66AzwVYleFMp5BHz+bqa/5bKbHRHIsLwPVHpFrXkEq90PT8reu8XDkmo28fACFQiCF3TwIxaiRcS9Se8VF6NNKeXCyDwUggPoAQtOXkUGLtJjuX3ldwxZy5lJd57Uehsq9bagVjG7kPC+6hQuFeEvR7GXqAhS7LUjjQtzg9OYKzMRLq4rV9ozOgbdChVxACzDsTga/0zhqkOE93SO7UR/n9THjLLydI3/qrSkOJIj7mKE+HeXe6JOI3ZEMDvZfvXr6/A8Hs+9fPPnx2X4wOYtup/weY4CfaAM/fcrgC8M2RtPMD9cc4+TKI+TUx85JQG8QqG3JxZTlXi/lCi8AwE/Wr241ph6MOrshg7I7sfEETA4Dq3UNw4AF0su8kFbk64oEYh1Oeb+EFG7hOkFY19e6n7GFS2Nws5ilZzFuQ9FquA7BtjWyGQOcCbw09FqDGD/rtQKDmcAQTuyQhPQe18ashPBH8D7KEhC5+WbjpPUiN0tizOr52Y1GSreOOH0bf/rEjf62xkq9HgSMyP7ot2Z+BM4rICO9b4i/Ds5e2uG4zg5SPlUvqB0prSD3Fq9VMlqtz2EiLqPDu3xLLrRCBteE4iRKnpZcMw4ZwqNtxv/6zx81SJoEW0PjKA7wQwtgEmoqNsVnaRqhRlHsQvAHxRGA/KbeJb8kXp1WbzFt6QenCqGYm7T89ssvv/ht23ElbYfoHxWHDwzZAMtWNUJUSPDSUhr9X78e3uUl8ACliLWOl0eQ0owbRMUBiODH9FC7jv6rE33hKsCQW3sAnMicm68hB69L7Z8AW+q3jM6j+3+ZTfXfB/f/92x6dywxHw8LCQlZTO8eFh/DwwN7HyVhIyMo4zhgsMheH/uObmo+Sz5e/Rz+nswv3sirAW/ei4IVCbJvny/nUuDd5vXyo559NLj4R709BZiPk/m7qWQVPCUoghsLK5RePXr4PEb4l5j+96dV0b+HWtSOR4/8ziwQxBgw4njmYzAwy+ZfGVn8qGPx71GW8luTC6Hyz3PBEAVpb086c0IQGKb0/1MkicCNgRCjQBVDMtdDadBOS6K0DwQqVRbGOg9H4f7YJ5mCw3MFKp8dbiRapv4+/zn8lN9GG/mzLjT1rj5KcHhQlUMZyhAfaaDwnrzQCCYCj5sVmkIf4oDgh0elQuQEkF+FAkFZxj38HMYo1kdlfBxRL8TgiN1jK4gK6vcXH+/fV4228pHpXQRb/Kb0DnW3nTeurShhzQZLxhEB6nDHc7UO0QUG+A/yFzWPssP3QOC/fvznf/74rx8Pj2TPPT88kh8nq8OjSiKpFqFAeTj8GIzpJfGePApxeHBXwmYtfxZBSgsefBRhRHPuH767O/94fyW/pa8Bj0oWFYUQXqqRm+KLJkpM8zexbDPHtsvYaYn5kr9bhO3Xz30E7A9yHB4e4pGdfuNkatzamVoBjKUnnDskuNHTrnQC1VGAMfZSKCXm6N3xx8iLrkpBAnXV7TusdP3qcZfAN4u0Trp4bHkBlc4599f1/N2MaCEyrvI6XnJqye9/fPbq6bOnz/cFvxw9BVnTc6/YIzEtRdY1UgyFePEndoVuDpH7x6A0fN6cl/j81QtmqbIRbbpC1HORKtHP4S8jAHHDF8VsDUeMzbFQJmEpa2xbmzeHR3bd2LIRDzdvzO7BgaTMAiuom34J3iirL9QsoaTDyhVwkHCxRwvyQKEX7r6xMotww300D39P+Jd/fgp//jsgagFYJ2GcGCn1MwQ+gI4inhZ2Xc7GpNq5dKIslyi1DPRLHYUAv4ourIhnNVDPH2bjtZs3MuHC06uvFyUK6c1UWgzXdGmjCpKV05Wk/OQYcWRRe7KcVhT6oGJQUP5sXpsQOOq5+1kEN2LAY9lKmtJCpWtEeDF3PmwvkgpEtIHMES1M6ol813sA3dGMeXvEmk423eMLn+NYzBTOPPnXw/OpDncqpdb3hX38EHaBWxhpYIwTkQLja2UqRlUyyT6nMAt5nK1piuZrim7R/0840tiZyoEUJVxSk6QKhUOSr5/DQ0nOWsImYGogmf3AtZeUUxdp4WaBow1CtWoU1jKWfPqAx+TjP3/1tVDGX3w5lI3/sPqYS3ogX4CoZDI8+NcPrWjGLXQTps694Z6ENh5/PD453HDXu185ZEyLjE0gs8EYNDAtR3IHDtHjLgN8FRJnUboloR3FQH8k0b8C8oWfbAxgKv8kfWSvdIR97bi49Rfmu0jaGB6BIdLYuKYOl8KDqpsQZPFSYSWy/9HZeymn5++5v/JrobwtzkpOC98eOShbFx6OG9TA2LtOdBPVfN25f1oIMipqqILTz5sth0JZQ4N/LSt9SkxPhn66dM2zvz0cGqI9ACDmYc15eKSdAEYjGTQeMQ6leHIQRekx/kxG97+Ymhw+/Mz3bmwTgqBuIyQA3i3We7QZK8eCycg2xvQ0iPPW/P5/z6bCsEVajD+ruzpVCLzKn7hgTmpsQSOEYuCHMHzwICb45pDSyVwePvo4Gc6mFckz+etwmmGC4bWzKtNtZYAKWoijnxXjrMI8vsdC/sYGvHdLb4sHeFZKlUAQ1GaqOLEK8RVdr9UvquW1Qo9FKg3u5sdqF2yxi0cdzKxHUkX284nr04QqC1yoQr2uUsxk9ACOhvo7UZ54NU2BIgZ5doY0ANKuNWxyQmax47C4agHO6a7lIlHBp1ksL5CGHXcmsEZH2XA/40MWfs0CQJ8P5gAeNMuudE3xpZKcGLd64A/rMlM6dH9i+EVgdJ3BABFdJ5w4jcZxJJH+63E78mxRoH+a0hx3AuPY2h8/cPhzVZgUdkX3iE1JmiNCP9PejaMo/2IQE+rgHksrpze2uwc107q7RTPLF3DKvHZAnmucD5eIu1d0uAzrfSMB8k62xxfff/7HIpahUc2DGvpVWmwti0JVtGZws6UlWaAY47gRb4wElEr0FCw0K7719LtO9/k0hFzjSbNOvRX/jF0s2jSgkIbsQEQEjxxDZyOR0x+LQfeJ2a8VzD96Gr2Dp66GG2o0w5si/TiJ59j8GBywus4NOVOa+ujZkEeBKuNwqaNdYqD0KFrlAbcwuTADrEisfuEGPGuo9U3flzhzeg8S0xvq7TOlPqKbr8DcM8W7H4FQxE07ZdxF1foWg6pFWk65iZoxP35Mg2ZXqILjda2hlfr2AefOq42mqN1xkg8Fr9ILrMl3JrSRNWYyeLt23/YlvLNh8Ag4sc2xJ7M5Xa0DyRQ2ylS2WwuNMlEW7xi+XdySR5P8QTp8LbOQYZpsdg3/dPCHpxoUWh5peqRvXA7qMIxWROA8ahQy5jN1hO81dRfDMKoPUtUFUbCtCeSRor5IGcSoZu5BD0H9gxKgqvR+T+DKnE1aFzCYiShl9rLAqflYeIGJoKoYTIgpDfm6GPONWtmOCw6sSpbKFldITswHHfLdu0iQPP0dWsa+dzbXaS8Klfv6+NWbk+X6o9sjfxTJ9r4kVZNxf1oeHtwTjS1vPqWSW7v/6QnfedxowvE7BG/vUDlqi9HZB6sCxG9cc4z++rFfHcvVv17F/Cuf3sTit0OR3U4sN4Ji+khTwJFv7aO8o91dsEdjK74ASRl25ItxoMmcHZLOX0hVkJI0IcCYFDpjXAZ+OEX5WE5x3i1ZtGzdHuJbSn1CbO+/oxUpiCW5+AsjUm05N7Vp9fPHTDbCYjKbtJhOBDeW9zmYTx+prvMKTCixxxfSZ0eE0NBkBCy6keaQ92kbr734Wf99ADNxNKesoLVvMLMQoF1clOOHDdXRRTKmuMzEdzIPOWnzyR7Sq8h0xniBR/HD3zhun/wWqPJb/pXfwFG+8Jc3QBQsGlGqRz0zuXeL06Oi8PXSaszZasapetXUdhPJgpEnA0sk32SWSatM+Y9fnYaYaH52vng320iGtDDWhxslp4qodrGsp/JQfgt9BLKkyL/XfnZnOKxSSuRHdzx6t4QjESDI95+ev/hOJgA2LPUMzGW81gO7B25IB0Ecqv3MzcZtCFiQuzdSwZSbg9lEwa0EmxuK2wDCsaP9pfDEZMOepwGey43LKhHpUGECesOMIn3D+4GGrWp/AVxxAL0A3hSE5puyhKJWy+BYIAvpzkkf3oYphkY3GR1Ysl6kGA1oQjM8ePqHf3/67FmVj5gdQrAisC5xTiAUSVUoEPxF4kmSK+HNs404tQ3wgnpgpQKjhb32PsWitpfcdZpfQoncauQP/jcuFUObNKPNUmEg3GIFW3woABPH9SRSmJasJjhG0E8aZSL9SjrREk0v9jB4xPx0rrczVAJkB0yNcwLO5XzDjNsoRbtdKoyIc/tfRSy+J532UrQwzaRSCTi06SVQMN4242Wx9gKHbL743+vpjFZsvuj1oO/mPXtZyN7x2enms2Okfsba8iKiDHR7Ht+SLqpBV3UrebZ8u9Qz2uxIvTQJsLP01UY2PC8t4O2k6Xyf9jzYviWeLWT6lUrzkn96MjteL+BWRz8FHiziPFPh3ucJEi/1+EM9pJjINYyhxWO+JQxfLbTEfP0ebqU43l9akgCImz2RS4U6b6jp56uyqoxLaVekBo2i8Mcf0dLSA6ThHS0FJxgufmLGAyzxg/39f9e9vUL+ZqGkFs3aEhIES+pe4xuNpgWaejRg+edyXHymRMtVG8hVqw9XcChfeZupN/w6Ux3Ccv1FNXkoJ5a7QPT9RnUCZXHwePbDoz/szw6e/mW/qLqblfFbnp+uWts8XS/qQ6+2jBWVNvnwwee/iZcfKvvqc55yVHy/ePvoZwk8pAQcBbsBzOFBX+2k2U6u9eWCyhy92Q2UU5vx1j6ygbxrb0MUnISWYBVtYIBgN4HwRxAk0LFokXSJB0Yi1C01f4Cx0xJV/35zHAX5m10BnqrrJ38fXK4unl4ygnTV9Yw0kJKdNbCmuzp/JGjeQuDowxsRB8MhVigvSm5PCRatshEtz6E5cf9QYdrSryHeXgbX6cjSR05hXi58RoMqXMlve5rx37zJIX8GiXwdXJkv5orjGSN1YjSAyiyAngl+ywVculXyC81KKH/h7FqDxlJcitY23lOVo0emQpO7GEX66hwKXAnsZESQeSXVLtYarfvyfWCLCsHUYQZZW7QnGTyErB4ApRRqDMWVYb2azZJQsjC501J8uxSbVA10ovU8dmN+RmSTuP9YnstCOz+mHnLQRN13vwb4rUPRTvZRz0mYjr3R7lutoHpIHRPpBL6H+KItIGEBsgCkHCImlkxSkkE8mM2M3sBFN22UGAqa70WKnulfTbUdC7kyL4FRkTzqDgTYgCTzER6d7cMTkVH1h+cm3v9adIAKQ41Iesk3zSE1ZKl23z5qvGedzEX0NdJhoC3ptYpAs1n9yqZpDUEg9nwuTtnYcTn5AgZIUI0xzDQgfH6bFo9ztdoN2f37EiGyvm3f2kQ79Lac/j0FXI+IgpW+RfNDYIa5EfbLejVL32VxnmlKs7j+3TqVW1nFtjjAsTd8CEbJ4j+sV/9XVOMHmtYLrIGV/rj/8uDpi+f9r/rlF6rPrHsQhdibn5wEVAT7GNKwzuAq0e+ArLauM1AzZ/gg51e5vAaGjGGc2Ou3JOo5Yf726GSuD4oMyFgkff4+vMg1SuCWWSHKPfXlUY12C5paLho6hdCGZu//S9t1bTfy8vC9zlOw/prZXq5zfMgMcebseMYLOD3be++Vh//0Q0TB2flne7M9eBCSkIQkNHiYEUBVmHCCRJzYmUc4dZfW3vyohjxq8d3HJNIz6Sg2yr+QSNIATx+5mLu3kWKhJ/P5D2IdrNLUdlWaKJpLPmfRSAsgH4nHIcKbkalrRTnRqu98cKbpgqLUFg+cIrlUeaNSHfSia64vbJy7Zmbcjrpmd6LdrtpFbTUV6KqFp0SUarrabuuR4KPP/eww1YatrsX13tlm2mEUQL9wRnV9UJumber9XcBPLBDwbbCOB2gXs44AfQN+pLwNCQgSPccBJMAmWHWEYXnLdwcRGvA9BiJghu4IO3OrCH9qhUmIH1ArcvtNxMvtuzBJ1PIZv4lCVc2jYsqW+Ha64JsuEaDaszt0PbWddYR9HelirZlGPzNtqyfeusa0+/cmBP3XgNd23SzagNv2x5gdip1j0iBsNtyEf0dXz19F+lVjOscneTFHrXp/vK81wRn/2uiDQgdahsXrRFhJrNBVZlWCUGgEVkWhiwMmhApqNU8wEsciA8GstbaQYI4JIGQ0at+1O0uywcZLgPNeC6BLCSnzDYs0q3oOc6TLXrobW3tjChpl31Gd4aKkoi4dpByWwJB0UeECWuRQN4zMSKXk3dux3MYo6JxXYYBF8T/jK6Wm5/gGinyKhSXNSNrzqZyFLsn0ETuSXchzVC2cs11od/Q/sHBAefVk0neqYK+MV04QN53EeO4ldpwvhS6RqywZ8qM5AiTX6KH9HLKP6bn6e+kjYjbaiqMLin7ePuLaPY6L5I1C+eNbWEeggdXAQUCUyD8syqtMBwu2ZtWWa0KwnTJe+eut7EgCRIkLIVFe0bCCc5Y9Gb4QP2lLtANuJkCLO7bM93LKqd5C6TOTYR05YW7UoTubxmAeYjUdc4fkgI/xvcyWRi8hKNEqn3NB8Ucce3N6FSeTgLZRIpkaUQ2ZCyIZPEo4MzKF4tEIjFgBGRNRVuku5lg4YtN560KsbWvpambd1MatJmzEuo8VWWM2WwL5HGDQAtc7WxlvwdhvZg6eDpohbbxpPE5qyErNu8RFAxEzYMqAfMlBdJCT9ZnLEqFluS7RyIqQs9wAne9BuplvvY0D1e5CL1imCU98yQ9PZ/wuaXWRtrZeUuI6OTHJUB0MkcA4HBS/vf/+OYcqoESG4zCHMh38nVSPcTvl+49KWd5zzLOswnJKNmfLPjIpvAHAWio6i2k4QWUFAnWUj3RzBgd5+S2V/mU9lZlnHR15Gwr3xisSStXMZrZuSH5L2eTeBT8KChN4fnAdpQ73lu0AjHexRMZsFS6cSeaf3ieq7/RvrJwgSoYm/glqxQNLyWjke8oH5L47U1KEv0TRdxV7iXX62K/nnGJY2fNfdv/Z+0/JHxpV8hdpq+T2s+8EBxIVHK5AcK6gkaDqJg4Kxk6WqSrrvUp+um82U5mN3zDOKtdvDTSPJO2WsRhnUUvN5xQf2b06ekXhzEOyHXRAOZlIxDgppJCxj9Bh9OgmAIR38D+aacw2Pe9yEEcjfXYUacnQ/1vJBf2jMQRAHGqsKBeKlpGeULFIlptVvqFZV/QKNdITu9344JOHsEJ+0ktUX8HWIv1BOU9+6DLJaJbOWLt+HoNbdBWuwBF86WySWXpfd9ZvRByjWNry4wacAqv7t59yXEVIDQQUh6BJBSJ0EULUL4LKzaltf0wD5g/k4kjQsRRyFMEGbvXBBKK5qfxxEJo4pVfe3D/yzDJVagK2junlmEdGl2Dlumm9jf36eryktd67oQ+opl6rSeKqHFTJESTYhz4zE1K4QSn/Wm02diviRQK5ZBBY9UXpMeMiIfDkSz+id8rZeWsqm5z5YGdzqu1XRBxhC6ElLwMjqNEwJObcX0ZsshTU0nVwzXRqXTZ1BW6sDwxMzGSSPa0GOxUYSKcssWXfed821c5Q1+8j7xatTT1Df8Kg5Wjo8Z2xssKob9g+6P0PIcv6AGw3rVvrPVAdvpclG1YhzeJ3R+CgD/k5MqtsPdbstCF9DMaRgvazWROi7epo1npqQBnTmiHF92bTznsosbOtNR4RqZ0bZ6FywJTMg2kVXXkk4JIgmM6bKtAVzMUKqSEwEZtF/VhP9WB36Odows+W3MTGE11FT0HszAArG82CrIdrdg1GkI7LrTBVeDx9K1LOhFB4/f7x3SMTJRgkui3RNiWc0bbZX7Ns8MQsYvpZ7sBkXt3rfkZSr9lQiYidzjEfm09+LWUhSozAc4bg3HjybdXBmcSX1laBV1gehkzpwnrKNZHiB0vMZLOWiLnJcavQRPNuZjb2W511NI+MZuPxDoWvbOx6wmmDsAGhqUSUaattMNWGmH9mTJ7czPdssOP+ONOMtAPQL1JTcTjTVea4mD9lvoyhDeeXljJLwHQZtZygieUiEHpnphZo/r+2a/+O29bR+3P+Cl3tyRkpnb67r9nrk+PGTjd70jjHdp/2XOemnuamz2zcdyf/+374oE+gOJQUN72veESRIABSIAgCoHMqNflx+RsaVbZucZs1IkliyupnpKbLW4cKOQIhcIixuHN4gvFy8v5EY1JvucmsGEpYIRVM27RhhWzlFiyqeyOQso44HvFheW3BwU4SalGD/xdvfZzX49EyVeMJoL9DG7f/fdMd3bhz6dBZeHQbK0LopUyQcQ90IB5tRb/QH7F/Jfp7aO8UuWJKWJOmjV1W+4wVx+1cOakOqiNHYc+9LUu7GCnDabW3235fdrZ6hz50usdhWQ3hrcMKhjoGi36abPo2UzerD+49+SKsYhkDr2ca2zGK5eaweZ5nmOtN8MGRHqE92U2sd2nSV1F3kknCDNgkKzML2wn6ilinI811szRBfIhFIHus/auwaILAmKAnDVVoNp8iJxVrof0UZUqKmHhLoFIE19MdQbU4vWdreHV0d76rbJC9J+k86/S9TaCcReVBhYDjmJI9vR4AtnkJdmHVnz+E4lSO/+60hUCEe0HjyRoD0drABbxLOCFk5O4GoVdg4539g0OG6o5xOGD69udlmWhalE02Ymd6HZTnFs/4VipmgagQgFDBexscteIHR5/s3zttbwuZnKnfeu7kTObBiiENV4yJur/Xsc9fddPvBY1zVmHJam1xvAYsp42NlVGBfztvxWZiDFlvwKD0bELAnKWAIv6VFuMbMQuK/Q2RjZ7VdSoEmm4j32m0rshuOY1MdTzgTygy3cxoE/GgfmVR9jdnq39/a+2TAf/hgTEV/QlLQ1nrDqW8aFfef7B//7PPO+VcpgmZKqS7Hhz5jsOdaJ5u4LY+VEeW8uE3O/glHL90WPGW/0+OjGb5BMl0KK72tF773Nb3A8AGJ7k3ByWWKWTFZsolDObz2acMHCaJkY2P9//aHpunmT9eH5S0SR4AQuIkeAycvsYP9Cf8TLRIjXIUlAXCH+19b911mMNqFCn/XcuESvxS52Jwqj9zU4i+0UxKM7IZi6tQEGBJr5Zih4va7cHn57T8GsAUEJOurDGCQzTKSKzQLblhw9qHtMwajYeqJEEznIYnKfWtN3uT9G5GCGy8Tj86foAdzTZd5WkoY5NcpqZdEVV+W0GZRtoWxE6Y8qtyaLvNZf/PwejnwLNz6T7g1hbXySiVLbEwOHypXLyxchlod3SP9C/N7adQbToxYR8uTDl3+AWbQaG6dwA23Dv9zJiCOB2oeyrhvvzzbcVD/9hBED2Mi4n4QSfn+0ikRXWPDXI2FNXptg36h9KR7VhkDRtKRSO0AFYYtb30FWdCAacITvXup/3WzIyi8WZcL272T7n/9m14W4UCJO1HUAYL4o051cDB1rMrxjvtlL7EFhTv+oBtbkr9hTU1nfTbu/ce0NTR1sJ5XumZRyf0maxmroMAZ/u6wdt57VUI5p/nzviMmjW0H0kcdnqyUzD8i2ml8R4aZ/ARUR2X/TQFkfOJf6VHa/jd7zF4lsxgMcSYPq2S50RTCwiS8x1vyoEY65HtF4yO2M7iECXmUzZvYwyLiGSWoWlMptlfsjUNYRTcmKYJ1LWHo8RFNokuygQyRVqJNMJp55H0G5scimrgKaKpHsw4G2qXucibN8sk60rjp+rWMhRlh6kPtLSu9ld3RQgg7ZmU250DycB8NO9mIW6MWwLCpYJI5+p9Gz5P89aenL3qUW458waPlzJwjHcjHypM6vDp8QlK0ZcthpM+VD0wOU+HDuGcaoZdtcG03onCXvLwmFVpXqLyopHVWrkz24R0LNYGRkoP2yaJI7vi7gije8He0iWpO2sYGiZzTGJR9l+JXrNID2hvMf3m/8X3P4qoQKtmijFXkIAhjBM9klbqsQVJRHR3EebeHHLoyJyv/tnuVnEnc+xGXsVfI1qxIFPvB34QUpA1qvE6xEeVbFpq5HTsNgKECiAjb8RqAPn+GyTh6U71eV2QhSQaw9W7l4ReRzM3fG4Yj9KguPbznOq7N2yv+cUb3z81Zzm7TQ4e2Pb7mRd5zjd0aw+beKjuHh99WCHEF4cAzc2r1Yrf8rrl6Xl1dHxAXev0s+q75G662jr+XxzXVc+eXPgNUF9gUWD3DDdGmpnNE75ovqOXSVvdP7x7WqmNy7CnaENc8UBs0dRBsIOsBePzrqp/WKN/vIHnQZOAHzg9s6rPHCdv4ppKtf/gAOVo/7VnN108WxS67ENq4d/k8unSADons86n222s3SZt52gxjXKcYPz9hzSTF4bzlj6qboY0HPlldea3J2d5YH2urNftC3OgBKFPLHmu3Y911SXgWFriBtNxPX90fML+R6m8zaWmAXpu46HjFpszNIDTXuDPUAvGffqJqYyWL7Z+q3UIutzQfiujpmAaNEeOCyfaGRZiQNO7EvLelGESW6dXYRjWo1QjDjPaeT5i/LDMk5Bqg2v9CZ8Bwxbq+G8dXtYhNzY2WDQZCAoxJWsEVibBrKUxmC3VbbTsCuZbkgJ02bf0AjVMrCsaUp1gOeu9ept3wHFgD86qwIyPKV7chQEWKxMAc+VIsXdLODkf84WjtIzuvHIZ2l96dAiD01SSuBt2gnQFQdfmGDWsao1cI6Yb1vHx/mdNJwqhd5rIcVFG+WZfpYWPPX2MAK3qE5xOH1otfYs3rygRUIK5Ve3h4TOIQjvbVR+8O2ApQ0/X783dDCVNY/sQwrXq+P31BlxaViz/Ui/4wDccIclzyXKBWFZq5D+DqqXhLMpi5+OkWVULQDPB9iXMXjdFBLriiBg19uUS9Qvy2X11nbVroWRGw5qsaYRSz53VCq1snTg6Dizzt2Qhe2E2hfgwIR9ttsEMpNt6SlLOkV12SHe7+nAw7mdcjzkrlL9iq80RGmBCkMNPrPKJitZEWvtetpKTERpll3lUXabIBiSVIRivXtN9SFGlQySy+OpQ9SkIcD5ZLZIJyoeNUkqT/S+BxTcbJyouYKg1im+Gt7hWZhG5R4QSZqlOyIuyoGqL2or0lC+0BmtW80LxC6ZVauCeevXMdYfttlq8sbA/aQW2ZoWlr96myNon8KBSWxsSbYevEDb77d8beINZjcWiOoQPXtRUJ3BOsp898By2v3mGyMMrBGC/ZfOfJXQcYBE7SAvZk32ppkJeYO25sEuPLvxlQ1601m/XVXSwWj1++sS+61tBhaccahaPjdtMSrJoVc/bSy5IMZNewi3LM2Qfqa6qI+MRJ1NQyncSIXyZf871IPWOL7or/qhqg1Cv4G37zTdLFEj4r5B00j5zFkEBsBLqBGcDHWLtFWwuoIL9YYGvMivrRx711BX8Zbfy+Xt71xX4W5MmeAW2UMFu1QYfMIrBOEJ50Qkozkf26yR0aFMmLVm7JKHo7SFC7DAC8P5FHr2/Zu7Iky66j/j4aL199Kh97VHnsXstl91YDTNz1Q3Ewn2LmdZ7KHULpY6+/CBMJ2B0DHMv7DgrO/mfo090NuZ/T8xv7M5HH32YHq/FmRvPz9z1j85Juf/flOffzrHb0cPP+lM9eas9hAsWXMaOHp7e+xCmYJ42po5ydnfJ0TH+7bwx/YaZw0+xyTRHvu1dgDPzNwAd3Tk8+OgYdH3wwfHhB2gLwmFIgR1XDoEwz8kbb3sHiLv3H90EPwILvV93FN0+/Oh95UVMnMaAqDl/HR0D0ZPT7SkQ2R5+DE61OdJ3ET1pr/F7e/IQ7ffvE/fckQ2FQU5gzGol6kiDvNkCSScoR9exolnU+hkH6tbk6L5jgrmxjnEi2BYMd1bwVLXFrN9sLrP5+hITsTT3rjftSKZmFhmg6aXp3S1fZ39rLPO4wi/6Mas0YjLCdeff/rspeBcHX4LjVfB7foqmXA7WDhkqfl7IfJc70W9TF/nm/hHG9GD70YPuR+DoDqOg8c5hu41RgeP6eSNvT7AZnDcqPzg6hiz5kOOhwXEqERtxgfMMeK1u3aFUJFv4qXt4iqXi6DapEExiwSCWuezVj+yDVYpvU3DnBIYP8Zqfk1z7GeXiG8eIa2D/HeLymnWHAOxdPHx8gRWmXiy2vKVigydrjiuXuqJFvVjhn3pLy98jq/zo0fZR/eKGG/PyiIrXX9++eX5ri4sBNodrgNieY8HA/U7dnWLnv7zz3rq1f7mInH9yfsk0/betCNuvDuqFJYP6FWb2IfjO3SBcL+vtv9ayUcVZv1ZH07w3iPB9xtRkkTdFh/qyVKGiXrpWCSqMG4CdOqIAchcIBCOZQWdKqRTom7fqvkF4U7z+Njb+uY9XyjMyDGfqLcE/BW1ypSDa4RcBUDJTDj0G0LiLdsN70ewlb6e+C0wQmDowEBYt4SJGTOAEAcY9cYcLEmdXDVR7fH1m8yW4Gp4LKQJ8iaxtP9s57HqcDYCbXpdW5AUpocfIgAXkwdujZGkAwT3lACsMqqZM0kA3UVmPfB8H33HHvEFVr/JliWp/VS0+djN19zBJHENCOCMZBhNdxc7/RAvDUA46KEYYGAKzUJB/Nvks8PeRzaOBPw3Ah6dO3GJz1d0bsrRXuswKeTChIl/65TmBTpVat3mnNP7PmVDVAdv+hH+sYHGm8NWqb0NkWUhrEH8ZktGJ7C6Om7yTwJS/ivvpNysOFTyUNESRMzCs9uSQfJe82sCLx+d790KzUK5Hu3IoOfEPgUQUMnmkE1RdttRTHUnBUl5wIshilQsvyKIQYSQI/G37VDrJHS1GqGgMByMDLAz7UXURoJaarI09xtRtiwPmV1cFZ+mZNEevZPtIR+5eoscYyTjpWPyywERUjQyXqHTzksanxqaQKpvX2dtCwE173MzbXebPFf5IAc2dPtgRr21KEze+4rAsugW0DfTSBm+vwOP+Yhxvdqt6Z+kQAtloIplq3TgyHKIkHJNDnbRI3JgUFZvSQckMU19uPf2GdkCkLbI/bjOxX5grTzb85ds5ljF/n3XQlX/DpEUkOsJ1adNGRyztk+6fxfF5j9WYX7S1WXbQzgBpzZUlLejCVpVS0x+cIVGLjfTSJBRlUpkFjqwa126iqaOftzjgYobnWfbKaKhmest2V8yb3syQvdtUk0GvOKzirZaUcnzuKr4FFx7Z5OHiwTXcBMhf5H6IySHR5K6ulLOFIJbCyrYDffj97px0EqjTMh7Fwpb5jKrjmi5/H2yPN+tkrcOH35xfwnpRL5WHyg9wewzPYJLJfSPWyxLYVgjVPZLZFAh0okqODrAxZCi2lqXqbfifF7/jiIb6FbhNTYQbf3j4ztb5wA0uscP3eWGX0+SjRaTHiY3aZ6v/fEvOMKPw0otdtGmczKkhoUtP5jjJJITMv8XDyPvo8ZLniTrK/Wpi25rl7ZmKZwrcTLZlZMVeeMR7FqND2174YNZpXEc772GS9KlQj8ZjPZo0WhMMsNjdVraENLhTm2M2m85vEv4b38PsftEvElcTs/WVJ2s+3B0JvUHJx5w5wTTuI6PdD3fhBueDQ3Drw3sPuF2vbu9Vtxe3mySAHhGn07xJvxRfF3YWvUwa2fqWf/xI6PoNU1rI1z+LXbww5xYgTGtqKY8FMERDgeNJ0ivBk/nWDZyy34ahlGbT+0f7B53VSqaKIR5pZ8yQzbcRmUnf9HQm37wybkOv89rzzuejXn5CQatfDN+tW3Y8JSSUOtzKXPvfi+CQvtVe/0twifJ87OpUzGk5lHV0/fxnSUD5DWbzNA/4vI54LGsFJX/zFKs0UssbDmMAk4kyK/GqenZpudqJBfjbPNgmZfLWzNd5+IBf+1un/efxWc5Jw8BptmOlZ5sY2cSZP4TL7zq/qpGScvMDtVydgjmAGLsXYJcKXYPOP4NYwfJpNZpvopzGY5uySUk9pkXzyDTMyfzpKfcvIjKbni9eioAP7h+9b6kZugwNhr//e3RsCQl7M3QlM68SG/w5JHim3VciIl2yDanUjxo45Wh6kTBV0oLcGXeajHBLST85P5ZoGuSTsbutTYiNyQKAowAPpaqDOIxGVDfhtuuBPXuu4RBCuOIKFS6qulK45P/t7QDNI8ezBd9PoBHIOUXAbkBFXChc7RGwSCElET9eD916nAuKSvIqeTQPUK9vW+hhVX2Hw+Er0T/E2/KennCgD0xXweHN+eNrUNAWZicuysVRc3F2KjRFO9iVaLIyccJK9XtIo27wID2oxr+FyZ6L9OlpHlN8QrhnU7kkdqeivyS+p2a3C215yofI7jzhlV1HRURXwjxNYlkS7ZDZrysUXl4PWZZLDZdeaLhe7MqQVMUf4KScQeNywC0KS93gGHVKcs491mV3yaWcm6Ly6TUh/OyFcfKlsjbxeZiDaZukRtKBXl+HL1vVhCvEMAlTG3y5UQXVeBjMLDGhoF9ydPYypT9oBY1fQzcPI36+ag1p3T2nnd6PoKfOJHlZBJ9AF2jP+cIQ0BNls5rpwzr58serLiGSn1+fPyarA0J3Pm2+Aeii0mEsfSy2+6eo974fbg4Cua1qg1PabZrx2Wgm+0WbSc1UeBwBCgZOaE3gPjF2OlCLEcp2jDqxnQYv7/5s5RGHGx6fX/TRcrPby2l0s7vV5Y4zAfKPEDWHQy7IMYiRmOH6kGOjxZu3+ptJyV6eiy57G/5buthJft3WYuDMraZVb9+33wLA1vaG7fb2vJzrmP/UeY3g1otznAqkIPhKBzWD49/f6waC7+2luUqtcPDoqRusunmwx9gK76U3Fe1csUS4m609/D+OFIPsaG5Y5nyrUhLrJU3G2REzO9CRC9t1Eek4W9LxThYSj0/u7ZE4bd1uy/sQE2A9qHUWR/dye0Q/EaVrKU940w392I7e/pFg5r/tjfHFMlbGNBIqr7Z/Mh3bPL9IEpF8bZzfGAiBPKDUFbRY3FVSwE623yJILayJT0wEfgVd5H9H0+v9cZL/yBY/cP57FSmocrizT0VHhkXifhMYpRnlPQFahqN4NgHYm+V2kyLf0mEd0k99DedKX3xd+z0X+bo/gUvw99WRkNJYRmJ0MhVik+dRyWd5IGI32fy0yafBPBqyZI1OaSVLlTpARSOe7JXS0+UFrKqHkTjvGzoezzRU5SLoD3nrvCf7mtMO6jZjCTyqx/hhgqv5nXukekUE/D5QQKxpwKnZg7a0viD9XpupeHOZtTipX7wqfws3X7zxGrIddRZ36tOYHp75EA/McjQ9KeY5YJEke9w3XtjPJpMSdr8bNJM97ofTd+/Zu/4cYm/w7l3fUtft2X+t1q/IFPMWjNSKYFA8cWJFRpBXZoWP6155BjKgadBhnYnQaxCVpy+dd1cUcb68yCGizFUAREKse3chmO2S28P25cQLIWPGjTISi+ZSVtucdwOmoV0wpHYkBquDjFPCOUfAu9Fu3euGo8qUOl4FWyrhyvYJbgFUBHB0QZ6Azy6vqMs1dQiFsPEq6/PtUZEkULoG/hKOTohiwwk16VeMjvu1jU23PLPItpfKXZ7SnRuBSncQJUt77pubr+z5qUKEJjVSF41OVh4/TEin6+GDyDDbMrX6fWzR7lcnZuTGpzau/kwfFE33VzE58yf7n53IubmNfCq5uSJF4Y/joE2axi08mJt6LHT/D/eXywXNFPUZluvrS4PiPGDDZlo0jM2NjEa4vE2t2vGhDKGXPxIqDR7rkQ5jLkbmxgzF4VSvJMm9IM/TJcvnftpvHgmnjy5gSz4+pPt84kZfxaaguCXYhpc9Pxy3SvXuFPg1nEcoSFeN6T3/9Gc9PrOE54jeqoDHbPkYbIs0ZsPsyDFunZXfbjBy8/nOAYOLPUMIfKqcZT7dPUdSeoQymsCJHm0eFpBIziqFki3rluC/kCJKIV1VqQXYpIRTAzLQ+ThmuNoaqe12D1Yk1YVn0Gn9jMLz6+uflw89IjX341EILhh22x0+4LycappOSGyHL0wVn5xXmYBqb2uxG91vC+ykKqhKiZiyR79RURY2H6fdLdeX+IsLXAOaV0wElhdEufqgO2hW/i7KOSB7/Feda9Dxheh330H5mCWvxWrjLLDGGdWDyjqr0jnU3kgvyziS2qvrHP0882H6cU3Nk/kl0BuqP8d29XI0ePEMCUUhM43ydN9nFIbrtDPqecXuGlfidGHkdL+SzxkMgqimVI0M5YFZhdimyNp99LiE8esNrvMupukLuR5Hktnc1mIj3cF6gsVU3jmGBvWfKfabbxNu+AlkaG69/nB0fa/z0R8mewRUBdnkTB1NfkzW7Q5HSLV8g9hnLz7LIylmzsVjTMrZomcHeLAms8THrmOOfIzM/N6aBL4QiOBZ/0tjTXGisS6OFriU58xFfPZzNB5E2WA5AwtunUfST+U1jup7LE0ujuYzHj31qCp22OT8Sv30eKO9c9HM772V/2LUxB8hYwhhav1QRHSHiWU0GWpEEfGVjPSKWUiMYDvXn1q77m5Um7FXGC0GKlq6iFVlfza4Srle8ud7u0X/aUWeZKArecdKrr6F30dX1l8k8cNveBWPHNHKHqvfQG/9QgwkFnbYQoKHudRCfxfX7Uaxwk1T/V6W/8iiGCagTH8O/Svd4w43wp01bZuauO8dI2p7/y709eLdVDANPacpAUjqEybiReXtWpnubygwKpsgZyvvVF8+j2pYwg9Sc//xrhq4fzIujobpHWT5zE5KU76nbGyvIW5t+xGG0oJi2Q2lXVL7F8P3tvWGu2m2KBkbXiJQJMsNjleb54hbq3VzP3EwhtareH6y+c5OJAOtx786srrf3cqpZu0K08e/hiRlGx98tPAfA+HpRcnKZ8kj/h/sHRrR")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKJf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0+zL+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRprg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+KuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7o8f27iNvHG4P/OvYPc5n3ZtmrGTpteHFyZ1baXxU8f2WUp7PYrll5Iom09kUSdKcVxb79/+znzwmR1gsStSbvq99+1dLC4ADAYDYDAYzAyUdeyJUPZ4v/+wr0JZ/yvwsa/7f/lu99WuLOp7qAwJBjXSrRpJBtGI5DWYEldhmtUxrR8+KEhRI8MSR6oQG9Okn4k0elHsCxBfm1oek/CAadybPMsV8knLg7ThuCbVvI32JgW5XDEAcbgencWEkhXSWMvvA6YN4uukRWOlpxrGRcmBuXtnHYaGt0El0DI+rkgGwiIlGwtvwZM3NxF1OmoqSs2a9PnnH+7Xw1kVSY3kaCjNIVQ2sOYYdtkfKKNJjhflN1/9+uBddWddfiN/gb1kL9ZHc+GoYOiDiOThpPHH5y9e7T5+tLeb7g7ZFs6ZtRB7mplwo4CaWyrKMMgCWF0uKgrimgTxhXfw2Ol9nWovIlx0Zyn6j54/UX3G072+aVu0CwDrdnRC7Q7oriGOuYPKflb6SPUojkm7dQE6QBKjuXWGrVShLYnPKRzeOJnWq6uLIzAvHNjG+OMzIGEuxt5Xuoo48TxRCEBoLkV1A4tAcDMNdSUZ6iN8aZeBJwUcXbtU1bVNUuSws2rEFeZ8QzCE4YxfBWEDUUVcOKKXzoArv+ZsSI5u3kr5W3XsAE7LXkLQL5eQtRDExH5855idAoNRDA+C0c1Qw/q24yg2cvN9y8a0w0zyxNq8FOWVGrTTExMkkCX61JlYFpjipAgORH4CzxDzc7EjKOPKRt23DIed+NgogsXb+cX7megem91VCvKeco6tp/WA5rBaz2mCBPpRmzUH4sT1MKhxO7Rs7wLPCzGvEYnl2xLX6tJe2UF3jLiVb6JKKW4o4rsQ+hQokwji3Ly6gLSWdCKFB3O1rt5QuZbW4HxPBlE0ejMSDTeeJMH2fU5JpJWbt6INlh8vox9Vuge3iOZt3gg4tQBPJwm1beshsiHQuwz/IbQ2wq3Coz07A4DJDFLWXyW3wyghOGLHim3hkHHdfakLThZPQBs1V30R+LiPLNVcsbhdZGIdohDUluvVqeyKi5/PaVVI/QsOMijlBxnwqz9rWpF6NjtNtppwRFqGMMEFfwtQx9WnGDQWaYyZ3+UVIgPslxwESj5eheeofFxlih6vLrCJnsvhQO0qRb+s3Ue1MGkAp94v23SN/3y1oZb27YRaHFlUMjXyvcy3/zfSk1MeiUyj1cffxTEVFCO1BsaXhSyhWbKkMA4JjYOhy8EXTCnk24xatVL9+/i6bndga6pGBKvW979qsM1qixcDATVGgQ1hmFkidhqsZf5uCcAHyDU5JEhNiCrAnAThgDZKKsV2jIVzo3R7BwZwG3eWUPOCxN4IKTgPxecZ9rY2S5nQwmRlIn1JbrM68ebAxpmaSL60k/NFqpqz2twPGARx3usBOUPPheoWcdqVjFqWiyg00bKQev0uPSyWZL683s7P5q9VYqFlVtm9AjtVpZ6scrQJRa6m9eTS0+INTUfXBQcvFF9sKHr3+rVJryHjV4X/bD2z0hNsACoVgwi9cAwAOFzfrEMu1R0c8Kr+1/2HxpCQMkSMk3XADYeKdRsZlKXnRNikQU71xrQCVmO2Ak2gBRZKhtzmJQtn7XJablrFQU97S9WxdKddbVwimacAn+fKEJDh81SzkYaZR9CAEYMgoez86llotpWfJRycVyX3mcUvqb/4GeS1TYXqGzrn3nhSsd0ZZVsueVtcHNxVn32PGSTq+OnH5AMY0JP5+DG+b0qM4quzr3Xe2YnVouTMXQhT9e3yUg12teXDBawWokM8Uaj7A3Vh5vBrGJicmgqAiGOjygHApAbPunB8Jfp1oeHC+sEdTbV/Z6fv4c6Pbs4uV6uxjgC6iCLHyjLwKwvGE2urzL11onZKDoxbWpEpLjJ9GFszUFDbF7RrBpYArD8IU0o2NJOw3QnRaO5WiZJSYRQDu3cILcn8ce2KazGpaWFR4ILdG7/81iOq+sdXL3542f/DX1U18d2jPz99/kdDAgyso+0172NIlidP9/afPpc+KNpFCw2LsbR6Pl9eQLdYq0CGsFK0fvJqh+x8DXULRy2ntPQ1BvSVHIG/7n/1dQ0LCWIrzWa3GZBamZgTEa3t/qd0c69ftmuSa1w4GmwrgaWoVNOqe/2t38xF+tSLfPhjzE+Dzb8iPtJTDsVPtz+OFmY/XK4dp0NmIlO6Pp3f5ebZkUK9KFItvinwbWkeXui9SZnonvWHXB7p3pFWpta/iUjqaudN67yyAXOIGcUu1aoL7jeY/3GDhiVl+laxGAhZXBacUnIZoeeX+77xYPfKBCMpnSbk8pDluFAkZXyPbuPY3Pu7mxv1rPovwn4LP1uhCU46tgo00iSUSpRRRCdm3t62dQpDr0LFgD+hYPSNE4keASdLNvP8uDYxcthI8XFj7DF+OaKcyjmhHDZt+pAgU5AKDZIwPYmtLs7lqLXunnKR4J/WnGvwBNYj7NvUp8HimUwrm9WbqmORbNmu3cRH957DIBI0+0qCcD0rZl6FsweSdnuLldkLxydVs4zCHpIHfoi2eZveQfVtRzW3PQ5QN8sF3DcbO4LX48KJZYMckJIi2+xbN/p659hmVy552+ms3uijovWn7DCMpeADJa137Tpw56JVnayx5WWRciAPqOFjm28r2o18q+LFRL3nFA+lHw/MWiRinFRAZ+biOOKagauOzezlqxd/fvpk94mbGJhOyZTtrgksBkkVNy6LEonKxmUOkd8MsBtKeDteRJp48LlNhcj16CgOyOBx+IXAZXov4/7JREJy8DXh54PpgDnq5o1zxgQgkINfyEh0ZsvWk6BVizgLrEiaSgUvGe2uw+BVMHNDuGzfa+tLtuXFQSryhieelG5DGZLZmvYN0e0qXZ+TevMTaEPicTaSniSUqeAjlywbl4XngTX4t0rO40hwropOoZLOo3dwzITpri75sIGNMpeRVnGy0dvKe4S/zn1JQqMti9snaOSfmQ1ZPpD5dkyu1ybnuZa1c0F2zGBOGKKLvQao1gIhP4O3PpZipmxqAGlbCeyNF8xnDq9zWUTYMJW1ccTV7fb4zQEGJ7W663ZKNYSoTbdMQwT6NLs46L5UwDBYsTEM35c09OVc+IQAh15gvWVQQ6USJQMZJiVBGfEMr9KkLpWjmy5ILIisdov6YE5b/KbFj6cr46EDq/sLSSmazKdS2z8UjlGx74rC6BllEplWiJiF2wQB6bmTBjSNq3IG1xLBDdIJIjifyoKQSmLtd6hjCR2UnvPwFxGjwJOyoarSHYF+OMkukPD/Yn64htzz9bh/5ziSIb1UFShcNVRSnCwEiyI+Rzq2gBt67H7xgkdfZ/P86LLuOhALTRCpBsN0yucMk6tDQmxJoNs3obdpZ/OO5pxV9DgzjEqrMwFIPo7vtHubrxS55E1BXjbsLBRAbjPvUluniUQiruBi1iwkBcWcD5PhVR3tlalU0sYnu60nZJyi5SjNp2HG4Qk0wN1MbTo6lKRZfo86iCxiA1+e8WbKK8L+x0XRHJ1p70Zu4Xt694xRhJ17Oovu5sco7IpHNpEtPcIGgoALTFENVcwdCjCRMurmIu5G3xEZTqfRmjpurLvoPCNBZ+F1ZwsvmULOYfKVV670PKCWk9MKe4ZWAqoN5gHZpltCSfbV7oWX7AYdizCb0wI5MxzSxI3LKjsEZGcwyY8MKJrWFZtsKbIKnWYVxIIng6b1BJ0bl9IOARHB2N6LRydkuD5tawsIYBHPAlq80+uxuLyAXnXz1YqFdODEhP4y5jdVQnPHmeoTH5Lu3eXSfY9ljNEgVPcdKGSXPTz560pIHZVu6P/n/a+E07bqOTpU58+efv90v/95VR9vLqvGJRDx6Fw1sWpinNmLeGbiXmnFLBtlfXoyLF5EZtwXRJdNrU1RU83I/1kBBtzLGvdMucJdiwnbkSGLuYtVCLSBhE9nx66rS46TA0xt7gBx3JdD0VqQjCoPZ3oyr+urX2hsRTDI1h8PB5EWMNMDE0B2lZeS1sYdytZfcNhzUyO7dGW6dTZTDRNvZUqY6M3ysXaYm4fX2HCs0yywQUfZGSD4D1baY+8QBl6G46Zh0ypbDJkPVrPHDtG7rY22dLVR1IbPcEOl2JiFyjkq7eQbr8qolJQhSHMnsKyyuFNUfLNDfyLkvonDipqbOd+5I6OOMkJcQsc4U0/4591Xe09fPJcDT/nFQJgPxkNB1DNPim1QJbRaXSAGiS/a5s0OqmR6rs4rAC++8SKgU9xswxIOh3aW73WKcv6Xh5JYrsMk5DG22/4EjXTvrr9Od1frkZ2x0v6j2fxEbusLyOT6EupsvO3IHBDnL8+RU/mFWIyVlXpvhd++AcTlZKbLIxfn/NL1FslUDIdaBgBszdfEj3QKpIIbwu74IeaUVBZihvyhTIT52reKkBj3gi+JgVHYhgOYHFEPHUn3L4o/gjesl0Wyp8+YZqQmq7L7v5YD6Rh+csI8BNDqbHlUCmiDpiEsp31zHJR+yXKJuiQlvaV7OaD+fbThpiMxWBIrxG00ep0s4ZY46OvfI8RjSQVmopLcFGKaqsRqcUctnC0NAhnpTOV3swZCLgaNGwfa0DOXivVZOwyaR7UQatOpzQHx9+oEPIsdwVIyzDAE9Mmka6XRVqrNNODA6fzt4fF81JdPhaYefCANoVcVLRNZ22XejRDnMi6v6f8Xg3RSK+zMGxSkjY3uvfXMsD+Nj5uHJWrrFQbQmC0+hnVMTXyaAoGZPqIAcKPuIbfS7vAVLGsDnUr+oyaex8O4Wb0uoVtut8Uua9A8lWibVUWfLplNFpEG61JaoGCiqkDsDU2uGJRWaQnZXhILAlIV47/XFxn5oBOheIG57f+GnpF5GbfNuVXc816t3htvfJFOCsOhVlXW+DGJIE09Hrs0jL3mQ3AR4MsxM1+uWGY+k+roeCg5rQ9Zui4kyR+L4IMeDN+FGkTe2qmhVNmkov07qJiOfstwd9wPZxdDPDLdOfYz01Hk+K+PH/Ujj96qprc+aCNXrVHeoI9ZIzwabFoeR+p/9pnKQzbLMLse6NN2Go56jMCDcvsww3fAG4XZgBZn18WSWSrgT1w6mQk+1Xrtt+1SG+ZX8UpxKS+YeVEKwAxQ+yo35XLfTz1dx6tVl4L5gxb8ePHqye4rXrs/2d177GSOiettDdhp+lBy1NCNarTp1l8aydgJ8b6DMxSbAzjuLaBixlnVzFta8coDTSp/lpGu1OnDpogkqny1PVpxzf5XQgcMDHHVVg1JIBbjyiWQMzKb9BGtOqaPJ2L9oVp87DWPx27/3pg7J84McXoagTS51/RpdoPzZpdrZzyW2Dzzfvs1PvK4k/lq7HIjKmQg+HKRNRLow5FxCDZBB31tj4u1cjZzt20m/vuGqcjdI1/W6YL2SEPHAkqFPzv02TfzeSLTveKERTQO6aUISOu0xNXl0u06FII+5NkZz0i2/As9jlgFRk5dSwWti/3E0spqAnPusJMU6BbvOJEu/1q/ptF2FO0rrC9EvyF0bxfA1NeFLisAvtHPVSc0+2NPY+CrctMpd8ZRxNvfZZkXVcduVjN+GzZ9hPRcf5TCYNjYZPTwf+vuUdx7IP/Dyfuv9++8vX/neP/Od6M734/u7N35e/3sC3q2+SyI1vFYa5v0YeOvAG26DH/Y253t/xfXNAvgdGZegZao5xjvm5d9O/9RxRnRIJfkaZpc+fEItmd6b7FzZ72DlbJR4uMNGxrTYCwrIfTbuRC9X1TRU68THnpad9hRrzsqputKbKp/b1mvmCG1t6d7pwyzqadZs8M6xT2ONgs/vnmRO/nGvDyON2YYwjX8KZz5pRKMHzSkpBIpj8yz+Sjp1wcoxpgBUkmiNc8OF9LHM73cIUie+ZqePHSJCp5eM1VAJIe41JN7w7nNQlZnx0BiicoNiLhuhtcjnsST8UYx9U1kIyRQ8tw5O9MM6p345fFVCdCa5bOAVfqIinCdui0ehdeT+w9FlgdB1evF6ctDSxgcfVdr0MdLUccLqUrVa+Ja5HEIUHydD3TfgoEWUbDdEC/Z7z5MA9gSFq3TFY83ncHWSp2EzllfmuyOsubx0FNhpGodq8KCvAru6KAgjqAi0ugloCPCP7KqfEw1ufWlknTwusdNsXXaA5Ou8HCtY4zQnjrECIQ0XKuSW5EqG6NKOSOb4q4T2Pr41H1goojoWiuERYK2AzAEfBdDeeBnKkhkHFpUq/21tUoRGd0ixhvapM0PQOlCKyp4/61RBUDU0pf5RRU3Nr/UaC3rS5xbmOyVxt4N1GaJmkGimD+KlMWwOZPzFOsoSi442oB4SuxkbreJQSVJamQbRqSw9A0pJLqZAJrpYJE++ppVR4QffT69gXkHOC75d10BAdQXU01jwZR1+16tPBhF6P97NzMjB34kWdf2kEbDvfULKlng3l77oyUgUWdE1RTpliCqsJPLnzeRWkIFhFQNkc2G4UkCzLxBM44pYMTvVgEkcV07JXJvyqQS6EnEEauHK95d0H6SETnV+TUaIW6PJKyWx6ORvAyFeGaWrIGR9MjzPNRgjPedn3ZolUtIb+b65P5r0Uite8g5Ws3lJklWCrLnR6cGEN8rqEXZSGU+Nb0uS1+wp/PXs9AnO3QvTiTc4FLRAe6oLCWwTwmKZwFFlFGXtwstVPX3pS8KS6Rd8FOZd4IjsnaleKOp4/7/efEU5S8WGLf+RV9uwwBLZf0hwPfqUqBd/yctA6DKGGV5MN1K6T3F8vBKoM215HwoCUIVgrSO9UJHJQW1kbvjmOz4YKGjqJiWxFdeLqLc5WpmmeUODQ12KgwEOgDKeQ2k+0SQ3pQyFQb9nbc7FfK+wiYpvNH4U5dscStJm2f+7DpBVtMM8GPrg/UcPZvo1OpezXEsYVqTeXx6HjWTgAl+8OxGI1Zm1esvDym1WfuNgpXX3NGj4s4ONCR8QAaTBhtEOGOB/EiUTSmaR+urw+Wxe2DlMJtyFU1zpKEOSRKEzG+zHHI9CfQaqBI164PgbFElz0DnoaHlGaHDNGQbhDMalcVDhkEGr+Q96G0kXk5MH/VfeHO5XdxtVPT5eoug11DF15tLipNuJH5NhttbC96p7Z+VIUSnhvFapFTAla4mo2Zo0mKXajJ28lIxt2uu8sXersYmHfT33p9dzn/mxw9nS0XoyUL/RVoYsHPhNUkktzUHxBfS/18FyOkOyJ0GlIjCMW8Ik91a7R+JmP0/Gp6aRjt6OFC+jt/wTOrf1M+VI/8rd4lEoNqNbzdwmeqJR/rD2eX+l9nUao8XIgjS21pwyUw3sne5w4lwE6VBH3LtiSgpMEr/IIkx6pkySuYunkyToxAahOSOH+pwQd8FK0TfdGLg3tdlVlASvJyrk3hS8VYzbZJ11qxnvZc6BoTj8cb0JQ9Z3frMUlQyo3qbWa7U9hKD2MSlq7+j23vjZJpAeuLGcZDQVCbQy3d+g06x0xHvH1H60xROmDsQ4FRm+78SQvqwPKruf/31jhZYro+VVqIMVKPIox2VCU70WLBTNF+wDYtiqKePLg8tHvMn2uyU7jHBQyN9wyINvTo7Wn6czZdVOft48F9V0aDW2/cQ5DArZK9/9PyFniwO/oshDZqhWG3ANrtA53tD12bgHLJ7D9kqKA1uz+sHqkci2Fx7tPLUBcFCzrA0n3hK43VNsVhh7y71N8WuyiMNOMdkRvrGst4Km5/LtH+3bqv3K3/SD/G/b81ZLVZ3rxfA6zAlp03KqH7IDBr9GYw4kSm/lrJm7bcMSTXg6Qwm8KXETT8+XMp46w+ckaitSo9Rvf6z3W/3kwMWguLI8cprCm5+1MJS0iyIy7XkbIcu+xbt0gMeS9mf5ZoaSyQbwOw0pZersZIGQ0OFUBbR+Nb3DjTSYpXuWXrtyx+Sos+81QmlHDxmqAZXX43xs/kSdRwHzp/M54Sm9bffU+BAYL0kr/FFPGi7hoj9LmIckSuSgqanab+BFkt/MmUd3RBPfjeN2D20T45RTncU6MIcmTHi3cOUbQpgNUI3Pm0eI1BJr4wEROBmInwed5g1MsVv/tLv/089bckhUpg28wAZv99ZIC9MdlQpkvsYCmOIP6fpDEyCqj5Xjc9N7DVFFUDza2OjRFpZLS01VbHKk5uPb1a8pe3AIHnTUYte80Ct69ax+KCdip4FhBkWOlrHYbwOxya9i9DOB5AqQLNPSVDYkOtAPCwss/jyvWChCHGHiAPDcxLhiwdqbdp6iwqJoSJLImOwzYOd7LpC9WCTglfbW5ubEcNUx6RszNEeb5awKVN2TsP/R3TPnyAGjOz14eiBRmDir43FB0stUVQaVYtciJiIFcDlafz+QMqckWuxyblGXHYn2ayuh2kJD13mnUGydoWtVz0IGsai+uNtOZkIWOEINIl4JMVEjAQoGb5xUHFxoI2TZrtCBaEoQq2VdaIh3Sdp3XkGrJJHTGNHF/h0+S0lnlnpeQxLSCXm/E+rh3hCJBnWmEzSa8ZG5hMhyeIzemNmezB3xjP26YnvNNwj6la2Z/cbzY8D3olJSlmoSMXzDe+y2RLKBX5aYSwJ574dax0wa0zwqN50qL4Q0JyVRX9vV64Ldr999MOz/X5RyRZUR8GNomiXhKSIx0GxK41xCdPCRlhlhrjOBpwXwneGD1iygEghADzyDSDK3eHdFI3N6tQ8fnbMgwO0qvLlqgrQ0lyWICb49hVhjWUpl1VaSOBov+O4brZxkEtlngOUmGJFKgVnvz3RS2wla5XbWJtwfsH7VLY6ULiYDxttof3KVoePb6qARuRTENo9OBUXAXQ3NCdydvSv3lcP3tbJ+VDEKB0HsUObtesdcIpJBzA9+AhhBeZbYB20e1Z55OIsPPrwSrC6KHV5cN5exz1X62y+HZRG6rta88Hn2eK/ryQ0ORAZ0OdB+kPvlppWn5NWcR4ZOyQQbafqfwTtFHaVEFKL5jREnfzdBkczJW4WHdCdrnIgza5lyCp+lpOtBdArbV2OUAESXeQfKCooV1X5wOYCgK8vTjXemfqdejwJ8kf3tU9bvxBDPsEW+ERZ2z4EocP5TctWuq3LFNGEjAJbHvpBmiER+WusCdzgYIUNZXYsXbpY4pqV/lVAHBpZ3yW13RuBRUUTML1aGp+kEiyWQhIeDsTkdolpusnZxMqrorWprvLKbsUS2hUAgUcGSDOxlBDNCU/zl4ens0SJhuJp9KqJ9ItRwXQvcNn4gpY5Aq682Cm/GT1+8Xxv/9Wjp89lYywnfyum92QeVd8cHD7+bvfxn/rfHJQ7vBDCTixwccfQ1HH1+n745OC/vlhdnZcPgUUxD9mFqVlkeGaHF3M5zspgADxQnqCmUFKm1mhapTMFfYhUxHjV8GIpOhX3BI6JSkXdzMtZbANFV3dhlafpRuiFuH+r+kVahZYneELDZGUYpmQ87S77P+xpuL7SE1l40I+SwmNTRZuPwLBRTOox5OXRKaJlYzLkyLBQjMyRTAoqW4cZPtLmk0f7j/4gI1ZWNOxnh2xGQVjxseyesuyFGsOCkuox2k7Jy6KyGUnmnmoJuMPGi+lkMRd2KHvd+upclXRrcoKsv2C7PvOmPWpZ+eXbIDY6rGWvnD5SpAVidZC/u+o5kcNngWrYwDo0paxD5gH9PsNNU1Pajx+UCqWJK27xai/99GY5jG45vFvFjwz7Wux/1O8nL/YfPXuGtY+NXsD47gN+x51B8MEP2o7jG53CN0oqDJLVbk/j/Zv2g8BWSYYf9fI3OQMLD2Gt+C+TXA9PNkt4+URh2OYyFug6OlU1JT9XNU0H1hduifk50G9GiVlzGaBw6zXDdsYQshB+ZQcnf67SldZ6JWK/V3w4UmBqR06Xh33m7P68vNy7FB6KArz4ZN6e/D1dPFeSnM+PNurAL6WDrmeUbdZ74FRAqaHioX7hZRF6wGPZ6gyK/XxHxCE6PoEbX659EgMcEJWH1dxM1Y1S795Vm1XFigf5D+F0OGLN4ngulefrhaQkPtWmiTPYXJiF6Z6u635is1boUcPjWz5Ea4i6Q/p57ZHQ8G3eLIBB1mDpSaHusFQuykAuLi7rqM+UcLMxzFwUqRpiS7l2y9oizaYDb51Um1bRZbOt0O7X3Fpv+Ilt/mJXjKrgKuKKFE2kuz3sZ7vIeYw7Cs+EYoW1hrJwz2u6R0gkt62hrEyJuLSQcBZurAZtwKoE2s3PP3HAXXmhs0HAbkHmzCzbJpRp8Qi71cBru5nVPmXysaRRR/dwdr9Ul1LH/Ys7GeXtRx19PpXfGv9krBuMzAOMn0paj57tizeJiD7PEGwZUs7NLLG+UBQS2g1V2XFhwFtU7l/u/cXvacP/ShCDdZlABORUvw6pPR1GLLXsFTlYS/OGnZLK5llvBf2+NLvPuwvkMKX5alnyxh+Lsal64qESBTxWy7xWGb1GB8WjEfLKhWOkIb5/+P65DlKktJPPtviFbAcaos4V5+rCbFvJPB506sh/DOPnwdVoyYHL3oTT3NwljoYeQlCCQUKgRJDSH3wLanSs0Ia4pcl06egbIv7D+G1xvH3nyEC2HdHcC81WSIi53dt+IXXGrOveAuJn84hd57uMvko8vpzGVBI8ZccUMycpKUcJuBYU7A2WW7QY8ltWrobcJukkM9aZX12u1MIufryzs5AaLlhBENnf7vvh1avd5/uz/aff7+7tP/r+ZXHbm1pHkTPXVf+lCjcD2HNW29A5hQBbSZzxlqC7aHVZrAyzYfhY/F6+DUlM2RepNU35VkwvkVJth0JRtF6ndVeAWlRh02jU2djadvs0xhTqQUmk5lpi/Dtbyytupn1lhTjOZ8sz+c0ZkgXwKO7AY4bIYKDsw7Vzwd5yzStCqOt7vBT0i0kxhVZ5rXFJqFvLAArXqrGtN+cOJubtPUPR+kZuYJe7qS7Nb++7r+wjzTaLU7S47hmg29z/f7Q71X4WlD/fxym0O7w8l5feaWB0wYfQJxLFnDZRSEgesjCB+8Y75fjG0+6ogXH2WpirhpEfiRoysh0yuW8FHlMhj+RjCOK02hQ9gYQPoYaNzmC08fh+l4Ew2RUKYR27MVuTECjTjfnqLCwdf+hVW5AFHj4sG2V136SVHYeuzepCSxV4QEEVdVStIvYGhWmH0zpO6NkHY4uP9h4/erIrrpz8VdTcUGDPFPaohneNOVejXFF0GuAmgtEqIt2eZNlmFc+gARHV5cSfnJGKHnceo65BZnQnMpih7FGlH3zTCcqqilkUv2qSFMLDCifyVKjerzakl9XZfRqXE++Nkov1aIw/9RIc1/H3De2rcw1cEGMONz8/ZuHTj7K5mtmNOXqpQ2ursq9ZhCq+5Kge+hof1VkmIC2luLjYiWlq+Rh2CF8p6RoZUbRqxy42Dj1dHcmWKbPnSKBzddQI+4NJBAxuhupUvkVYoSZdZAlG1oqnJwswM6Fun78YoGwCYxO8RVAq6tfhgp3o2GPzTRpmOh7qPHcE57lBKH0i3RZJkjXcrDl6iA3q/GIbVzhAxEfDuUk+/1oiF8GsADBS4JsH4MkO6h3NL2SKzUVseO+VJP8hcpHSYcAZNWuXR9JWxbs90nTjDR9+DRc/L46km6VpPdNTD6eOB8CxaieLS9mcT08pn+i7qVqg0vWBd1PtEv/zsGTmzbAUg2bIMwVmQSyLI9ECRlH7mA6gvOMzpfHMfbx7+qzCPNinLC4uMP+kybWp5d0TDPdrf3707OmT4GYTG5joOXX31StVLxT0g+LbLzIPnsgMxJtV+n8OBXwJbXOe5zi42NtUYDx59eJl3+/u8JLkoydP0qT01Mzh8Xeysg+ozrkxcJnKRn+6lIOrEJ+Oj26TKQcAGXz4N+O2ZQD24IyHCmM9DmJDo8K4vgnRwTVO6VpbDH2kuG2znBz483w3MnYp3ohjkst0NJJHuXaVjcuj8eGqGaBOwNGaclMoOhNjUQRPjskBFjQUyhpqeSChGCOnXPJorG+p2McxQngHU0sqo86eniVXb7WdiCRIoqhrjj/DiB5TXSWlTWDKEJPhTDUVaBQoRNUwo2IkNsNRbBwMn5KepvNFZf/3M6EDdg41TLQYYgINyTXLYEYyXp2UdkRc7U7KyJe3yRwpyaGzge+IvIQhs0s2bVURsAvv7XdAqtoytpGq2MhGqGMjq8iYQyzuYbETPWgSgKMLaFoAule/1YvZhF34XC3Fd6oaZTGhO46W3lG937uQmLFzfHX7uL6+kn3Sqv9RP3rc6FbiJ3oMr9GaOU0KIKTso7g4LBKnUbKs/hh3ciI9aeSHyHVUFCOIj1DM10fLJXyaif5aen+uO13UzqnU0fjIU1qQvJsvsc94CU0pGlyUOCg6sS4/JsukyUR1RcswYSPkfh+K1FJ1aiEpijDyVuVDjdvDsr7mGitMFBsHHjW/XL1dHpm6vb6SU51/aFB+BYYoP7QztOWM7+li71Vy7gq+HhldGMoSZBOQDwb9LytbnoEhLQQ2w6BpqYbfsF+ZBsFmrT/tbX9UyE7a270N0Q+gxHJFtby8qi29rklMs3cXcxjrYU4mtxegPRRLHdCiiT8MZC/hKzFujj1hbLbZIuo5Abt7zqtbHhMzgRAH5b3dPYRZl6PGjzMlKiKwyQJVORXzLK+oCNBwVwpkujXFWSQjokzdVgNpGvLPl7D8DHNRtoX5EtuCMkOzvVUlIKBVMrtOl6rVlGgyDx5M6zk3f19ivR9fvT1flx/sqnvkV8PkaGMIpA1Mquo64n8Per8SmO6Zdi7LbxFC0EmbDzTJzccTl7OLRlwTuc+6uBDUco80P6BcyaCJq/5yKKsMZ4O/PN3/ToOpPX0uQuf+X/s/9ksLEDm/rNrCePT62ekF4FpPLz8OAc2M036UHHG+cqPfsvbwXMLDU+DomUXqr3eq0QjPVQD6mSZV1aCXuMwhS3+tBxES1SAvJFrb47RMSi6Gi8nploVJuWVokxuDVfT6Hvhkm3AmFsuE/UZreaSTtJc30RrmqrJY7IERpblO2cVc37aCBohEW74V/rMUmcW+12FWonWm/DSXJut8XvD2agIyymUaQCYNMuP98pgwZdKezFVrQLjA6dVaNQCOxA3uibi48UXUffD3mYNMuGT60bnaap2l04M9+ZQTf9Vr1yy06ACOdjad8kEHyFidFnu8HVnDCdocoo0n8WECzeq++GuIYNhgud107lGORjjVCfSttygwfOC5/Y7csTU9E0/tZ32I5mo45hsTnyRDKxXqC33jVm9nX0oU3NBTt8V9ebn6e7nYk9BgP89SHMYSTO5bmfg8sKNZjcn9UDYIjluG1cY9OsUhjWvD1VG45fFnd+/1v3/0n7Pd/9x9/MO+7N+4fyw1fN7dz2raDPoPgUiHJojuJ5FLXab78bfeErO+uNhbPadpkW1u2TDb+YxEMjq5Jcxmq5OeRYmE6rhbe0Kgebihh0X+poCHqOaixuPWUdjGuIXK7w27lzBXbfayU+9XVHC4VeGnhBgJfPtxADXq0ZdoJjVElpvJndupeL41SU2OgqmvJYYdZxXLNpt74M1EHKrMWj4ADV5klRXg5R7OT8RLViZRwrE1jV+R1HIfjTQ96G68HjXxjhIq2heLCwpIEapRlZTC9pLEkw7tCar/5DZxc521CMISVKwJy65dlfab6GiBS3N6YtTP35uzbIasF3Z8z69idN0OtwM+sllVaZJNg2wmsme5B9tWWx0g+uQlMN/KkLd5P4P1BSYxK2z0gNEK9FlRMqYr6EPtaxPO3Ih2FGsQ2N51PtscTkYRnpw1+eatHTDa9/dkvIMXzyEttTec8iJsgprprcRCVMt8aOWKSgPTvx/fdKIzF0hvtjk7YlpvGovebUbYlxjRxidOvukM4kTWPfsnnKnzjdXD9nfsIYDWbXCO7qJlblT1jNHXBvofgvp1RIt8alH57XZoMMJIphTRjFyzrqMRdw5Oi+4xghAXA0NizL/AzBG7jQeYzSJ/7tV5GhOwe0bF0bw1m6n8LRxD39cTE/pGJT/ta8Js9WM1QAEnnL+TinLMTwhpScqtJWkt7/DD2yWt4A+yclWTE3t3WZKGo1Jsgj566WkogYFJBo9d7jETeX74qF1lNrrQ+TjErjSM6jjJXBk3ucXw4pAivxfVfVOIBK8bvvl+goY4hrS8Mb20xCKTuY1eTJK6U0meVknF8BK/VA6VdA60VHs4pfD9aV5C3h4rRcjSlml1EujgBCaiaZs44jZhIjEC6TAqI2WZYS2tdSBsFMYf5y6bbMQcn/nFoVq1KVEdFaWs9zXmhJvOcx2MsSUez2QbXhjo6q9ydPpH8xp5LhayOBnLwmYFXOpl5xrXplpJUJD13ac49ntjc6lk0kFLgIzIqGhHhs8uDPnzh7msiYkKMlEcZWa2+W+/26W7/Ke+lwg8iD16IvgHKma90DPQ0qPnJFPF7T1S3ekGHdWR6qhg/JFo17jXUmnVpXIBl6XTr2PgfrrdnrzU6wB60O24bcaAcXZsTXQsFowqC1GqMwL9I6OarzcCnYSmpluutu44g+5fOI1n8ZkMFgOJeNCnQeuCY5hKzhrfF33mt+/9mES34z7ZmX5rjWBnQLU0/OEcClspXfdiR6NVS0jjjqF4vz27c+LmW3I7Zac9r+KyR4sEATKK7G3aMc3Gi9rC9GElY8/NWowK9e2mBX7/j7vPd1+JTuxJUdkzOC48RWobQOuP44aYfWNTPb2Ft1sxqZ5VlcbUGB/2abnJflzy/Ef3HEdUxZkHnWEoaiYk94fuazMUt22476qhZzkaIarkAD1K61dDSVuel7mDPQckbl1xhUQadTRQ4dEP+y9mctnxCgpHmJ2DUMh0utfpJL+Lok5+blrjPtNwumR4ZqboXcCpPHcgT/V64lIvL8VSLU2VW5qjpar06xSJVhEF0fNLOrjlo/FEUQiaaSqMNpl/hr8WRY6nLj12uPNq5iYaO2vJp0qQI77mT5mQOZQwmEtpi1++P7PwXEx4kMeAGw0VyCj1MTVlzMCDZ4wZzak2rogDOXH1ZScXk76vFZD0ZDyBwiB/oCIWl3E6YF/Hfl6DRFjTAO5qOJOQDJtAsxjBB2KNUaUhrVah02/PhaMds4S3bxkMyahllbRZOU2My3A4vD8uQ7FNcb2WFTY/NRWpa0jdwzr3w4b+1F+h26xLRUjygTlW4yr8rXy72l+++BIz7sVFz09t/+dSXJ560RKS8aVcEONxF6pD9dJYksx/8He93qU8XwbnxOLzL7588KVQQ368fKA37b1wNzuzIgXvavFdCF4WbzEEGVCiy215eQFIn3/88ktB6OPn//bx5YOPv/lcgsz824PfVB8fPPr44H9//Pzbj1/87uMX//vjb37zMYaqrR6+93gTCdjffP5vD74QUIKd/Pu7330RmhCQrBbuDzJsPv+oCH2h/z78jRY9EvquZ0J5WPlqEN73x4fynOyPHw/el28uL8/X3xy8u/tRNrZT/Stb86EYVLy+UEtqTZiLZv3g3b2Dofzz8XQll4E6aloOQeQ1VX6L9nup1tILUbbPRF2zxmua0ppmlqIem1XfzI9/ktfd5KcOsYCuDtZ3D0pF43L1UeeIJNw7v1iJ1c3bg/dFr5LR1bXFUb9797e9k6UePKjaGtRh3QpN19HULQR58hFf3Dx9vrf7Cr9+ePlE+Ln+CramtWu9TBORDo7zJys+/XmAbZ9elDuc2cWVKBkYThgq+1s+lNE0IBVw8xOLOIAl1uKeND9SdeLiGGa+XIg6mXTV4T6FVBAaueXlh8SOdINtfxkb9w8aZvyV1jEc/ImhYr0QAonZNg0ID0X7I2zwGlIKpf4PDYeFOLwAvsMZCL8TFNkjs+ShftYuSNSJI1KnD+pXMUVFsno3xktUujOlL1VaIc0QqRxU2vD2JY/1KI2e2xwoWbpCKsryrBIblpaFvgXjLhLEt0LRiKh8zIFnQIy6WtuZi2Lhhs9J/AcaNU6oAFiD5rm3BAGTlD4l4iCZzILZJrLQZVjpRtlC3JApP0yppX1B0+iEY/Ehi04Br4tiRMhvdaKxQUs7QpqNU5A6pg5Wh4aOMMrUxo1XMjjtggq6ClNB/gNxjLr3xoBE3Dk3OBpsYuIITNmnLMdVU4CgC08XA0Lb6IVOqZ4APrdga9q9AqWVzMEGhoV4kl+nDXTNVMylg+gpbgeJ2qSGwsZ6yQoN2i3NvYsm/KW4cbUTNX/6zV44x7Ky+Lla7Ubj8ZgoKHNNStWIRhIGl08e/zUgo3gm6bG7IhnSLWOeeFxj9i2/UUQbDD0s0yDpEckAENDKjcOTlyhArmeTzzophnuRdDSNb345pHG3nBUCGjzNYFmhxmPLI24FGwe/2rA/bGD4Ls/XTUT4uiZdEIac0wzTYqwVeCplHYzhxbmTjjvC0WDxEK4Uzl7c2fDGD8iYzUPyZIUckdcYt1MXpTpGQdYPjReKqun6RouEZyIVd5gjxNeTcje4uvjRb42TLKRofn+c1zHQIg9GoO+Gm0XyHXwIe4sUtm5k7ODx2LDdcP5BDubxLSesVEmODMdh3TzCGISi1YB17K+U0jBMC5VrZ7PKbV9dHuoGzB7VhN3XA9EWhh6cttgcnL5RAb/b5E/u0l1ADMRmyxwWXECQfGCSDQR64il86fR9EG01Ew1InnIKD21xV2TvtcZm4qt96IX5a7t1hVScfMCFJxZS1Bc8vk1wlLNmvv5i/6Da2RyIbUKEshNRAVZpKwJI53+ZJA769iowMMR6LwOIJCgKUIliTIA2JCIqkYasqs2nz7RDhXU2fw2mayL+YxGqhRfhPaw4yOQErJ1inHwzJEHEnd5BIAsvAPxd1F1OX8NhEI+F9QhkCa/iClg0MD8tDdigIXdxQwYduE9LraYrsHhpyCEz3c09Ij5bA8tlLrma9Q842Qccplmucqdoij8qmrIkRdQmNmyOF/bcU+p76X4QKUb9pqAccn3HGdl2w6wkKFqrvQbL2SlmlG54zPVwNYUDXl4ADlJF1tcoKpYZbaEj5wzM9NeNw4/4rpodN/FVr7oG7k5SJf4kxLGWmGORGAYNkgl6dtn2Yy0IGmxUTff9dQAMvPuh8ARKb7R38wvpWc84b7IedKxHGl6z//Ry7TsNLvpweJaVobwbk8BpI89emwIU7bsdC1ZCc5nGi07Zjr6Jo8K0ryd2BgkyPKI/+O7FX2J8ZqK+sBeoGEBb+wYRUU/Ny0tVw6GpdFfGela0BnjVGYMRGhZJhlu5HLfqXV0PGXW+iMCSB0mYgrOuOUbz1MBmiNB/GZq4dM3nQnRNuB+JuwiO7EtfygGjaWqXJTgLhSgI+o5dNyHaDH1VzVhSQGMAu7KJNyZITVlFShJZvQ0LY9KezZ4ZO0ChsTWInNzMFcl8YDAhPOdDICInRMI6K3+yHhkQ9NCDWm0GKvgdzzTZXqHgFGlR6q/k3cNSn4SmplLKwfR0HV2FrYNdyMnydbkDPSeNqncG8ErW0NnVICnlStCWogVxwWwNjQl1VetPJaoCk69Yk6q3XHE12Fu7K/ReX0Kh9p9+//3uk6ePoB3zrtfWdByNdWk7FOZVTouvnFLwhs0cal0CSDc8m1jpWEkxM370ZdM5qnFkA48ZTdaRvVCFBMEM4caSd5/kEkladL+E5bGGUb1U0Ds7SMabiVSp2JvG/aKHdje8bMzHk/uveQf6enj5uv3NKmThFvxf+/8muf9mWCJjubY7pKpfoOHYw+kOX1yeTOWcwcvmDY472TUsz61oNX4ki811PJVlrQDxS23gkpYD/gyYAqj8VofKz+xdE1iVUAW2PPMJbDe8E5eOyxuOoEEyhWiK38lZ3nCIdWTAQa92/PkLxyRaHTIlWbtMVF6Gf7Af6kSyakOTs93WG+e6rzqwPrLnTvbNXS9Zuji2Ohwpx4eL13T9RiVgHO4AS2jeq4p7nn4BX0aOwN915XZQhNbd3zaj1twKI29Dx43A45HTZJZzaYRbiKZPY8Ttsrm+fOGdc1qcbvYxEGUnvHzANXr7dhPTOB8xu8eM5nsnkezRpHRGRe7H/koKVBM1IAefxrT/QEZIIVPXoN4Aly3+F8+efv90n74XaM10zFiIsp+Owy3/dSQCTgx8RG7fUtWIQC+f/YI3E5NoNSb0VcMnI438TEzjQ9Y7M8mTT1g0WDXf0rUgNTfaMNLcIiO+FdeirRhB+mLnYOFoSEmGIeXUhi5u4KhBfVkhVYeBcIQQqvgFLCmRGUJo2njcgOKRE9YOibGoWkFJKQBiWUBhMYWVQgfNCAG122jxjgG1CuwCnHd6UEMwfJ0pPgFzwwOQWKDAaWgiTU00Y9osogJWHZ6s5C1dw6I7NGa0B1oVfHQh2ZxdZu9TRKNOq0Mtli4rqvf9vSNDE+kxKLSh5RBTWlvjBWNfJKgXiiasliR0zQ+7e/gdo9u5ZAG2quISk0K66icVzfYn9VAe49SJB+NVEBXFgk4ofEK8QQEMSJgVolpsWR9RY/d0Hrza3f/h1XN50UF+3+vuGWpXPm0Dlr6WjA0F0OYbNwjsgB1uVIVa8SxcpGPRZCsClPmUBjU25oW4doZZyObbwYtyQSCdbZpv7kcCQtYbUD7/nPo6v3AUuFw5n+9ebxTrYgSInKln+BmEgqAuEEC8EGcQ4Y4lRjxsqUXbIqvnlA0NDLpWEJGZ9u9h2fpQccHnAO+G4Uh3n44d2HYabr+233iULT/+cOMTkVd3eHoc73y4GJwPfrre8UdnIQWTNqt221a7rHGkMMhokszbn94ipn7MVJSAY9vJJTtA+NPRYjBx1D+vJe1T0UJeifKxf6rS9iml7fOhFNMs9uAc6V+LWcVvv/jdbyIZHgUFeQjsalWJAIN2TglO+MjTwiVKry+O+v+fuzpzXrzSM4A0Ki2dn8oRVV2pUBJJGHuFebRTpceGzt55oIHW0ADofHdkAPSSaQLIbIgXOxWOzj5O+WmiHpdplYwXRc98YqWDhkgSr3YlPPHe0z+L9XIpRMIbeKV10UiXHwUxlD6yMozsyBhHvRP5SWrkp7+IrGV8lrzQsfEEgW94LM/eIK3GQxJUM8q5rvmM3ipQKhu3H55r1BKC0AiJ88syDhZwvjrVx8QGUmXQb2ToOQWWbZrrC0xylkfv2ap8OOp5kwlIPhR9QVD+DDRhzY83gcqDGwqNHZxnEaIkOEildRp4oLsRvWwn+C7O4kCdJe38tJMTPptDl10Tx9c55oX0RUyHSo3HdVFeDqW+jFH4AkBXi1RVdMKXCdS5Sn3udvsK+PRjXzmZfaH63M0nNlC/AfPUh4GYV5ivG5moDSsZ2Y6YwumEn62FDYqWe8eYBUYn3zuaG8FoJOV8NyD/cF4juZnEbzDxtP7VIR4vujg4pN2zThcLbUBwufNKJzfq8vNwLdinOn7Qz4M03qxRYrWuQB8eiYcQMSyNECqbw5tgsPKdnpw936N9T7bnMl0zOUj8AGaD9EFyKmhQyYeh9UQo2GkQ+U7naV4MbtbmxBsWRJ6ys71YxZK5CmvviD3AbEbeTFaQiMNRIpSGOdQQSnPb59VJ/LB8GTcEkXclnPsiE3if7O493gQaIG57Su2Eoqb4AHKvBlEHD1odXQozlyPZa3HOsJ5XA2E4G6Gzv34OnihxGXSygcYUE1LzPfYkyvB4KqUExj2f4rkWR6NZSRTDP/zVNTohegtc4urhBtH5ioUG+Brdx2Ov+SLqitPB5xX1z1fWAidLdEiXP8HDgWa9VXhcwV/ilRa5BEeZhzQummy2cM2iSj6heWTglM5D+fCcx9847PE3zxaI0bfNaj1dnFwGX+yyrO867mc3IRIXBhbrPEtqLaGTma7HqpZIu9jrYALOI/Jx2f7qiBdFGiNQ0UnN7Sv6Qt3KCQ5dAzFH7RHv7iITgLcJiqODoZ32oMgyNEfCqy51b+eJiiMWzxaoqqGeVYQIhLri4uUDZSxLCaO5WmAPfqOX8GgwZpVpED2ZgPPXZ6v1ch35RiFb7ITCkwQzgaqlCnO0Ywdo7z/uu5drojWRdG7WceQka0+70Xjv0hrojwkz7nrsw8DOEwF0X83WdJ8C6lAocrrBpOt4XecNvMd6Nv+9u3sM+TNYuFyE9cbJ6SfYaF4++vPuSxEM9msreHiUgOI2jd/jbRuYMsipC2kRhFcvnj37wyN5X1U0Wt3Q0iqyGPR1x+7iAW8t3MUjpCO3mv4bJvSGIE95iAhj+e7tB42l6opA40jBoGmutNN5lKaeMrWEA5ynnxcVJkFa+lhS2ahfaaHWOvUL5eMl0QsjKGTPn7MoH9atzIHAayQKs8btntdGSKP4tRMvx54mtFknQaFfyz3Hw2u0LqMo4weVMlxrZB3tUJhTHWvND4QNyJa007+D/ukeg+eLjIVE3MXd5Tx2fjFiQ1qJfTDWA18e5T6iQKSpb9poAb8s01WO6KX0eRPT5bp+vhgTVF175nyiShEnoYk6v1Lk0ZK53ZltWPLwC8YDbmT+6pIAYyJIH8pHP0F615BWyAI0/5WVid8kJz1Jy1FfkA0SiCggMARFL78QlIpuI2cvKtu8sQtMzPP46i6VytK+Qw4F5fBmw9hvDbX/tCQrBZLkMsx+Vy9xzVOlT56rrEz1KnAD5hI3o/XhpqjBYHRMoJF7JBAw7zTeZGpZ9JnFgVrtNBYXCqOkP01BXSZOVuQF6d6hrWPfE4I39sEaLdvLkD6A0z9EDG5gil1W5vy1NsMSbLl7axIs7P2A1p2TbmgWSiFu2IMg5d60dgTfGUnK3R08yo5mGC+pOAjmX1lE3F8hlDadJTtfqOWvCyH76m3uMbl+v06cJ/lbpF81z9vyfVukxvlXl8vTRpZMgiMRflT0YKGX88s336pMcbHBZRPhitf2PrkQB5Zt2Fs7Kg7h1ifjUbfF714vbJgrnPlqQdtftFkPrYBY1Kgf4dvasfNUsA+fD7/U76PTlawT2Qs0UgiSxVHyag09SPHlly/B9IvfPKDD55G+yXYabtG//LcH4i0pTqCr2aF2TtM+F6APJQ03CU0/y4PD8s9Pd//yUSJR7orreQgb/xEx4vGzEuVN5peuL+fJpYe2C6OwN8LXfsA9yW4I3/rT4pk0XvRUhD+VQw8Dd4gh4qNXu+q1VLxavUvKSiMR1AGBtpQqsoRHR0cyAEmymq9KxuPHEpZalGWPn/0g6ms0zNKATgCKS/KNDwNz7Z2YBPz7r178xYHigqdZpND7oEkMKIKS4aWl22CY9LJ4Lav5XCY1GAVkOS6j4X8tz/VlPeRCkNNHuoQIoziUutnURuHsWSxEtC9QUnOLPLh91dOlPNQGJqNpq/ec5ZtNphpM6PfUq86wXBDaXAoshuerc+BsHBIF9bGimaYOw3VmKZ7R360k4Jb0WvshjfvShvfNTJPLYr28lKW1FvN4OZUXeGkGFZQKAIzXINeTtCBGLmTJD+UsLDjTtR9A6z8CD9BAukWQjPnAZBn+uFeFogt3hN/rHrE8ki69WR1TPWUIU6zTnobjOl3y8REHs1RCGtfIbYoaNAuvq5UgGDG2bqUtR0cWPTlIoY7e6QkImOc9Bpaobgn4fiNR0uF2naRiO2HK8HtjiLvsmI5uJ4EFuejL9YCPTDfrCsHUbhYAuYBC+yIDKNbwzBCw8jnEb3fl6GFINE+Y9dlPS7lCwEQtnvyfR8//+GKmJ7gXP+zPJKLwn/YKys4rFQBb3+DKwLz86/53L56/fLT/HSrbvrsKS2S9OK+tmmsRRrdsrO2pTmo2prR32JMILqa0wwtyQKhkZ8VGn3lupKdKndzqNbPhQYXWFwxsfywzt6FbOhpSq7aeubt4f7xlPB/q49LKtPLP3+lIXzDu6Bca3vTYQ9Zp75T15yTGAU+ETz+90Sfh7LT+k8DZ3PanOny6H3aEOpL4YJF7Y2cYx37ZRgBUDZ3Gk9tRi5isyGmkaeOI6AE3NjbT4bQ2pMuYMgAnLQzjwarEHkNF7mT2F2iliPUdSNl2uWC55SxGe5cxnXYXFZXedD5qvE7dpd8zQOf1tak1cm47wstm4TkW+Djlivt4zLRoMb22h2NR1Y+vHgk+E2X9p4nBNVcP3VaJ8chuQLoY/yDLecVKeCu9BjKIebY3PWMZ1hmGHzMtu1QjT0D1GUP2Fw6hJeYhAKexg/MMpRkJc3sHuS4/ISw5ZTQYLR3CkelwcaGE+EfsCdaR42N8PKUD52XOtFO3B8yCpjfvTfW1rHnaPMRDs11LmuFlnXN4EvDGDCMtIweIdNQAvDEsHLKudr2sdxVAM2DpDqh4sISc6dQDbsZVHUypZ93uo45TUrQFOYXvFOF3A1mg82mYYLF9+pIgq82qeg2nlXtkx5vMFv7D3gQIt9nr9x/YmDhFaI6OGZ89hyZXp9FjaBuj/dti4YCu/GrZb9CzHZyrpqwr4Zaj7NgHsRq2C6A/P0b0CCrWSHndyGrKUyTA82wIcDrXoFP6usLA1C0YB/3B+HpSsvLYiLGutyjAFb3tzOCDcMZxkTukOa6ck9fmtOG8I+3OEk7eGC+6SKDZ+G1/ltamnzyhxrawdnE7hSpMN7VznQ6wCWZs35ep3Yd00/V/VMPIxQmx85arctu5R5d0r8okK1Cn33rtui9EJDp2cFNH3NplwCupnYvzlEhh/THBPULcGb+bIigTnq4tRdCTQXsXObSbBwiUdFoYWv8oAzIsUv/BJWo3e/i4zTT05Y2Aiglm6DEStIhOU4EUmeJDI6oBKVeigw9vvpeAGiEBrKSOX7W3nn+pVh16KWkOwCywpokWU7fjD+1D5bXmh/RL0JHu5sKsg66ct6goLV1ZjPV6PEDCy2104NEbkNQ5+xLjAt6AFvVU+wRCHi627JIDnoej34rCPCcF45n43WBAfXWCl65pVpOkhQ9O03KiRaYVBmItiwRRJOAsAcBiBYiPAJ7DZQX52j+v3rWYk0UrPkQ6tL+NEdV+WKhPhGPnjBKImFNumyA0vBTFLOedTI8KM4ldOl8uRKkKqJQYgQZAA4M6VEweL3rGgBpQV6NcahumQx0g+crpmvippUc0xmX1j0KOCd421fCGELzleFOol6OwE/FJKmlSSCPFCIXPzJ5ef9rbIqDn4njzBEx6wuUK+tsUHOjMNIlXe0rm0+zvXbw5HR8TtFxp+ShvpfLoq9OJGFixEfITtqNcZeSKRsb2xxaGKST65ZmgrSw6NQiU3GGdlwn9/rPqpXWot1aeks3Xw/eXizVnLCWeDW+R5AM8j8ZRjHdO6Xm5AJezEZK9eKa3Odz7YxyLwujk05KWJlu+RENIt3yVRYZi/tPiXBSBl7wCJx5h0nC48qnTjdUTxhWxIy6mhc7/JBDZzCP9cQKgTBwaDemtC0lOwmsHRq4sSXVYTN7Uy9tARnsvXsXPa+e7ErO49cC/01GaBgasjwVL5Q3cyndNVkGH/JUBD8ZWb2Rmks2NMAtMwSedzufLizIGUnnEiMYApJM2I6eyIQASKknXQcJkyrKZbOq6TECK/fMFACdjg1MHrlja9HR45HJOwW7uf2uQm4m9bMr6OpPs5jV6mrZdMpFrW3AQTJBEIvlHRBEubpUwfGU3DcIyaVUVi07FW5iL5fZicXvA7hPtxTI7ui7pWolK7dXdtxY0Q3/w2tMPIIFBRkpbi5DUyjmB/QbdLNq5rnVysutIVA1io/t8RGsdEbciJFed0cDAzQidXlq/7Igu4DAzu8JO+D4Zna4Ox40Nu2Gwl1w67GXHAkLHt9w/eIAbWCRJhFn/QJ1jwlDi8951YNX/fbWEmYP0iDK1JTIuBA5unccGvguhtdsagekR4WFVEispR2zzrQUT0DuVnlGTTz2TJjKSD8c/FLMp5zZZOCrbBryumqnBDXmtJyKyH7fLO5V7ZQi0mEzZVsA2oxUw1BqyX85470K7triYBbJDW7LtSQ9/4sxSItjsqq/+NBoL43owzvvheyQyfLPtt9rUMLCg0q6ZrD4o1Dk8mHr8qt8LW38a2v17BgmPhtoHGJxiuHmP6ZSOFngzJZrHwCWRkDaKpD50vKhhfzSk2npoJtlvl+u1x6NTny+GK6aooyku6JBeNHMl5bVI8vggrwCk3dB0WadOpOhU4i0xnYOsGBVhqwsNAlKknTEDWpZfnZ2+hyQHNQ7m7Lb4s7uNDhAuHpPA0i8uzgtr1SaWY5FOTSCSrnKgFEm/uupKJFaeqLd7nnjrmXJn7RIGWXaL0Fy6e9Klt1e1i4NOymucRsJvJ+lmenI2cImCYtHkAPhrlzu1hUzqRHablgMLO+d8tiiOxKBoLo3AfwcczuurdghCl6TfKHd5FeG/HQIYKIN3YqLB1a6YZOnDi2Q/zLMit1kUiJzZoOLyBVQHSiTB45WycWFWqXqTsBTUxqq+HrjOmrCOlxJ7+EJfFp/dEmy2hE3iiHYSOzLnzqEeAIHSnRKjdgXFqJpTNtwt+UCEDP1MEsoQEUyLmQe0QdpBjn21BRvwF4fMJRfT2tq2bDYvn7zhstOgFVA5xdyG9U4faDRtIHe84W5HZnq6skVzdrU+8En5yDF7LwolIFSmvruWRuiyG88/W/ogsw8vvmJGHw9wWRcZSuS5U+mvP07e54NOcmcEi0lcvAsq171M6U4RQOFAndCkEFgzGuuwDuVlNOCnqDMxFnWTNRhKuaFeZ/DEkka92m0Axq4f7H6rfnjlffhAILjc4uHQuTRMgukIjD4p4Edl8b3owlfcOX4LXiUvzpcPxYKy3OjKR/oi8CKd6PTfKj0fqNVbfY0qu8tTXKB+/+LJbthIXjx/9td+kbEHu0kkBQ1pkpudd9ZllAcydq7jaRL9dEcbpFqExbKI41DqXMrcBvUFYYOUdi13OryzbvgYRk1Oq9w9k+c9uDUoIvS83P4Q5J2W8U8jVOeIpo79zRic1SAvkPtQVjhGaDuuw6LeIp0QNqFs8kq+73A8pAJKJ4S7HvcSb5veukNAlS4sDXRA4qQ1BmXF1pztrNkpG28eJ9I9B+ETVUA6H2GrLyVJD3CjtJR2xMz2E90UFBvhUtdP7JhtOJolvAjyhLGiT4vejb6mF6fv5stgwRCxW7jmuJSOC+mUJUMqsyrokwOHa67+HvRTzwYhsd7PzRFDfnEW/PMH2O3XA5xwZjK/2hisxrEc4KymT2hpT0wT5DoglwXJT8eQcClL6SFNh3kcbAPDh8CSDOA6TjAe1z2rtUw9eOiL7T2mENpLAlRqL6wxnn7zjiAHbUs9FLkfKCLpoIZFvROK41vSQSt/vmgpR5IR0nDT7Ylwx0r1HgB1zegJksbBeTj8Ugg5fPilbAmfS//6JVH67LP+51VF0973uYrXQOrYA3ngMXEcpiotoamI03iPMNJ2bkIboCOehLxYLAYNSdr4rUz7WIEsn9hk0kI8pLu21wbDHki2Vtzn22ccjhNIxqSCHzJYulbOuIqxNe+OqZO4rYFxRe4tTWWURaTbrgeDPv1QGPHM/UhC3xJMOJIyDJjQ6BX6tJIbY3RpgJOGPqCHCA6jL+2xpNXsZA5vJlom4vrg6I2+3nNctFpSQD2Bs5W/HyJubnbwRFfXRQrd68QaKq+UxU6P+QyaJSyA5esD8UpHem6ESStlHQGphBG5I/FrWg7GCrMaCKJyqkHzmjB5ODLRRshSkGsMiIsNhJPfJ5cPQTvdY77H6vdEUpM8Dus9OYDoF3jJ+nSxOC+DE54+jC39eFvKWsaK/qKKT1D5YXIL0STfMltVYUhjf3yh5TtoFr5lYtfHrJwiiaJ6GQatsB8fWAAcL8iZxhA2n31RwGR9d7pKxNDpNNXbe/QrFaRk8okZxWx9Nj9fv1mJdrnwOD1eSTuJf7Ioau/ijoRTc4ipxmbu9ptBr6W8bnYWosV+y7YsmJypYVOIpxXWlqG7HFpQNNnthqG5E6VSHiONMZLe9QUIqlmsNKmYxGmTb2LcaEwe15R25I84pVxKyLTkPuuUrc+HsnbSyE0wNT0KNqgW05zmr2iAz/3qy6jnK+GYQP2olg+l6NtzGdT7Uu1nKTWDUWA1Gp2IMxEPMqUGQ1+elPMhgxnsfCXT9+rkZHm01E6KX+1PspG/XnytsvNv5ExkTaOxd6CNKxEYkLBTVSB59m30YzKP9GEsmPb6AspiazEk/tIKBQyOhnR/IvqCp88ZuD1XgRCJZ7vf7rPTnPE6kD9psHiGwoIKhWAtNE8yAoBU4YEPvB5rBrWxbSePbnexwKupFq5jq8bR0zGx4vnEpXO1VqfdaALVjhki9jIWhjTicXgo83xQ2WQU2xo2W1B2f45CyAlcYcRmC21XvvTPtYE1FVqEzTjHbOz4jeU/7NBBAAXGDytiPea9y4wqACTyrWslEY0g8pcQE/lPf9tGhAod4gho0yyBzrpqEmMYWiNO9d5CcwUw7sTyAey7my92x3ML1uB4oKBcD8X3OngQfPzY3xnu6J+4QF27GkTx1AZZZDdt8FMDw1k5XPmd6zO8ay27Zlmg4HlsDIvzphBvruxjaDihrBTLlHPLnXg1gbRcLLE65ESY3CDsfDKQ8bzHHd8csGCPLaqbJ7v/qY9lyI70Sh4Lh+LmHiDoiHEv5qj5vh70fR9sNdBNWRySoK24Wp4e12YgEyyf9PKWYHQ23iAb20GB8ATtzBJBBgLP/VAZ+/kD+R+mWkMl7DPs3Jin8TNz458dXSxkRXJCuHoYcfwwRCC9hSLFONrTGBqK1AaWYcMAZuaxSR/oPh00qxiuhE7ajrE3qekrxCL8haI+pojpnTgHo71Rb5Pdz1LFXEwufQ/44o3ILdgYRcR+s4wugzCFbLZUrq8JiGzTjkCUkwIq6IPYcFwDe1U6eBuEaJHPIEg7eBDBsGhr1F7l0MbZsRqJgZ7KZcLNz/qIuXlxhUd5ZUwWumNG3VZ0FBva7ceHBo9Kkqhkk8eCM/nS+SLgNa/QRnmEDo/e0QjBQQhtu4DCsVleB9ncKb8ZTf62M/24s1Pdld87Hw/+q9ITzM43O8XAG0TFui2PGRJF6zw4voeQD8U3BTejOizIlUYhYVgQD/ixIcYGjcA6CuljbzJhWBYcS7RkAn79Rr7DDeNv+Rx6eBn9zfL4ODxs3iXEFRYPaC4AIjeCagTEIx7hDIJ7RlmHRlwv/lve1FDV1ANV59fpy+Of63TV42PfLs9m4m6pvZKi+K1XX/VvcTBlUXCTIuFEKkXM7GBvwt6WIu9rMC/ZmAHWKitYjbYjUkHC9G4lNg7628E8fI136fSGmDL37/QoI32t+nLze8TGNEGYNUMq2uD2+j4Fw+ZS6mwRQgDoOjrMJem66DhVovHldIV2cjK1qFBXZww65MUYAwyuKGuLCLXxbfLYRnoaz6JbB6Z1eWOLULMUSDAaIKXLBthidi525EBzvuPCBPKXazXQXvptXyKi+Jjz4ZiyQvBxL4D2sjeSOl5H6oh+nsU+B9D2AOj46o6AftQZAd2PHw8HNbIFZlZ0kHCG7Y57m+eQDnkmYROKHLrtiUcebXqUytFg/m4zgDkWmiZ5KOPv/5ocnjdIOzY7Z9TPgUuzbjbXa71ORBfo4eyZaEcTWf+eAHC3LWu1/dgGiJREPUIctLgGmbmCEmQIN9qK3fawBPXKd8ZAZkhQGFyc/ng8liMtEt0TvfAO2GigtPMV5IUXo6NtVTQr68U6GXhOZu4S2/EEOshY3QaLsOhw/XHbTPO33HDCyZmE/F6cQcpdtBxAzpRRnPEAshhKYc8LS4xJWGDk1m6/ssMwORgy4pmiT+/jm3x1S6sZrueqdq6o8U4Trrg2PcwaQRjqELzDHM3+uu66AJFZeqHdvmC310PdPVPuuBZNJjJ/CcUJced7D1ZIGw1NZkVkUumIoYhzJvYT0Z8ZvVhicumTVCQy2FViTN/NmjBsXtbfOUq9aOP5fzxbxuZSPte5ILrLYD2Qk+Jym+KX8jiqXAPP0dExY3N0NrWzNeZDb+EARRMdppuhw+1qeaa/WSOVhN3TDCH1aKxyER5kl7ZVjn13j8HucMCAWetMsiA00wtOiomofHAY5snHQXWwvicJUvVgWH1zcJcAsuhn/fbNxHlAwmeJIyxSdLGxgrNTKyJJjie4NZ1iG7x4AForGpGJAAbIXV0/FBiDYqT3owXmjfzW3gRZ/jp++kZqqL4HwakDQA7hmFfpBKYxzfALUzAaOLvAA7hsHuqxis742gStssOjw+NiyJOJSiuxf1m2AUmLmlWF7o9JA1RppY+/HxvvgpEB3NSWCDDMdohsuuk6OIICN3qw99NdXiqDFh2+/qXEOe7gLwfH04N3d6tvqoN/Gd795uBfDh4e/Isf57SeG07t/LxjWdLpk9P56/VYQD55sS8voGZHPJ3zX/16cvDuXw5Edjg4nhwcD6d3ed4D5Kr3K9OO4KzXEQHy8s1F8F2NojxuOgvCzqDXC86qY73U6tXqkKLokqL1eZA3wpP1B1xrEAk7/rxcyROq+o2gN8z2T2T3tlEAnd+gERR40asf8nXT7iG9qX3yLQTWto/tb3hlv+VlfSuvd7r9sQ/NcFcfPSqrul2Ek2LDmNBR2X38KhmKjkGo4SQjgeV4+w3ZLQH4c9SRu1R0xOgIr/XyAs+apuVHq0kE7SokJYKjV6F0hh5R3+iWAfhAM+C9XgshlS9TBzD96bE17QFzuwFW6Zc6+SZmZpyhKG6O2tTxEjqu06E+9cfxiI0yWPSkunafIiQY1bx3Wx1X2eHUywTh4HLnRvl5/h7UR0n3pUb5Lu+vzP0rrGeA8eaxv5V3L8weBc8ztniEKZqJdxIbx2V/hy9U0s040q7tCuQdh4z1KrBn/K14MEV/KX0D51id6K6b1wDz9k/Gom5A6WGfwssfOp/u3MFxSkwt+3cBXqxqpAGAknZoHem6QTAizQnRlf005n1BA8qmxaEELDq6x9dTUB2cVn/3bmsW1m4U4BMFdJOh9pLdoW6tdhb7a9NGcShS/esFArWrSRhHQnc8WV0qkWkIUPyMYvbqjSD0cbLyVdTo0jkuTk7kR0QlBDsKpw4IuboNylTiA+izEGrwdyKxx0mysVOilBtjzZP/kZdKmtkMyCSAK5f+ffnq0R+/f6S/9CDw6ukfdhHP9j9fPpMXy9W9LrqBBIg/7P5RMhQCffIALnPUQyK9AFE6fQndkvZ2H716/N0McSKrOGb6YhbUauWWkUl4bDRP+uGp/JJ7XNFNIAphFZ/wjSL34utVBdJqkjPXIVZ9iW5kAakRrqasrap3+3g8S5m5FyUskth4M/KOZwqpbBOfuQ1THIjHmIyAwCWUrEuv3ohm7hlDL13VFmKelsfpy7Bmb/TotAgz1DOhxOShKrHSq0soRC9+Y0MuF6vKhqshR5DNgSboK7/RO0eSycQeLxsrV7LQWCHiq6DvD15KEZj2n3K/I7cZCsVW76j6WcxQoiyoI5MB8iqJLS1kHCphugERHQLxEwxqokfIGc403O5Q1P9WvYz44gRAphVjNEdaKh0T7bUe0LT7ZmUuPwNN5YeSlPFvCfsYlPLh+CCfQ+jFojpZU1S16cO1gZiwkEDL6IMefqrr6JyDaDTGsDuCRKnmXUPtUz1GXUV/nPLOCApmhFfXdUv/hJyDQoHgbWmnvKYOKPhvoh7BcvQ3iFQ3nT4otEwWikebSpZMv8sycCkxDxDiQ2RDmCYqlKIiZHY+fl+6zzQP12yxjJOIfryV3iomFt6Bnsk+F6J2hJpRiJsbwsDGTJ39zCslsQUNsSM1tDzC4NA2NJh3jrOYXygOaTBAQCtOB5su3tNqyECH2GVZa5C1iB4mY82iQ5ZcHGtZLcV5Ic8YUI72WoDSIiv2HHo8iRRSFvaXXoaIjvc17KSjqUsPmZHjof9ORh3lRLJXPO/f75cyUlVR++vcH9eN9PiAkM8D7sPeLa5auck+wdpRRlpzUCTz8oHLUr5Uu4P1pX+dxUgL52+GZzKtwTHSTNaOuAovFiyUZny5wMIgxZGc244vsAdl7cyEI02iOKbToZV2h09lXEf6Sj59PaQ0mK+kbUAw3E9oEYMKhEATZb0CDs0aM0WGaT9XKhyCU5CaHkKTtwG82qGmkViIwc6PEQpVCx9rL2mWAkARgLNQFabeWVdonTZUhlUU8fO/DdoMFloat1jlPb6wVZBSeELMq8spIlw5l5WH28DVss6faJBGsv6TkQdHsKszmWh8XCWfaDY9Okes4rxLLo2mmLrAQv56y7O6xHU+Ew0JoaYrRCfwrHiD2WVoDZCgNdDX1MmbeHOgoa5NJ2JolegCTYvcCahjAlUdbERBLSMPDeHEjXIRm6kFQWR8PebRXLHFL2mHHXLm8AEjPAIBOMwjDkyBduQTf22Lh9qzdV6r82IaNhHIF0guqg2zDkmzw/eyW0rh7SchoKPnN01HF9EnpiLW4QjS0l35Fc9DyDyXw9g24uuoHWgBUbt7SVKoh4Ee0DJZxjkA0T2ON3mktc5vnVc+7+rkaGU0JQWueDB6m5omAvs6cTRiP5MkIxbSc4YCkI3JFCY6R4zfD2sLCk1ULTZhxaecW8f5BEQc57PbLciivHBRqxYS3l+mRY3kOTp/k+Cf+KxdLzckiHboWbw/1/K4xZQ1ux46TOOxD/ybxoNwCJkUckMkszSeZKsYVHWHOYuCmzQDmZDWA7YN6mx0qwjYRgEeMIhMNSdfWPGoaTK/g4gKc2MUR/yPFLctXKKRN+qnJnrAmoTHn5n0wLvmRIomabeGkW+L8MHgko3QMlz/KmD9i1CDSEBX5Qf7WFu2T/L1NLXwJAVGomBfwq3h5IO0yhTc1cW7LBDyzQuFrtusE6cDwFdCpOA1RfOu6zUNLLlStyXcKBwKF+eSyihuM/jGQ4E3RI722WsHY4GrRV0mfDUKSd+8ldjXDIJYh8HBGTXtuEg6F42gusosX+u793dzV2Pocmf6nu9OZeVo/dZqz+SvxNt765d8ED4xVEKq3vMIGRfS5HEVYMauPe7PIxEJSnDIjguozHqcDFVAugEQCSpuYEKssGJ8KlCIwkj43t5gqxOuNgCspiA/fruYqISCgMZVp99RK/hmW5QR49cledNRjHjFgpFnouLBKYRGBtnIV3CRUDjqgitAUjUDS2FaR5Mw1Ai0kTrs4geGrj2dL0mrKiEW5rGNXSxpRMloyRYaqX8dP0nJ8L7SM2qYfHuoRill3BmFJXM2UY1uCiEcs30BuPU+1bthC0IHm/T17uFBHblsP06tbH1VckVmjkZh2sOhow+HDimgd1dv52u9oIT+GLauZcWwqWZZIxSBxONbv37dZtPv2uzxLPVEba/rK7L8doy7dqwhjRDz8vDwj3IAEROMS0O9aEv1z2zdcFIVpl+JNS7EOAzQImcYjJrIFkM3O4e9RRrQ16tCWVirwQm9jHAt0+e3VKS5fPr2/BQTaHGMxKppCGLX4fsrfUyl9S7cr4497FjtIGqhhYGwhdsAOd4t8bDr1hEU40C/OCViqkavmap5qRnmz2ZYiLPBFmb72laCv9kkfigU6WJE3AtpUj7k3+toNnpnfHnhNAp2HOnKaRaEcw3yiIYMsDJIvyPZqDWhINF5LBJEfl/ftUkrc/17KgtB8cNdTcTa4I4lPoLwVbHHS9bjstI3WDUwwLgogqDQ+tKAa9B7fX9LM786jOd4j3jniteeZQ0FDdnfpdJazqa680tsYSn3PoUTv1RptFhcqmayzilh9+QlOy6xIGc9ZiGdwxG9AVJWyL/338qtxVLGL2jtqIjDhYOX70N7pu8nK8x7kdlRAcf1zFWd+zY0/lWqJ0F5Q93PlwRcDQ/O9lfCZ35WDN5C771z/v5SmKLeqQW3D/n14yLqzP37bxdiK7LDuFHNp9l4CTuU9P97JZe5xyWf6N38WpuuGaFcdugJcoUPdeMNpETnCCUp6FpWfD1PpmXjfNXZkjbDPDtC+bFWM4OyCh2L+vp/9Ds51XJt+M1IopyvV4ktkcrs5cAmZcYJttil6xehB9EpsmrDd8rrJ9ZScENZpPDU2vuPZzJZzGkfypoNV0AEOghdHdotUDUwxGQTgi2738qcLFFlDYPVNcGo7oHxNdkBXubrdZwyEcD39tRMxjY2nY56gOK7cziH069j4MbcbB8xVRFpYtCl4KJxQcH7XNSwvYNdYXfxpdhR3adzoWVea0XWwL+l9QLgUNEpYP1Ggnc7q8C5xYoAjNvMRt/YmaGYtAp3v5gJCdYG1YHlY1L30bPC9+VKt/zlCY2BSHM+t8cYpmzg5kVjAqxmWcQ16w1YEvZLs5ut8eE3WqcbgC1P3n7G7bVcq65pSIQZonCD31qLI9AEBJLLGTaNDViq175BMZi8s8xqPtrpGkt5olfE2RLTEmEsGJ5Cf0Ymw3CSiCcyMb7ZT6F3s1jTNVN9MoCsLCPUYREyLMCp5yUI6lN409IVMqoXqYoLa0HrZL48hUY5Zkw5OT03nj3UXrVPILB1m9HaN/s9KThToVuaoK3m03SAMY03F+wvER4CX8EE7YxbhhQjsnVNNKlHEu0n0sPeJqnZfhdlP4e+NeHR6Ljaf+lva9GZdgROhTVB7z3DZmTtVGiIPLQYdRwTUCiyzZmfPjk+taN1BPNEzGSvZIOG9cPFKrydOTs+Pg0QOPhSETcv0Gb1qV5u0wwjn/rmhpaYeX5Vr0AhkuswuUTeoej2elNCCsfWLnVBxVJujYPxzc1zNrZnkGB+ibtb/b7mDVR2rztrHsOBr6noOM+pnlPNbZoh38jSvPnhWmae5OVrCluf7hgeY9XPFVqoPlegddsbvR0mhIYUUGszmuGO/Zy2dO7HWgnQsWkJAPxFStAf2NhwFkFQzJ/rzfQNnMAg+dV8/QaAut659FVmhSPJvCkVtdwDVfD5U6AuSkJHwiYmmO1TCoccTr/88lXOiFf+wGfUdn6zj1h3oZNQzGaA+AD1G3nlJYeYXv/lF1foVIDOW9QYfnxS5OPT5CI5xfJb9Lw5J2KDhpJABSNRURQME56loVbTetx1U0kejNqu0UOJcSYijutfVWQj8Y9KMT0EJhM/b4Gg0LArZTInivBlQjataG8wg0UtXXpK3vqqPbUtLwrTKNj9jiYEBxtkXwtGKY7pDJozU0kq+T6yTB8KTNnHTaw09KuBY4Wjcb5i454yBnl6IkFqNJc2XQ1SMspc+8Mq6eUP207qnWk6asbqCRjxyWoY48llZlDD68EaZQG3SlW1CrcYATymK8d2FNEY6ZAuJRl/kYJ5U4wobuIL6TwFFlxL/KyQR/1uGwMhSRE33Wl4o9aZB8dstLD+kEeBYIlNAH8bGzx/IZWipBa1n0g3OUzS7ac06Xgo00w3GE3BttDAZL26ujgCLpPwE0Msohq/lmekJuYhtxnyHalkP8E9foUYM5fu11THlehdrl4vqPUVU/2eTuwgwWLK4gUNXppJkmlqOE7KHAmZ0Ue0EHiFwbCYFKJmXq0TDQGBeBzX5QmTdL7GBnsLc9bn/MCV/d27olwMjc9URipGrK0X+IBlX4GumM3y099jS32SvZWZ7IHnV4eiLyqqTlS8UK2NbmqhzV58U3toxV05JK/gqZwWe+soJhi75fcatbtpk3mwZCO5QmOsETvblzW9CLiKXf2Z26m1d+TjCdQTRd7q6jy6zQbk7DZbQuDSqnwBW0g3msWdMfoNSNJZgpzoBB5NozBQszpziotBzF/XECrAyeiLKWKUI1C6OqngOk04nmSHIurr9AW4hKd83f/C3FUEM2rNfWE0F8WddbYK4tVhkkskhCkGwNjYLTtJ38wB2jSTX2Ii3yyFlITunJBEKL8eudFtJslVxYLl8uJYdOPBKLw/diUEEkorMdzfff7o+f5MY6Q/ww5ZOxxYERkXFnryh9mjZ08fwVvDrNrxoFjzWapklQBobJt+fBhMqSipxLWX+ozq+pxfKIWTlEzABkwNLgLtQN2T7+UZ5aez/b++3J09eSRB4MX/ZPbt091nT6Ydvfru0d4sqhQ6uWdhOt3Oy26i2Ykgtahfv8DJngCu3OqMWyY6kJqfpVnCIdEbIX/gU9JUC7ovf/jDs6ePZ3uPv9v9/tHs+aPv4Zpj7M+N0bAQCRNd1x/sDK3wGB3KC/rtsUfuIjJmdoat0PfrbE9wa6vP/JLYC/Jp/oKbUFE54w+4oTTbgjTSYJKYwXbfTp//zfN/g/CKhlLrKcVrm21AC2E705lx+9klAP6RwbZdB+NoAyj1s4Wtje8pq/wQKuuG66hzWhSUPNv2/kk9ZAM0NI398m1SZMtA61kF2A6B0sMtBnaTgVOOY9VmFnTzTovZs41VXnY/T3MBAmoJicKdhmY3+mERTrLIMBrgxF1/PqCcr8s279Nrvn3SdiBk1yJzOk0F9KlWO9NGDP07atcDK6IjoZm8f1DJCBx/WYY3bWfz1/D88XCWxElNITyWqlsQ1+FR8ug3FIbml25T8GCALVs6Iq2aVIs1ZX6pkjWRGrDtvlcX0W643QbjCUsEARMctIt3bggFA1wbcgharLqtL8GuA9qKM0rL/xqvqEo8p8PFhct5JkRlA4he0rYVTU8AYdoAwTmsdtUqV3RNYc57vKNy43zvfJ/l4bTCRKlFED/aEAdcoIqTzPwYfB5HyiiGpn42gmhq0SkK+uWcBe9AbWkRh+Eej79sOtKDR2khbk+YMY2sKm+Xsz8uJajEpQA/NWAHUkkhZEXncrBHruMy0qQN0ldueh75krKNdV9gewdU+Rp2w8JeTWc5bNDTtARmTJLfH1N5mGoPNB3TlQlRtMfYHrOk7ko3FKif8KtWO6FBwMEogxK06cxptqTKzcK6VLHKiy/mAlT93iRAJfxLQ2CDcePeXJbBAl6LqNbyNkTsiJMMV4ofqk9G88upe4sCgd6vTheih8QB+7aO5yHozIxxP2+qPWSZtXlKNsB1O6bTOCRzS3+GZC7Kw4tU9nSFFw+zW8rUHT7O0b0O7nno8+wvbepLVXJtqIKEHa0YSRVPdL6VXH3TT9+IeF9UGz2zYl8CN5dpdD3d8S3uUA2Vz6S6A0y7r6ouqk02R6M4wFPm3ZC7p6G8aexzi5Dc36rDlYINtTtFxK+TWFtouHUE4fPgCnw+HYg3y6kdx6OBgAa1vLy7EVg9DshW5lK1eBdXOPcqakp4Ut5wCOaIycIoiQu1Bsq+6a8RvWecS4yIhYso7gs4lIYoCYertdxXjh9IMAnZQk9qvdgWgr0KcqLyEzvo8wsBLpWCBQvM4+UU6p7Z+oWNmL/VkRPkr7/PRDKaC5Cisr1ZMF2XC41eg2ds5OhvJrHyR6Vr2YvdNy/EyUbxoX5glZrgXoLhD2gznBx1yUgVbF2/7TDdo5EvnugJko43McYrvNikYti4z9LiAaz4ZFVVHSnL02WvqKYNfENIIlBHohbLryoDDHxgZFoaElYN4KLHFOO6GPlpivtcbRRi1EF8vYU6UUHK8Rz0667QgQPDEujho9LozPwYW6DKWj81ekLQaGbo0dDoxxESVBJJugmA2kefNn7KsylTeKbFbkjCMXr20Jim/mVftANeAkIbu06cIizF1l4V3IXvgxO2g2O+Yh2Hw0DoakWf8zwlNYickjeZ7rolDOQf54P2JHVELogLMU2riFsiHQMTphCak8Er0ZJORp8+2lrb5LEYcfOTS2wlERcQhsq3P1VWVnCD7mxtWVYvaEAPDq1CrJV6UoJfgz4UogMroy96sAR+DxTZSaE/VVTzDK8SRoqV+CUdn3gj02xcOfu8BlFA10F8EANQkTboe1YEmcnCrOM2Tn5U+ADIMQbJFBi/QSOMOCDK3+BDVcCbC13mp4wwpjmgqfhmKwJzyg0HAZ15Cj3NiwVCGiQOariRGkzHDIVlrvNFqAEGUiriL6RXz7T5rmbr5OsJG5fSXGHdbInFnR8lhHIuq6Sov8JE+ZoJNnOsI0x2ZkV+a/xKf2HF3ocRMbcnKKDTY6MtCRod1TvTpwqi3RXtKj2v+ooZXWo5MdyRMHir17WwHD5ZfGOUJISSQ3xBeZ5M+lgHSnKnYhkHhMwES+uEqzQi0NQYlkF3RcmG6CUwb3eSVmLGJgEMNTfrciy9trriZs4IWwrCLlaHB7zKPOAj8VPMgbEbCtwoBivPxcU9HnRxIdaDHrCqrFWvFkvkxqW9rmDV6gu1jRVXRiC8V2iTJKaKYkSXDEWEcdZu44pLhTBGuusshX77Jrymtoc7o72vttmYHA126RmTOJP99HGYm56G8Ydh/F0sf8CliJS4GuDjQzJnunWPsZ6VBDbuhm07nsTxppoUiu0AK0JR47DynRoN311fmmv17cPIbAwi0xk9BpJDFiymJfiWIFlhjrOgY4wap/LT9DCMCmOueNqoB25qjRkzQH2buitJhVAZk5U6PJwB+JYRLmEEDwmLubbHP0dh46hDjoM3AhhDSI0JwSfwGMCqytxkYSjkcZRaowVxtefBgABFi+DaMmgAIiqaGCkdcH7dGgSJGlFoOJQO7BeRA6aqPKedprchZF8fiQfYoqwgbB9r7rIZlkzzVIaQPCWiv+wPwJNQb1ofimzncABAqd5eolAUTU1sMhxVXGkox4WwogeeFjZ3LvQx50KBz6Ia2Dc2fiYmIHHa8+relIosIXlmanUHrxMHgGIympOdjOC7uQatxJAbRB9KrecXaSZ+2SbE/iMpkcKwGeEEbTKK8tXsIH3dfJwVdI+1NBwxjOa0jjd9vjovayMBJEFafhjpuQE3rjxyaJAGAU4FVnwBYUespZOV16fLg0FA3WF+jOaREfPMqZIS5EH4f+jrb2qTyuNx4KkeK1C3UQxggeHCwNn72lCdmweDXksk6nBCymZCEQ2+KHcACc7K0OMLVwn6boUn5ikhAuPO/1PsJE6dcaSCcFPedpvgA6L0ggLZHsZHbXtQjO3TdJMSTiwDGM+oGaN+CPGOlyfCpTPlHc63kcKSA2L6Sr4qjH5C1pfSfsxObSAnNatUwyHgIKn0Jg80kAQiIoZgNLNxQ7BeZ6Dr1Xr7t47Ca0aDPo4L6wGjgVuQUt719m4ln3eVhtGblUXUCYjfJ/O3S1kUuPNdn4h1jkazDffRwXOWURy0/6L6c5FdOg/bG7yJfAr1Lw/BOnnQIf1x8uN9WU241qCxqZ6KzmUc9FivpnQaChX3nlSZPWRwVPrDy9ZN3oYnRhVBQdOjvZAPITGUzIX3H+XmmntUPJtRmr4vKlWFBiQHFVDUk9g6ZiTu6DzLW9V0IDLJbkFYrL6lAdJsCqwGqTpt0UIAh1xbHJruZ+p0acTwkRCDt9P08eJoKUNRgqmJlkC5/LEsTXWcj58xQf6k0I6A/1qTIcUpjmIqPMPpIS0qE43pqKCNQdS+XIjGJS6ot18ZTGFi32pbvtkbnnFVSysca24SrCiNIoqNMPu4TS2j/bBPLm7aXOo2JlcqSihjsm3EMm8pCD+kLIaoWTYZoxoipyKBgPXGNBtEvRsQ4QGJNXCMGe8pBmNoxY7tTOulA8nu8kDql8pb3MPhsMVLNakh3Cr1m5zUGKr+b3UcXAInyA+f0DoGGdfv7hV/wJoUIZRQMXXtIsFIWd275eu9eQMAQEg4Y7HoNu3PevHKmxgYQmd3KtITAaxbMq8q5LCLFhdgyIU72ToH8f1QWzI7YZrDYKd1q+JpHJg/vRHnRM2v2ateHMpJO+fP9dMsfApb86zzmFtA2BjHH0zYyBAbsA3DCt3XZI4CXmQrRF5QcCVuEpDjD2nfl6VaqBEGximeF2UVSvHGLxgnFtG80iWZOdxkRvdcEryFgk1neEWSZ5++xu2/0NitGFi2xkcpMXa2OMbRytam6l7KetU+N7rnC7CKDfoluRgZzCj885oG940oaLiIb4t/5lHm7BpZ5lpwZcAoUHMh38nr5ibTc7fuKkvLttQRAXGh9FjR8xCH+FbiJ8+dgKvwutAFN9/tMWkjmYChDwHN/IhBRN406kQ1lLANoLPKg6+jQM9AnV2KLWomyGh7DA1FDWkyCk3kCF5Rik9TV7hPYXQRWxudr23YYvGlAnkdK8Pjj3gpfCYBKzzPfkX5PUKwe1f8JiPIH12wUmVl1QwpfOgZfhzjaaWALTVo+G31TYiMVHeNJqsaQ5xtDMXlhbs7MkmP53zoSf7TthxNiH7koEySswGtPEF3LB7SXBnLTNDnmlcTRDhoUTHLT/aHX9oUdJBu84/ZgfOCU0rr55M/W3sxbYbU1udztEqD2fmS8ZPU/derM93Ced8WPjErKfwPxXTnnXqRZy+43MXiGZkoaN1WDUXgG0g8TQ0iWAhVQJDYWQF9LqM1OgnrM7yqm4rZNvnOlSva2YovWEywogOXcCnayHz6I+XwHgtwNG0p5hMItQOVrVncfxmc/s3j6aThntEcTsK2AVU20DaaaIhzSHklmS1nixtGaZmY6eTk1xkYxpW+4LEzeMeiRikIZiO780eaC9ijwEGRWovII9x0Io2yb1KM+4QeedEsva7CVLgrbcAGrGqJxCt51RRA/OQMOEyMB5DJxOt7b5OJqhrzb2oA/ZNU82Br0NgKOglettC1DnWDpFMk65LsMvXAVBQPBUR9NGZVOsWQ6fVxENRP8JZsIqHOxnnU/2ps2HZOXG0DK4Q7+k1nXXSWBeMw8vR0zaMp+1mQ39mSUzZMWk3SoZwafexRM4ryJVur/AnQyFEIV3CUeQY8EVdxGyK3AXQBcED7ztrtnuT25RLM+NK8etY1c6HvTvAF8rkoO0afuJmlY/BIzmdD68iDnuYDynUxMIL9XdRjRJ1rCHKxrw1sRVSAC1ybGDLmJg89pKXV5+YFzsLNeHlI9SvbPKQrcZv4OgQlo1i6DiKLqNvM4mWgjYvDpMkvxzBbfaQ038Wj6k5WdcvkQ4lNk+92cw9NxWiDg+QIb8JCq6mJHG+SIZBomQZYTDgwoSQkSxn0dENUlhGhuJJHe+BsQOk6HhSM2G0TtDCEGn3R+xVrU8JNAInMWkQ78APkjFrX2J3kDMuR05nSsV4DeSu+vctWWkEjcC0LwE6xSAKNhQwcXiG/OgM1AbVdtiLFLldXCBcFy9P1ZQeAjAln1R1v346Afr4JoiFsgi5EUyxq3RZDQP81PB71t/SzqnxCu+6KA9iKSVQcW6NPfHyW6I64XCINs4RJXtFvQ3hwTWZwRT0JT/w6aMEG6EE6T1Mk/EKUORTNs9WIaW/bKqs0wwzE63KQhmfJOQIG4LoZqXjK9jle3m580AwoXOkxJH1jdawlJY+1a0lMywoOqIIEO8hKoh1MB9vLbB45ofs1bH/yGpxFc9k2fkrdKAl3wQwDQBUKDD9M8LEOmbTLcI96xaNUCW4JlfvWhNNIkCgUkOr3gjKxAGZaCe1ga/A5YO1wEHAQYNRNtwzntG1GU+x7uIxumxYPkM2zoova27yKEZ+9Uinc2ga0TbbiybUlDbyP440lZ+/dBuHxpNeSfvpWZAw62LlnwVJJlodSwYr4g75rjnNmSpR2qL5RRGxDIsC7ACdJxcgnPm63DI0oc1o+z0LIXXqd8+iIkIOdgbOqRlRGoKEY3lDF+UDfj6U8m01QTH52kcSfkQFzGRLANBOT3ZamcQTmxNcTLVmPv4WxnRWcm1NsXjKMLpBl24uzqa2HUt0NQ375Uc1DQvuojdzxYKtXHLIF2s0S0hWZVXRlg1PLG3t7pUkkEA1VzuVgsbgwJ4YqBa9fsV1MP38EL7OCIZJ+ogAAjbB8hlFJ7DWQ58YarcQCHFTUp/UA8pbPDKIuPVHjOmjdGphSRcVGskMGAUDodSMgFK4hteBfVYQLcC3vFxJ8vuVniikPmwHzZu+Jh3AznReFUz+CdMd7iyP1oY9EFeyjcR5OxertsZb7cMHaDym2NO/pgKT72QBZYIb45bFhoymNEZOU2hxN0vh7dZErCmOBOttF2Wo8LxKZu0oOd8Abe8+mIc1W6VuJLKgyadMcyw9esebS+4adq3RUvUViSIRdZ21GZw6DSb1e3Bq3ze22JM4QB0mVtdlEApNU8N16E9gNnz13W60vf9a5m6prx0E+gzU2MNn4d2nuGyct9CaNJ4zWWw/5JtszG+QFbk5/iIxcAijqyA59NC3J2ad7TnkhJHiRBBjfAUQR4Jv1ykaaFZI81iBF3WU3FPWdv1GEo45zEejKuYhhhz0/Txu19OoXHpHcjTRUTJHqf2zJoe8DaFk7kKVFTErnuMHnE+J90wdK5hRBWBSn5BG5PgNP8ELsQh8xKZiD3mGphlkKrxEWmZLds+8oleTz5tpj9E6mMUX8GJ0c2NEyNQbIaKgHykiMQLEolOI7bV6N+IIfT/HTUi6kcwZFbobSTiXixZXHXqGydcEj8tsxDzX4go8fDK/OODLXVda2dj+0GREgxcRHBVD85EjMdExwasg7MaEzUhjL17Jtw8GWw9ndkfi8mjba1Tkvce2nRIPPFYP7c64YRm3QoAmxnoD3XnxKJudarMYoyLQUIxi2ItJtviw19XYzLl5BZcdK0zkiywcJNdGRmi+qd3QXFES0Z/UCkwErKrqcIeja1KQmVtGR7ViOmVIjWW9axNst6F+gOjmk2fm0LL4K9b8uuCt0B+bgEAND0PTmmQP0uqbO6fLtUmnPQsApjKyWFNi8vornk6RylDHxOMxJMx7oqA/E++MNnZKCbDsMmNKqCHHcXTeTysQ5WfW+4ukenDee//DsmfYeLRjFtApFQ0OInzoZUjqRJTE/axldh9zXTUfVu+LhKEHrq681iEyGkfSQLfiEI+S8SdLfCviAdGDg1LRVyTI+YnnJ0S2GLHsV6PGLH57vl3cZ4KZk6sP+o73+zxb0Rojx7On3TyWoznGlGexN4eD4V6YuGqMpco2omaIqfR9Wfj+3JdtiR5U/pAysanjshFAqfq/nJvCBmD512lYACHljPDoyQSgTPfC9v+q9DKZQs7koCqhiOMbJH6A7w8T9euxe4tku5+7CcV2JOjo/nUlRaUUGF2XW9X6XeHOPx+xfOiVJC3d8xr8ZJ4tI7DFzOis3gk4yhheGz4/gVjiNUMBTd1YY31IYf72cdJNFTW7hTo5ADUpN+l+zBR0BB44sjByzy0Y/c/CYS15PcD+XjWC2ltgShqP3vjU4ZRshuasFH/M3iyRWp9mMR7kyux0OgnPS40kfa4M/IyyeBwxILXZhtDdHG1LAPwEviRMAE3Q3m8YOLmS/EBn6QnXb+BsLHUiZid/Ja/Gqt81QA/7c0Xsx4hAWJD9ARcW7btheb6KFjxnRp2iYQb2u79GXEDGR51hbSuLnrx4EKcJFIzACgvEsj7R3am78dn4a7IhIR107KOwNOooJYOu97Bp8Vc9SBso1I3Lcf5jTo7t2VfTyNuINE/OoQ1HQ7cJcs7VXV2cv8cRQb1sfZPM4didj0DR3PHPy5Lo3N7dGLVvW3EAdK1E3rzT09hoGAXWTrYDUK6jqxa/CBc+PYTiWz3ST4b0Drg1E66Rzu7woym+W1cFhqZEEP0qc0Kff/vXj4+8ePf/jrqQWLVfRQIcmpunZv7z7evkTVvGtPa9lL2SCG2mGbwK1Bl1pFe+UlLHZ8vYKFHMh11aD9eZj09aULBLeC+t4Kc7gDBsmni245XqSVPcEK0M2BP0EQSG7cgX5J5lmxC3dpCUNjREN2K8Ti22UaW6x56XxHWtqWiFpxc5VxHWEQtxS6QYM2De4DyP/9ZUoygGo3e9RO9mpSyf+7g2ZqQ83vOxHHGE5MdMVWUav/HUqpfn4TVX5YvB5WflD4ccrPhEyPwXDo3l/t18EzpiJd0Srh0XiLOHm3v44cPq0AJNxm2w1R0QGaW7Rbo+zaD8ZoxDascbVsr86k5gKDtywr7pOeJKRYeJt4Sg7jZ5CvToL60pJRT7A3UG+uU2spbPiUdrcO1g8finQIoyu1sOTY33otYwoyaaKqXLow6IKoaqCjAt2JmOk+zNu6talZg0xOyqR2LAGivn6aLlEaAaHK8RdXipQT7Lg/DDbAOgJhwMWtV1+JiwaU0tx63wWsfmqCo+5SPYRIhSjtPDEhEvnpVOfFDfybzbnfiko4x3widrwUPkQm1rk4NyKFYqwFNOmDwvnnKB7XQ/H/H2JATy+enu+ltZMz20+GxWX6Y3gCfhmYYVszV08s/coe7d5rpLL2T14MncE2NpPzEXHLOWjgCiGdhUZMrK37SOPlY2j+k0xFUWEsS4u5NivJwze44p4s3wt70L9v0SlgXoCafSO9Q3Pe97ydU+apUw6n0xNOKA966K2/TdZJALqlhfh8HsDRPdk23svKL/d/Vnw0H0JMFhTZUgY8qRGflq/wjRaQzXKGyh/YVgSGggyBdnbGJmAtXjxzg75KYl9Z2voKBDs7iihBaebASAdL5RxrPvC++DU9251dXrcbe2o8OmjljHozCB3qyAxkFQW0XtP9dtvkzK3NKKBIfQrTYpHYT02GH3gOZSctDTY6HUtRI3xTE+azIINeqGxG0EM0Iux/lP1HB8ChB2sFzEbg3FiA0FemlNo1H1wQ1ljBn/UDykLiwTHgdzKO05NWZZeNs0VonAsq3OQzMMPGfibRFMgVLaUjNqoqsgLQVHfBoter7t72vcsrWNDgxARXtv5UCD0qynWfWszLlnOm6gzZM3J/Eczk6FmJ5TE7DdMoLPAAkAwobLo938IWcGifzgc6sqLOq1RaIpCwEuY2jecqqJL6AB/dXQkOCYNvPhTo/av6H3ZiMZQS32SzN+Q1oW49r1+v7af6tm5MTyDpL9bD7IwDW0BTRtBGxCb6JcI3ZCfho0BYH5tFe7h1Q/Pdvc8woNMUswEnYJJaAc+cMQ3jf6B+A5i6xx2nPK3GiUlfXd+XbpDbPNsIuFtz3Qe86ldVkweJK2rwuzZYbIV3QlnAkY13DJJIMgkmhZl9V6LId9D68tjscVt+KMblNpjFG82d3mL3viUM5hc90PnbrziMDLXUIfm52Wh8+Z2a/BsngAsCG/zYem6OO4PJd9c3JtPj9xlxcno4TT3KsWmaqk2j5lqyUTAPUMxsRt14zdop1YVb3ildWX3k/HCEYUqmqbjweqtwEHuIMWD4YHSivbaGBKZprO82Qk9OHha8m6K5od9tisiW1J0mD3HkduLZpG0KzZ6uJBrYWq8bm+ftK1P8MDpUA/5ZjulBHg0fzMYQ0Q9oVFP5Fs0cKWmD03s/o38xBqEqrP7CrGobblez0mk6BFizBCCDIuRavWw4MtPW5qD7jVXWRNDCgr4AFHtt08+XxcpGVkczzmwtMMNc9Lnp2Xkj46/i66UUISU4vPtTbUi6GNXP433+pHW8ZhlJCE5MFUFvEOYKt25h/pP6S0x15WS4AB/aceL+u/ND/16bxU4O4tetEwLoO3+9fSrz5/sPL+wiNUsjoSS1GWDDR4XfwjSydZeprMqffG2ylggvoyTzLjDQTeDXqRU8Q2wyTmtheai5GQs46UXP2rRp2UN+hRVY3IvcvCeUBC50dme9XhyidRJNNT0ztc9wADOKEJYPxyS64Hj4kKasi7Bsard/JQ9pjMis4uPHhbhxTmNhjEM3DUxoTObWMJn3BcoTPmf6MPkGmqJZ6GdY8iG5Y/feP+rKlkCtM1pMeAPMGlJQBr6QAXpDeitTnSUIALFD+uURv8qfR0kQsXtDt1Ez9tDfbrKSCM5KShCtlKC6F8PpGZnh32KN1cnd3eTLNE244I11e9JLBz3Xjhv2Ok49oRNvasYaL0pprL/oA4guiQVBU5AopvHzkW0VtySZEQPbY9/AD5dm56dZHQO6W2LiyYvZHvJRG3l9B3q9QsRKrBTJAJ5NF9tP7CiQ5ynTDlR+gba6llA/OCf2ViD3H5i5ulu8SmDvZmlulNIFwtk15JBEYxEB0/0wOSJH+geSfJBGstZtS2kQr7xNoHbEv8zYt24DdNmxpsHEGrxgQU47uadjpea608ooOAvExelzZIO4DsjFSGdqORMp6ULjPVBrZ0aNXO0uegoYEe+r6DoTZtU/x7fao4Yhu+fBE9bWocPPDI7at5s+oigQtOQ3OZKZF2dyY6YJpl5tdKMLfiyIi52ZYNKjEfOODRp3agOHGFSC+LUKLppl+02mRxSQIxKTNvjXzfFH65Lfrk0J/CZhv5jHcbSqRbk8pREBu5Nq6ApbDoduwhqYaHiV7x3pPFu870FRPQ9w+I4Rgjie+JF9JJMkxRdYMaxbhwtXc9bRZPXuBFyC0GIILDugZljzWZIbzLMnD1vefREbCBoa8yuQ3VusyB/tPoEVZ3S11a+e4yNN5PtSZvw4nwkPKlPVMBqHdXM7EFBCnehGkNls9AAIp3VoppviAIW0RdMOami4oBIDfpeuOrlcgIAsDFjbV1iXJuAgZXo1Eto2dn77p77hMy3vPyEI4mbGwTmnb6Vn+haybWg5r5Z67mrZC9zxfMY8PmRs9OxbvRpXsKf7ATq/sDdzn7TXqcPqNfP3D8Jo11K6ye+jICRzz6ZPTHl72ox2/SSYxvp23l4U9DxA8G3PJ/47NogDQn1szOo1s2FoUiZXiYGR1QtV1W0E+bR2FDFBA0pLHFHuMVyB8k1m3SBN9W0q8fK2cASqyym43V67j1cXL5bMAy7k5cE9UBxKUB2OYG7SQ50+QwaOVkEi4vL+8G87rgIFqyJFGhgTEijOCcrqeFE4X0c9XKHL28TzzzVLYbRQKQMZHikFju3i4HPqba4vPD3O5tip2/R+n4z4DSwi5oJANEOldlZcaczkY+ja4K4CgvHxySQphjTJj2SpStSL5qiFiOkcF21CbtV3DYab8JarkOTaCgh82ZBOp1EXPIgAFHqIAOG1ESZiS9hrio1r0bNqUiF7gTXenfjwiL2Xj8dnQdtgCcc8/YnOXMZ0sm6IfLJ6gHOeEKVIqGOVcIGER9sbRabteidxK+7pI0dvYKxM/JRubazfP3cpt3jCFBglSmA/GgX0Mg0QOxa4JG1Al4rcWocXqx+RCPgvJ/CeuEakLFepUR+8Ey5bcxmFUiDyxJ8al4DmnTGqlUoZLw6UHl0WoJkt3PW7QA6OTcwMEoGOEzOZoWuWPwgabvWaidbJvyYL/9zeS8J08IV+lfy+zTWgGXVMbJJph8mafmh2x17C3hj/Aus8csNypBmlk2NPIDczKikTec+Lup0Dhc7R97Q2DUyKSZu6jbnI2HvABzCRtCFQcbUY3uNPsdNV4O+HlVcsjXu9pEElywS/Wgqny0Y/t0Zkdpa9DzAYU6CzKuxVRbUUn7O+kdPb+6cRsIgYoWmZoh7wEVXRRO1dTPgQFIfjKCXfnKY4wXR4ZZ3a5JleEaDgG9HhVi7v1zXM4jYLvJHTlHJDgzskt+CsD/RXQi6k8Y58BB73coukJPVkl2kqaV+px1wO2LkVHxxk7t7tRUowPC7B3J/3ubMZbMx9LfAu9bS5u0QETSU32mgHUNyG00rWqJRYNXLzyV5tMRkn6QpVdOsgZopsQRDwVFEzC068+762k9YccxDBou5H7rJeeumD9Hc9VRFpzM2KHZhnbN8RbPelgSBrMY2ZwxW8ObDqvYDlvpM4PU3iuIU9y2x7FYs/7pl89QduplI7LLwDekBzuV1bnLJITAoasa8TMk0OFtuZwAfVjqW8hiLAVXfrBCaIz9h+IZrWNAcEBB8ieIOy+efzwQa6cBxcOJhFbEDoVX0nEOC18Cky40pPCmwLIqpT79JazhoLrczYd+cnLWWPrm43XwqyU0hVydjpxyDDUDJV1sAxMqTW7L8NDYLIXSGB3bc4jXmqXk4HQ8zZBKRZaFtr5q0v15dXcDQi2yZnUWR6PRFksnSpfs6NJxMxZqoKos5wwNcf0zgjRmETtu9UCaH8prI74WIkW5JTm9DnlOtdVZ7qNABYbBpr+Uyv98XoaR9tlkV9qN2eRK/ZbRR+9kebbQtxCgGFpfnDMV/u5ijVWfQUcoGI9bZGIkUCC8vcCcn1RD3vWjOm9qcM5TH/YkFkW+WxRo34qJ8Fk1WUxubQ0nzAEWrNcIpzFIvQwFEeOA9TxT3FJwljbQtKeA/DKmK7wqDqycp2gWrGmfb5aUZdCnzVgpNUUaHrF6KlGlfqrQKU6cDT0LgCYBJ1TZSj09yqCnyUH4D25grYhllzDFeJAARo+Cht5GFkNFdvCt7Lxvys65u/pqFJpudPAzdseJNG1A7ZfPbuD4CHnTGy8gCYkQXYr9QbIyxx8b4xHgYGwJi+LmA78WibBqsgcSQO1BhWSAF7Nd5MjkLPJAyLozgxcZExmx1tjwqNeK0aQ1XcoW8vhzwNEVfXvSKpsJOQ3yC+U8UA9jWZG9i5faTqEY9j8dYKU2kYKJAzbD8WjuShAjxwlxv/bib9hNzEiXT7TuFIm17DV/DmJ+y8kGHzb2LKINm44TIoMC1x52z9pPj5Ty0oDhx/CKEYmCMnIdFHgYHX3EQKAR8Z+ucVeHZY9umEPELbVd5ZBJUT2+QIdlqstEglsH/X6PCi/1/OiXYex/+jY5l2lPvQakfzX6cv46eOe8f1e+O60l/eXglNJrr2+PzoSYIa4Z3gLaMDwSMQp6oaPtj+fxriVxI14weFppFsvq8S7Gdkx3URNqJsB6kS8Plznxn0N+52Kk831oV3ilKWzhNlHfWlTdN6fTOGi0ppUCn7WMsTdKBou4/hIgbP/RJmE+1PDwdK906QB0rRlHptMMqz50EthsrT/wso313Ox4/eeeGOamlF0va+b02cv81nKfCkUk7Ttsfip9oRTQB3EPiCHSRAc7AguA1o0hGOMRVVQbb0IfMCIn7JssmzBfOFtyztOf2AJzzZVdlSM42tnFNJYc2QVgUyyFct0ja4NDIcWstpsXCsxZgWIRs5PIYCYYFAICIWp8UQmKttJkkRLjR7DlUrLUKUrn7vJzpIKYV29VomfH5G8lmLau9pNQ+6ueYuWFVaprK2jYg7DeOwyCcHFoYVAP32HGg/Uhvn7t95KfrZNDT+mi1+RqjQ297k3GbaObuCEYnhC5XMChW2y1F3KOAhTbGYbkBWN061b2GAPrcFtkoBc5yhJI9K05YeC5bpg6sZnMzFwfZ9Ux9d30XLnUMnSo20KkNoue7qVGSCiOdm+nZgkEeAS0zbSJ8XOjxAJKCreqoCvSHAVthdJjEOs4CmERWPuv3aux9LKcyRgENJTRsaPHn3Vd7T188D0/FL3S/iYRbgsI90FdjlrDXX5InLNwo/lLOg2XqEOImzwyp7hoRiMMuQLsqxJ0RIi9Mqn+oD6HRvoDLIumALHEUncKc9fXYzVxGXKsmoy8eqNDsTNxVK4URHGqGWL+Crij+7B0x436J4rHWhduA61s8yXUmBapxj/RvHMj8M1GNuBbElSC2w3QREWUjBQiWABIb/hAMmZM+XI1zTGqQOT/Sqa06sHcXcrZzLYawfQ3oAVHHZ0H0JlqihGdprU6A4QbXzu4YlEQ9QVpOTSQmhPTED1yol2cBiaewOl0eqSDccOWQuTc/WcB2Q2apur4XPX+CxObtIEzBgY/3tGdGWKsL7I/jIL5jEYz64X1j/Y1mapxkMAL0Ia71USLWblfSMw8ZMiGAdAPOAyWBToN6qg2iOeNxlPjBIa+mvmRtTKxP2rQ9EAMTFCvlthgoZw9Wrifzy/ppX3yPJGHqyx/Q8va0epMArfrTFjo2wlNheHWZhh+Y3BhNKWuJAI3EABlDBBQrlOcEktVEi/2RCuRTLskLXbBv5z9rAAxdYaTAfYjuAQAnmwLAuoiWE2T5ZTjRrXUomjFD3aPNSkxMOkRX56eRC236oq6L6biV5O6LyjOZq24WRM0SoEW2+rTnJwZxRizXbw4PD6IqKKrs0xdtEYyqYZuPtpIrMi0GOPIXuYhAgfe+FYE4CVCt84gen3oFAGJ81JDm5Qf2sLjgQJEK639+Fvx0Ud6FHfSOZO2EAHywi/oIomH2kzWULGmvg6rZbu+iYEug1YnG86rSOo6ZtCeIdzQYAHuTgCchN+R3g/YKMjEJBQYZ0/Fm6sI4wMU2tG7H5XK8sw2HYB5xI06/zIzLZ6P9jqy5ZFpnNXzGZxU6jb9QmIPXaVVrD9s23jmmodbnDUOt+AXqxutyfklItTivRH/JR+e2urJq3hH5yPIsO/0FXqP7n78YIrWRnss//2MP4F2dRWsNcbR8stx1X7Gq01muYZjo0JRxdj+0j/hYuHT28QZFp/Vy7NFiZRML8IooDy6gV+joUWxyEi9KfPOiP6bBvQYRCAlEQK14xdUQOp7TRF3sy8CMcuIGotipHu3HnFxbzhpiqZvhYiwQK2cSCk27pJzIonjiygwu3mLIc0z8diyD6nFWhoJ3kWYvQJEJIcZZrQKrOS3otC23/SR2K7sxX2zpHCipqKME5ut+4j6/oJKxfSqiS5gLvss3nP+Q/7nkF5ARiYqxaGyxPtFu4uyxIcfqREdZjQpPJL+yHnYJ/5lM+2sf7YrDUPObFsbv48po3fOLC0i9uOvULZ625Wk1LUxxSDG0CIIKB+87FPpv93zqmE7+xIyMlg0cSGvydwFaFCPQxKRmQVURkFT9c92LxfXNW0/h/EEB+xfBWyG5Ay1GXLp1EeIZeGUVV2gv/q9xcZRr01j6WurUV3pXDMA0Vlte936l/pW62bQGG1ut+UtIZb/Wb67E4CAOObZNmDEs6DcIkM/oGiGi2CcE+FL8Lpev38gdZRBBytQDZtD36RmH8KICi0evLEqXXgddzGUx8uSG0+vJCasxkMBJXM0AgXVqUXDYBrDQWwPmZWs960sZAKhZb9SzvpGbcITUOrySZcLgWkxs17dqJn+S4vwK9VzrCj2NJlX8jSbsA6U9hhFfxlclt2o9KxHCglwBVtg8VDsmPHXCqDwOc5aq7JY+OoHPSETWqzmsW7RIQeWbRU6jT2WJjkT26PKaN5qwcMMfCkGVoXdj1XehmFs6Hb6lrqTIv9dtCkTFcE+WEsu75hH9chUAR9Uw41ApPvUs1AIZ5maVvEzmWxtQVWUCkf6YGLUC690YzgUaae9NXcy7hOat0BvB3wvJMQ6j4o8cKbx4UTAbzxPBeI1gFjxRY8VKAM/Kwy3FRQRxqZd4D3WPd8+wtDg5i3XylAgzzwMJXRHsrgYu10Macik+mQiEo7XPJZODIfDIkgSk0+DXMWNgTWdduDfM+43C+dv4Br97PoDITlSlH8FKT9iWlvEbh07ixPrRzk5zBrFcN/3QhYwmqYYUHEDrKYa9bcab/JOTf8M1VbbA7GZUdVjOOo0pWr5Vi+NjxaCsHELhWuUslB1yragrqmeblNSsQPv+D5ilroHGl6uf40lKPEhcXBG0znCcmFQQcj5NnUkWHVBL/V7NyZZHIrK8WR37ESW9dfzka0fAsxkWj14EFacy9EX/dvdYczdocrXXmJgxVe3YVOKZN0oUxSA8u0hjXau3YTgIKRlzqWrnIGDhkVYkR4cZ8kx3JwGso6ddw8s+dov/0bEw6lH34RCdcJs24BQPGzFUY7uSfVIMfYZxC6/yUe1QyG/gzlLlNmOhOEUDIWAiexbETpReuXsCpB/sYGLEio3O7nJR1q9tm/sOh9hIxAFHDlFvu4Zgrc3dnvqzn6yjqHCnpaw9FH7OSeYsrMpHA9uB18a/FqqrtsYKGwMa1QKJfaImMK+D0ZNG3MQIyZmMuz/xUy3QguMMFwlqJPGqKO9bMcBsblxGaUnNiMSpuzqVAFesAtpYHfcNeBuZ426kAacQpgrnGNrgMBgYTLfQ2f6YPxAa1B9Ci0V6b91e3mEK72SSO0kqNaeUq9gKVXHJamC76EicQBNxVs089jJBj+Ps3F+vLTAGaxxd8HxPYYKgY+oq0GmMl8tB5sWkJ9pFMgg+BOkAcHZDWFULjbpO5niYWXO24xXjRP2uMANZrVbIF21tIh50kBx+Rz+fAlRuQNW0+ZI59SnJI1YnfSzk4gjKVaoF1Km0jwef5OE0tRMtxZDy8Yvn3z57+nhfnx3oP5UnN14rx9+FeQKeSjtJ23TpNR4epfPs9WrlA5QhAp269rOJ1fFqEWi2FvTWKykiuA0AfWkPH+hLBvZS90WG1njsp/zYw4Wc4Xh2+B6hfbZZMjdT8HQhbwxinC9X6IgqGZevccUsWOOtBp0CbJiYthmwOx1dCOj0mmZAeFOHmIWKT+BPFRmyPZ5ePkrEDftPq/iUTJB/TFBKbXFQyS9SppWVyAOboGy7lIYtyWeKkCmfJKzAGUJ0fXpUvaxln/7e9jR1nM+Xvo9dc9nnIV3QnA8k46tsnsyelJLOUSPaGXJ+Md9sxdHObWJQpAUNaBNMVe/xyu0Elrr/0pfXNPfpcvGl0tzoASxeVOgF9h4eI+w626W6QURUl6Y6d48sNkwm9AFGKu7pJLtRGMvkrHV0uu5nqjx2Je4YSRQJak4mHNC67bOhDfDtLbHKLmA9WHB9alHuugDJOZkibiOaMlHhizKUK9l+ftR6jqhwUeWXN21TYihzJc0rBsJx59Li+Vyv7X3vVR4LjOQ+pJXTNsREp80mPolOuCXipjPW7c8goGZcq8VdHLAdi5QTxO7dG/gWOtO5rx1hl1UUQ+twWMBOTJONaq07HsQeSUOvNA2N15rfVvL79Gic6dNn7HHhgaymiX3F25B6yaAruORjtB0nSP6+PdvLM+oFDydYgMIPUwfagOFCTmbEFNjqr1j0WteyF37NdTYkqhgADgCyMB4dUThq1pNvGbkyF31vCdCdKXTH7VI3+ryVOO78KNMDG4rb9y+PMxjzWRoblpkVodtS+JVArL2KLWXaqDBgaLnEETZ/wsw+WezaT13b6bLSN8byMaKHkGOIopySyG0/DBEtVzkOpZ3owbIAJ8YsJACrxoZCPw7V7ZHTj1onzjVHDWfgfEZm9kFbiCUeUMBlgNvHkdGdsxEaIM7yvjQKVfnM7hb5/Xgi3VCz06USdNT3y//NhzYi3yjYFrEKiGQ6gVN1weSuTj6XuzaTSs3zfoOMnWf/9PDfqBUrAjJNwGbCyZrUEx13Dyj63T9RHylbyRY/r30z7EV7pW7LAZiSSzhQC2Ld49wyFB6FprkOsDFwIXDAtvbu5kzM4xRhCLKoRr8eM02oxbQbZ6AanTgB5RclKTnEz1EQaOlcDEShy4s/SZHtkHms/H4YLsE87Lrwi2B99MLtOZAYW9tSJwKkigiSIBo9Y2hneiAaRfkWPTFqaHtIIDhKjVLPa6BgFd8xxIRJ6UavOVbXijZpBiaQS9yA2JfIzhou0vtLQ/qVqWubvD3de7VEzmvS1zxiDhie7dGG/HiQ3t8bgrymA3L5bWBmCADjoioFlYVmR6EUIrUKODQ1to5GL4NtpnpRjRtX7EjXgshAlZDmQc/Gk66Xp/OgaQDiVUO7OiE6x0Tz8mFJhkSKmD1Brg5IWGH2kr/2NH64bt31VnOIvKCV4xgNtwvMcLuICxvDODDCCkB3B2bAmkWWBtFbETyFQdIIchF6MHz8aO/xoye7gz6/X756sS/e3fX3q929/VdPo4S93f2ZbgRJwpPdbx/98Gw/kSdzHIarM46WEoS49FKJE8PqV+IYvu5Xf220dEj0Slb6rmOWv4U0P9WYI0Vy38l3P+6zoswlWN7qGVeoqItWsDwoQmtibtVnhYOiQBNxo2WFdgxmES5TIqQhKsQbBl9S7a+E+8kSF36qqazfJ9zQkPriSQxsCTQimkuBNVuc/bQU5xBQQOaY559J0HY5h8dtvXx/+QaClm7kqlKod/CXf93/7sXzl4/2v1MglkrVr6ppFZRgYKZRsePTpLDUYgoc7TOQgfJRQm8rMalz+ag4HgKdv9U5kUIBwuv4hZz10cVSI9mSTnqBydpBBGCBhjaDpcMOvLxUPiJ7DMv2IvGI0y+HPtCN8fLN+AtMyPP5pdgO0K5uiL3MCgJX/jZTEX3kXavI4V/j6pT6G+UsXYUosDrkQHbxWVcMbB6JFlQcoo2mjjPdVfmgvLBRwMnejkeQkJ+VeP5g/G+//PKL31Y9czd9sYd7hKwB9qPU+sMwKtpYeVj8r1+H4UE/VHJAelkM128UccW/qnKMT5dn4XUZ/YFJgB/SczRhr9hfXZ7c/12Q37CFFnTARHUPRaCfw9P1pQxnWcX4Ff9LDXh7Fp9UWEewiykvioPD0t79mR28u1d983H9ZvXO3zCuDg6LASBXCX5oOuoQei6WPOKQB7ML/TEMqBQHxU7RUhspWs5SzKv0WhHFRDNWHznT+ZzUqgOWuy+Pfzs8N7UFPkEr+Fmh6chnuc6Bcmu4MxmGsrz5hr+ywJ2/guBmBqm5UarO79/+xr70neDcSPXvp8vDDXapmBtqTMpYQEKV3/TvytOwn9ufXm+tcgiDhIixm9yUzOEFu9SLssWFdvVw+drS8SFZ0E28FZnOM/CpWbSDRGAc2ZJNWYENDdxAMiK/aaQLuLS4P4oQBwKRMmVlwSww5PEm6FcR3phumvWxK2/0tZw68QZnYdp4bA9WApKLUuJC4gaBStK8T4bikUgx32rBIkc06ztAR+hUwNqd21Ao9VAkp3I+BKQEMFDxkgAtm2zmBe/LDtkEo8v66lDX9Ppe+cfd57uvHu3vPvn46If9F7Onzx+/2v1+9/n+RzvAfnz56un3j179tf+n3b9Ww7t81k1ppOAq73k9lZRsyBygResoVKmLMzw+6yNEnsS+Qd17Co6ifcpFosy0jxySIue4TYpCFi1OZY1cztWoHInoR+f+ALc9HIoCnPBNoIxZ00bzpKqziEmbsDroPxTEsokp2X6J4JMTU168Iu6xAZ/484vDpfoWeK3YBJkBEEtrxkuFkyFXW8PhSkodL82FefHzuXnwYYeFUh4KsMoGmApjHV50FRjwpXQhRdT9Xn1rMyFtoaJIDwCs2S38h5qh1fp5LtZi8uxyJX2G6hHAvePagpGDdaRbnq+9LCuzAMWC80w/wUEX8gPaelxnQy3SOSo8L1oUvChzGPomuNIfzGkzSk8v2xPquud7Iv3LuOVJGzjtp07pq5MK80B+6CcwZcBKe/uIRYFko+q1cwM0AtdaHRe+tGBzxR/6ApatzA9lsC2pA0knm5Q2fTLorbLURNVJEYLQPkR+K0v2oscs6qBQgaWjgudeMNtw8vf7BG5U97XXzVY8TsRyFTObH/tuBICdWxHm3hPZvvYlvl7Yh7ytOdtytiufLSxYkfF0r3+h9T3DxhW5jTEs8wevKSqCw296fRJgoO+9eM83NybTT9UjDPqWtX6n6+vY3X27WJESgFn64u/PsAy0hPnhGgesOI2QFWR8XQ5+jvn6thjVhc0R40jStGvFf8uPjFNeu3+AVcSBhq3Q/f+KYxqj7KooauJI+7TmymregnNE9fFCS8yAFNrGJawbIUbVOB1VTb8MX/MIffnTpGGaRPPSnilFOnmwoh9fp7E535rVhNdQNy0yROoQowhdCxPehSDGFBPXexk7e3qlGWttnYU8o9Cc1sPiwXMUbt5gseMj/0eGVgtZ9pbooP+gQmuWtEJSVfnWy6ByrTHlU/9OnwTXPSYDQNxX3hWUEy/M+7cYPrvDO8AU9jSVP4CmtMe14tsXjlIdWPtm5F2XFYeh9L0JCl9ggndkjsbsk0QGHGf7FtuvcPDgFw8fXXC4yaWU8ah4jLmNbzDxh5EEilQBZ4S2x8LqjOxKtyxwHsNZbV0AS+Q4LJUBdGckg5poev5Mklb0jQvv2hIHs1wOiDxMG4cL4jna9deZPHyOt+IoMG1d0aPKMoQMbNH37gxsMW994ymuO++s+3pjXd+joQNJ6+aPTeU7/vnGJk7ZBIec6eY1N9f4OT5ZeGZTJcDw+OrtubmCgyHM9Dqf+x4Nh1YX63FZDHRQRoWfzqhTGB7+9jeLMyiLVIGgbjkQ64OmijlUIwn/+N9VVeuW5uuj5bJwWZ+IakXB0w5N0mN9fVCnGRqQ2mxCbihVP4NbUMlluahA6SiyTcAe9Km+IL+3ildnKjhfqfe/BlfKbJ/J4Uk7eCqtS228oS2rqsbio2SH3xyH2IeA573yz3q/BPWfhEcQeYw/0euF/M7OlaBcBppuXUgnowh/WN2Ft5BMfbGytEJZ+tTRj4+3ceHLosJBF7M1LlRDB/vSEo4L2G+Jf4FJ3gTygg+tv4vq+eDTbDdmzAEkJ0z6sJt8xQ1wa3hbELnk8dWaXINoC/FLv6wwsc23BYx/kzJRsXcFn8tQbm83cdk+zoaZn21NcX7lc+gRY/7a5PnT4j1/PdW4Nuns8hnltz+/0gsGaBI71YfUCsbaxNz5fS0XJfPY5T1VM/YkoO653ng/llDGr/462/vT05ezx9/tPv7TXhGrF798oP/r9UTHu+Ss/eJB7ce4v1o9k6LlHwQ/U5dgmj/g0kBnSiwJaGKPFqcaGd8E2yjEohNCxsbjeOkNAe96MHiKdtWLUieagtD0DwvOQNqkh7bscHJ0daFGgTMR7hh2XdjM8mymkczLKNMcIEM1Oy/OiKWOdlwY8ceXf1+UemwZM6ZKQ3IUJi5/RaLF6UApor6tsQipaUqOGLKmZW/Ly6yXI3owBrz2SVeTftDfe7+WKrs/q+EPR6dqkNZjpru9RKyEU3vKjMBKMntuMic+oXDQU9oqPauRu0qWd2cBo/lyvTAcEW+N4R76Y07eYfhT8mvv6R8fPXv1/QBQtLyVWlwutaULK/h0/+n3u69mr3YfyRUtJ66q5ap6fihOZRWTYjtgD6TOBuSsEzK4njV78u0z7rPxGMYKPf2OL264VIa2Pzem0cnVWVOl7AWEguQRAUtpYOE1hl4wYmI2l6KNz/fDZAqJMCYiYxywrLjA+yFq9IgfyPP9wdvjnNMMN1LC158fvZq9fLEn1H7xXCldJ4qO+i8vXj2JQou5NOhzkjmCSA2fK1dnNr4Xb88v36OColmHGzMbD7+ZoHQO0njAY3xmL/hqa8i5ToU9FGoX9pC1vbDHlW+PKeCcoUD1yQWy6Uzb/UsLiL/CUdyvt7K7q3h/udQHKIUl9rYPk4LtRRVh0E8BQ70lvij+18H6Lm9+CWckKcDm4FB+lZODd/endyv8/NvBehR+j77RhOHdql48sbN6dMM5MlUqQ7C6siq3WvZqI392Jn9vRvN43RkuS6SuNx9CBtFR4q1GqxYg7PwQ3xgWWkWyhPPmRD3lfngDuiii+PC16E/OTXDBEhiHv4poUsWaQW4ADzLY2vgQnsMZoZsyI6VT8sW+FSJ9reevNQH1YXHsC5Irsm6wgtmuhyqR6MgPVEbtbsJP9/EQcUC1eEf08K4Azl52OON+PptV0uZsBmgzXlHy7o0NtVOOh35NM1kGM1mrmn+fB0GOFuiOXl0w3L6WhNVgsdO/gw+3lziJ6hTLS2wPqBPMQmHN+xUk0a+HXwWx+etR/ytB7euiCUwSeR9fNaC+Xv4EqJI2Fw5FG+EIjg9fi5FI27TOTTGQ46YYfHhMi4BVQO+Eex5jHEP7UYaisNOAGUK0TdFOQwWes8u5ydU1iH39kW1d8dUdGH/YcHFW4ucFPKrj3YtI2rYSbtbH3tTjF9/r7eq09yuxr3IeaWLnShKcXW7FE0UBiwCkXYVxPmFhv7EYJHcBA7teqVHx9zY5eHx8Ck1v8/oURpewhkenIuiULlHV0ST1ozZu0ScfZ8FytbyLhsKFWG4sX8UOu892v92f/WH3u6fPn8TndGcuQmmB/pdHf93DwtZ6HqDVzZqhr1a81DXrcuEP80FpnD2NRb5BAHaNYwbUNGibIe50EfUS2Gh9bwifkmzEBcSq42Y5WlceOLIsbjLKFHw68n2XGlhZX7pAGLhNiv+FQHaZeQuVpRxmjErsWQT09GYWoDiT2OkSgpCutxS1oeM0hI/chSH7vWX8Bcm9IC65oXyzwFCNU3DeYls+H6nPDDW9xwqPWOoDNa7dqvmxsV8v6ea7pU4iieJ3V67mr8DpoppF1K07eE5HGSarFAOLnC/wx3faA43VUE2arO9S7QqG0DCQdq+PDMdDAM2Qr2sqKz5mryHgsu7YxitAUmP2YsDtrgtaBxEyUoW6ccuxiYTnVinARuNle09lzj6Fc1poBrvVODW2b3TN4eJVuRK7iAOcxGO4RzfNJ7TmeXR2vIdKOpYq0ADELDYCL7gQlIJTyOzVoJh6o2pCptYvCwFX3kX9moDytpQgn2Dw6ups7z+elXdkI8tS5YJKDr2D1nnkgKP9zYmlWPSJxaiQxatt15sA9GOX2S16tohBctt11BdmJnbSf376ZPeJlGXtFnsst/6Kq4RzjZ/Qkkzl8A6wKPwCH0e4Wdik1zMGsY9u1A/FoezHaMfwfR/2ufNwJ1ESOOQ8/o69sGIjFAb+YSkb2qZNGqlCask33J8uBt4NuxM9lTbKatBF94bdA739k+ZcnGErqMNx4rMk/a9lA/lS1RUgDtuQmqyiF6KOGn/pDRW66+WAhIWFabQKSkDKM1DpZuerDJEL+OI5SedbrK/SZjl2ln6HUQWc1n1sa15ZPDo+DjYTAxZv4ZuDdiZjI6umaj8b13IsbESbA7nRFsPP7z6ovGDKR7aD7rE1h1b2L4mimw5qZAw1tkfz1yBgCnnchk/Z3UqVLiXAxFxJyK/+YzYATkAO2IAYGKnN2p46/67Jw1Jswwv56MZTyUHnlRpD6ivt/GL5dn7xXpUxLZqUt6uf8GhEvDEWrzSZBjqt+633Ww8tSLRQeze9lHh8sYJS/tGz/d1X/f1Hf3iGxxGfvHrxUqLePPvh++fyGb2LmNkfxs8kxmYYfm3YPsX793yTZJ+Zluxhip8R+XCxFp+N5rj1aOwxblvpzMRMBVqNhc1E2U31JFGQ/JAEW4e0caRgW21E8WnSQRO0Mxnd/1z3xxZOJKlW6P7nI2cXOm7pvOTcynGJLZuUs7uTZeBxkYslUrLJSMp6RWdDXXR1F87ISqSQ1BnDyHK+prhUA8SIyMsQO94/sPvZ4kBqzokhRGqWm0M6SPYEGRv6wWNXF+tJW/Tq6S5A1CH6TtMDkiROrEONTg8UvZqD6aX1Rb4ANh3MpAiRIxFyfP0lOW5eIiqvB35gkFqg0yIw/CsxWklfIIM5oeIqibVM5igkNsLg9lptedZ0TndEPKaromLbmjcp8/mmuQ4idTy2KtKoelm1uNx0eyjz/c0fFxADOQY+2AOfWdmdPSXvteSnY1fPLGeFfrwBvWT+4m6gceLNLwnyo9111cZP7wou1YaeslON3do7mCZbKJDkKumHl0/EH6AR5EOaBm3Q6WHw6i/v6/WC5gz0tPWtGkJBSYiDhAZYced3dlZIOsxUDNIhAeKSOBdMNmAYKqqWMGexrqm5orlBc+qkvSilNuBU00gYA5j6y2A1ataNTyPxLiOoER7mon4uYDbKMykR1hVuLulpm2GhIv4KdrbkZcUh0gVhlDStC98XaC+JpgLQQ17IOR1EqAcWScrkYZ6IOGOeIEV0UwGn0fHC2JBTUDtZ3g2JWtdOT8hPPHI9XoBNEYB1oZOUV+I5VfCF7uC3AomktNQ7Idt83Zxx0oxZMO1capirzCKAXojotFa36iWOogPqdFig8iC+2oTrHnMJxPWTbn/Sa0RyTJvL4zOE7jaYQuPrvvMF9KhtjyL1MgaIRajLO1tyjA69EPWm3gwR3vD11fwConR7LT7SOwtvjCrRTiVjJoyBV55y2/l2eURzbr0aCCUVYOc4IZPP76hufaj/+C5d9Sx/6Afcxp5KIZD5dfnZTM2BZrPhudgoFPp0a+a6JiWJ4xDYUPxo28DJW3gnht4wPb7Oc3DHx9HhrQ2i5/o9W45Qw0emEzUnmJ/saieysr//15e7/eHdb6r+D3tPn/+xDycx8S57WPCi5IL+nf9eVClXJTYc7MWxDrcJC9m+dP9+EZ28lZ3korRRcmCnqNZuDDaerW6/vWSbBL2GwC3HY/7WI3gmudy41XnptsUJR4DMb05rNpNW6dnVkjxii/O9TAaKhGFueppSn7yAqcvkriwYtJw0sJgJ91wGF0QG5Vt23Zs4JLHyTlRTlcWNztiRoBehQNP/8OC6L7EX+h8eXuu55vNrBAvwId30sn//ZoASGGK/FKj9R3v9D19c8zF+ZD7d6z95urcvvpX7/W9fvfg+K1vU60psIKGN3X+zwJ0b2by4lYqHOvfh+bHeuw71ZO9HjdsptoQ6ycElgnOT2qvfIpUqUTRKl5gTlHcxolWFgtt3A6i1QweoLfQ6QVRqqnQid76tlXRMT11IO7RlHLTbarWIph6jwmQmdrGF1wTVNoVEeSsSvPBv/HUdVYL65Rux8Hj9puWo1dStAZWMpaLRJj9l4kY2CpBY4hsw84Wddjkj0dT0XvnxqCyg+jJFmE6sLsZCvO61O+VOaUrVdUbFFXa+SUOox1m6IUM03EWfIKTL9wq8yM3WtcuYlgTiDszb6RdRnfrFdn1N/C5B20ohhLpWNW1X+GEgfB0xOMXtg/jkrt8eAqJdA+mHMDxkuHG5b55TpIcBbTvUJ+OWEpjd5CBXlRHHhGdNzleXX1hsmDUaQkVOEiogzduDdOX7ZO2p7s6Sb5aiqTwLdse1hUrMQYLUYvpFqubQX1ejbNBUWjHHV2e4iTMt4rVpFwdZjukUG9G66gLktsBvX4nbGBSd73rnd1FWdIXLF4TdZw9SyEnXsbnMGpAr9CdJle8EnN+pfi9kkk0ivoz2YFX9O4j37nIqonXl9lOJeUy6mbkuqnWxJNe8f4DtNVDhSoYKEgmY8QPGdMWsheUcroFdV4MfmbYGc1wfkSn1H1xm6jNFfGlbzVuwDQQW/eenu3+BRUkoW0jMCRWokHxnLVIR2XcGyyzTkiOFUGt+gdN/5xW5EDlch9OFMJc0FcEB0JyMRvflEiu6HQ/QYfglFPxuQfq5utMG11WhxYA4QRSV/6n5ER4T5iO99/lS4weGQ5afyT5sQRg1w/mHPmnIuIQOAOMYAzBLLDsF282D1s4icoa3JFnbDrEoyd/ekIHDSUSLeAAVh8OrHmTHQd47IPAhw65sHvSSXKYN+nmD1HrEpUPSwPOYgvJQIeVNDzzHUWFY/XZMxaI7skODSVaD0IMs8LWYSqvx8pWQD4aAGw3/+nUJdTrZyuDP7fowiURh+/ryDdB7pqxRsfrh/Dz82Jfjof59Zj9e4QelVZpirnnTlcZqwMaxQWGfWFa6/JSFdaERvAUrsfYKo1VqeFsZS5CadPMCH6R9dCDVUM8leilXHPxXYVFpHJ0JSyGCHSPXZJ2pbIdSktpvKgqhKbTW7QHHvodM6Y87zAW9iKuN8A4TJQJmx8IAtPE+lkqxqNygkrb8E2JAGLiZp8bP8uV4dQdG6sQJto7fFqnxrN9AdgsnEbSGW8UkiTdQG6jGeCZzsO3OdhpFvbSqSaBLtpXqDsFVopCw/mRakQ57+xzmBMixsXUkCyLChgp6oNO9JojopiWB66pBcKFZN67LbUihZCvZbHR2c9JLvu2U8J60svIsAMxZecLDjY41BpNc/gYBYDb2K6tKO+dNjC2wLkTgE1+Vi/MLESI3VFHdoV1TGjn0l8bIHZBTBp+5sLt3gLOowf3IEhuG0bAiq10Yd5WgXS8xmv2nBsX0F2vDtEKmJbmnyBjjxnTKvnm6xbbCB1cVa/hPFa9ZzerRbsziUCHRNdc0ggW2nJo2ws2gLhrvAjOUcdQi5rgHtf0uFLmPlUZSKtDqFYGVWgn00CZ4OUCSRdPVnvlFYyUIXermUaDUWAOOyV+1eiUkHDkY6oPg8DuHEkoWzB/jX5yCb6NeAdRb61hQ60ZsusF5VyE4tHTVZ9v/VGeA2TadwSkq5IP03VA4QN57ve5AxbTrbgfnHfkfHjC/wIkZf+w6APAJdOmdd9x7Rlq58ecYDiMdpqBOrHAYuD29/ufnxO1JF/r6S1IPYn1OPCCqydRj2E8VPY8ueSdJyqJoTl0IFKjaQXjXkRBCN9UApjOfwwi6QQmSD5oh05JVJU8+elT0QBlTW9SGFPmtDKF6Gka2EVrw7edvRdunezSRn9FxBjlRiqFDbSGfjuVTcK3dz0RME5q0BgPhy1ZDMI3ru3yQWXCaT3NQpJ58UsGnM6LuAIh9PpxGMxztdMxynyfbLYMMEZ+w47Q/Y++Tz/d0VLMpn4yrfflUj4vgDtELtS5XDnKGaNbUOIbk6LZfW2dYNwoAYjMRfYgX3SQLL+VxDa+jiIjl1i1Mez7vESsELd3XRnPioHJGHNqOMLAUTjHMAczKyOcjXFVZq8HUw7ztIouXLqgZcqrLvg+NiCPoFcZFkWE66DP2pSX4IKbWC+noNQNlUnjuDL+pZcxStS24aYH5zlienLSA2Rq2c1v6IL66NxOCl37aiMZdHkc9jMw2MsDdA9HAqQN4JixsOxoe0RRjcvuQqNGxbtgeHlWbYXLrAOTBUnVIHVakl+4Yyri3eT97t5v5OcG7lgH/bhySCD3Qc80hUf+3tcr7q3OPRuDqFplt4UXeqQHi+8RbVeepEUtzqZGHhGKcG/6J0eUnOTG+yPAwYGxUQSU7y/p8DqeXNHVGl/CoYo82QZJk58fkJNq0C6uswvCYzwRqVhJ4mQV4xO1a06Mscm2rvgriA3flPFwhz9Fbz7aNnnPfDvr/IWUAfAAH+ZkoI805eyPHqzw6BTSggqezj+74zkoMGuyOI3RddaCGiQIQy8WRujdmpTTSNvVEDKeITbaqqCVFHrSnrOlyjutRoRD1dhQ5bM1jT4MZHgPEZSHI/gP9SRGF+HgkgI9lYsNZPK9JZJOQzcd8hvLBlI8QFLNZUclnlTWBW1q9/mH4YQwV04Tg7ZrZovJ+dyD1bRtCYD8ZSgQRN97dcheVOlXIaQS3m3ZLDGhHePrsnlPD+13iOTi/YBvwblKjrWLVZA8nedlR9AYaarlpj5caImdmrwuWAtee60IQwzNU5wJzRIR6Fr9/5i1S/cr5h8qJ3eZ7XZLeNjvD9tK4RC51OhkAsEGBvoG1d0mRKygDpqu91fjK0W/EhG/tn7DQK7nm0cNp0L6BzRKihAs7xwh75zcPx6fTM6XIpC4xzegMGjp6yAOZYiqhD7j9Sfug1nNj6BrRGfmR4cpS0dVTGd1VSI1pg/VIEvQDtp7RiXw5x2XIWJp+F7zE0IGXWGHHtEsJelQNYwLDGdmILxhu+0ddY46/FyxM6w0ITmTBCnV8yhoMqztMasYZM2ph+ToTkcNVsuHrF/LYsdFgjLS1h6fGjKZI4cLl5NNnk+EZ0T6fs8mOURL1Cu4weMOn1dczdU0ZtMyDKKTC2SneZW9bQN0BK2zXFruD8IrUTdhBIG4+DJdyJanlsBp5fiURrli6LiVi4Yl3HIO+2+JDt+NlEt2+ZbOa5PFXz3IAR9Lxt+fl8aCjRseypMvVlYgdxx5Upr7xmKszDMQ1S7s608FK01TJnabYm6FpqorrahrAWjLmQGOgqHjNNdCL63G+p8hBUGJBJl0sADPHxCp7J2S6wR4mbYluDmte1dz6RsgyDheX7xaLsxQ5CsyS2HWRg3K4zeFskTmev1TsLI+hGm1rpOFjinKmvUL2cg3pXj3fjtO4WzXJF+dOL28963grZkCkdYPrJ1OLwcnSkGuu3KQEA9sXVLvJjwX5vnRiaYKbmC/P9meUk2FqEFcQywQkuLnYC2O2uM6E2DNdIhotZmSWUl1PTA4CgMoGPBkXH3nnbmr6qCMZ0X0YfG84uCmRThYIGLlWxGa6TRzOxdHs+PjUZbtspjTmz+pCU9ku0dTZ4a91CqO7JD/B7ii9skD4sIeIl4SWRwW74Awlqx6eVOdtafMJdnu+IQprj290mXfBAVAWzJ9PqEcxHtE6zkih2APEgkJh7YCzR3iH4o7enULxWfcplI1gayGREdyG+brBEWzClymRnWABZD0ffD5xOshxa37J4mNd0xiB/IVIHeerc54abr6jD0WlwYQDG6YhdxiCymVoF2E7KAJegnbr8k5rVelW0kmSwsIuKWh7VK6yWIOgQLxuVEh7pwH5SKjAygNiXDonKZOPDwFmEpWtoJBB4nhd2DLKsbuAZJkbVFGuxL14A6LsRPrw3RrH9Unx/NH3uwUMGoFht39LBx+UQMOiEynhdBd+h8L8MD5ZFnsSHVpcXK6k5vqyDpPMDpUnuCWrRiMVvPAEdd7l1LIZpqhs5GQh5lzqIVVNSWhU0hIxjMnDEVysWrglhqnX9X4/wUnpJkhOAMnhwLv1dtMDnlnx7rVhe+u1OS9yPGL5wpgZ5Vikzdz2hWZROHS0zy+sHBemoKDIFkR+98H2DhfvRVm0uRW/8wiMNQIREiBwbwaD3tuYjAks+FqGxOiIGM8Gd8TwjSZduVyzNQpsKhTVI8t7qn5rsoyzQcboeZaPpipYA65V5ed6INgVSrDbrt4fAHKJJUUUdYxBISmeoP8svi1ThzlIcItQbNeRVPyjWP/rWYsFNEtoc3waqwKIcCEvHas9uC+EIZ8wFb/PQvJFoxXVT3rOl/sJKXxQv30cBJkPtSmzcEaY7wYHe/mpTOB6QEtlxgjTEkiw/OuGIoJtcGiRPCkU6QIb8zFZfi7bdwj1rfOvUFxtHw5N4HcxtVsGpoYPSZbJp01PYnym9QaWDEg6TTbNg3AQ6rm8zADTDMUasodY2D4RqkGS6weiG0rxfJWUaJOL48uL5LSGyXlCa/38LBZlP2yc6TznczmskWYguHKsmF5oPAk0hmL5Io8UU91+rI0TMhS6tIQNzTclVr3NqEssiaO11nFOkNsZlruzNu7zk2iiJMXcL6ksJjybPtiO7GrJ5jvCMpsEiiY3tTlK4i6yCYChWQRSfDlwT45Kc0BWZ1Q4ZTP4nz8gLuD5YJiQX2UWGpyc0SjCkrTkIm4gB6Sc0lXzoTYvusmbLodaRoficw+hBjzcRSh68gtGA/FVbfRcXQS9uqm11/OlNWFQq4Y+SZGJJ0SV6o8mzCuKamoD67NAV3M2B7Jxi2ZDW+tx/sDGRyEXVYaMF+3ECXZv/yMzs4uwAHsruuKaN++D28m0BlRoYkZh1eMh3MjNtFgXM+M6uj1PI8yMLrDT6p4RUq398qHs0C+CPCg1EdCgqPyGqApYk6lBKmMLgYoHcQWNDbDluA/QkUemGw4lw4keEaq2j/TmmAMXDnleO50LnA3OKzgdYo6RvU4V84vW0JbG9ckNWh6U/KB9M8EL72h7KIlqoJkut8XNNUJjsqgqxBoFkzdks7MH67nrC5HY/Gg4aqqQuDH4ZkiIea97uNy1wtzZk9CyGVNNqZfX8JNFa9xKGw2ydn/hpBWuC1g+ojEUZEVAYhgmf1p1TiYCcZmSK91DhqBCU7fRKg3mlizkZsoh29jxIGVG+Kh3tw2sCLldfjr9RiRCC2alJxdX+TXceCStSt9UxBoY1NN9wNmcTD68GZstqvhBU04sbbqKT6HqDSd/gG86IVkjKZYcZG8IxMkWEp+pDD0A6RJFIpjEt8EzBaJf1wBUzlQ4cSdGuyljzuSboAN25tdg+rV7Zur7mHEOXwsx/d09K3lKVoGjfxE+cTWixtvgyuauz+pgmfXPmNg+vJ/s5qZgdJdMp1S1Hfm9jzAU++W7uFmSQf3uyEg2bDSHSyewVxuwEvued56l8/mXlySsvCRYSrYCcCZJWqf90fZiFbsuwXlaRascfzaC7dJCIOqlB1KADFJGZIQTMDgszbQAwHTs7QIXIFtzFYSDj9Z+d3FpzKN8xaWSiF+k0OaAX75RdsSSevte1brYlUu0izCKHhjspohcmreJuNL9W/YfGLehAiQ7uvJrv4FwemtFtGYQmJNww3dzNeyx9pwjQIltOh+tFU94YrkxliZApeEwWTDN8omSWBEYb+bUnjgCU+M/22BCwDwouO1ncs4171TWKaPGqA05FaSMpyS51NF4i47EKhcVO0DE/jy1yGll41CE3Q3lBMjkSx6Qflx0UiFGawNNgEs2jl1DvNognRJ2LJtiDvqW6jOR5WKdn9+6DA/18eJcAc4jG9ADzM3h5XQOO+BM42KIsI2I1dWVsP602ToLcSYEyOnyR6xO17mnKA0Ek9czIT/jEDz8nb7iWvW/4i8SqTlj/FDYDFiY2DV0ng05UoPubJ+HgAiC8ifOUz7EJzq+rZGR4gIKiWJVyl/JvYEvGsGvtjMbK/HEhmI2iVKRoJM6Hdu2awzclBRFG4rFrCLVDlqW0mtNw2b/TZ8Qv/uc6BXSDMU4FrIlFqfMIG8yS8/64GYNRDfCiA4RWo36DsUhy+V792Mzy5embRiJOgXR5sCzxVhuzgfo02VLH5UNQmEsStvX5apDKGS+C3t5GYfRJjfLhtvo2S8jNt8gawLCP13aTFrRZm5/YOb0Zy1AdJ8GZCrinG+NbKTeJLI0qbBxbH3sfPS4+/2yU3PzThwjtnaRl2W9lapHCrb7cWURexyGXddX+dN5TUeUosLeCOnS5ZgMzY4F5GG309JtawVywf8QsZHUTemu3nnltg5B6PRe3Z4H3CQT54MGytrIWmNd1IlCj9NlqimetYps1HV4xQ7424reW1Ac0jd7GdV1WTGunNE5CRO7cUGwN56esE1EonInxk3rZuMYtYdKB6253MioleeVWmDMXLo7xnO3bhxGggMgO6YU74G0KgQkHcfNEynvadzyh3DxPEIW39OUL2/42veTxpmBcHMqAEbkueH4ZmWxkaxdse/hyIrCVdWCOln17f1gtbryh9SzDgHka4oyDLo3AxEnK4+h0bICk2gCtF/SZjbHDJrWZVIBKNk1PMmcOjP6z0Hk+ZU2vYV/Ilrk0gLyuTNysn4hTOLeDQjzBZvE+D+yvJ1MNSCn43+5Op6/z48/KAyoZvfAdaneI6wtY4FfIoJqwTZbOSBTJXKT3xO6KiRCrmax3i2/KYvx0bCifoLV4sRQC6HDnLmxEM0kk9SjciS/QEXL3mYxF/na20lwAPGnNlZK7A1jxfEASj5M3dRwoQ608LtRkJXrbnnJR0bi0cZYyHpzcuSjU5ahH8YQIvYISwbCs97SmoFlK5d9Ag4CuGtixN1Gx7mJNUe5QXOWaqe5h3Rh+7qbUo7tnC0Bge58tsjZ5J1rWBzmtPG9lhk3Tm6WcTu0tUu42SaLVe07Xn5W9BOHVAM/z3g4S6dbLGGOmvo1psei1ebLmfxxl+yahtIYPORbrDLZXHbi8vTcVsLkNQKNEY7NjBwAZklmr+QFUmGqU0Bz6gPDzZLkJvVqfsb3dmXKby+QkdSulPqFpXnA7TrI+xWpqMwsAboQsIeE7rLE2CIrbZTxu6/GglNDs6fZ4ZqN1c/95rIO+mWrxKgJXFyyTW/x3GE7RhyzKnuh3UmQlSkKc7Rsv342qs7GQtdAUfNE6cUKLd+n0prKMDOdlduZhDQi0GKopt3Mp2i25BUUfxNWG1/BDHTs5T1yyH6qT/DdDpGF8jYjvx8tMq7bm/Zi9ccE60YLceGyFexg+DkZBVWmSGUdCjb2IL+5bSWGWTIoVrfphBsHMK5Sr10PGr6Mf/9DSl5T8GYGL92AokIZ0ijp0OyGvxscxS4vCckrh1sSZ178f67+Or+iiMHoqdsHiBaLfwRT6V3IE9ewOwFL6z+QtbeUkCvHyzkijj+Ub4ubIp+fX6dvpWVzmMcmBHyCHInQd5Kq7Ywf5IdCvAczLiv1mYC78oJxPvOTpsdLQmsd4XTQfHy8JB74l3joPzEq9S/DB//GKPGXB3DZdNYhJha1t/sM+OuOOFOOnh+3CKj7MPlYD3wpnBhQd6yWRFPQXUjBK2veqAfIwx7lxM7GiqqAJNgS/bpTsygvkYVciLkNhXoMZhbBRlZZYaOKXP+o1HIK86UraBgyhTRr8aI7oqoGJt589wfTTCpjdYF2BqYNHFdYvNlKIuLd+PfnHk2iufiaxKbmIprxSRkfAAaH9TnN82989CWv1zHuDuP+68xVMA7zLchevO+PyXSiq8sk2BqS6bXIonTZQHh6PBfqQPSr6buOduRk0fncEB10p+pSIg7OY5s3Fm8+03h5N7om+g2qrnYdFyaoDxP9k7U7goM/Y5INsgMOGpp6fB9AD3E5E0N/7uifV+4FXdcnS2ObVtsqIkgITg0RQnShZwbEf0CRJHIkkwr8iOsPqHKyyDdPhdhtJcc+nbxcNQoGb4rQcgVV4Qs65U2+J/Bqzz6zplpHkfD5HigEn9AI4qIBbf6uUOatxidZl0i2IUZBVIpSPFq+nARR3uUVuSYfIxmVmMwW7Hld7vGAS36VRnkBSGZUGeHYedfnRKYYnijg8K0MQT6/RhX7wntKa+LurHAKOyLkoHSck6Fh89cHhgNRAKEmGSNfTB8Zp3qTxoMMAPlWMpY+9y7lh8lc2j73ELDV/IllUDp9AVtErIZfvdCCuiEAFE+QFU0rOIBa6Lr7QWGSxya3UcUjvWgqthF8eJb84k08fj60dWe0Am9YIaboxohx/xHWpVSJBwCVLSEbWVZQBFDQC9B0No1bJEUZGg34x1mobpnp0lTX8uVZ3JdWuP/RBZMZUkjsNF/XUYyRaynaojeg0+M/yrtJqDfhf9w/Vhdj5NSfDXUhm1WmPvWO+JB0d8Px5TpFSo51jZQnOTaYjP/54hUYnLlbTuLmcw10CpZWLVCWAoDypKwZGfP/GL54BRSEX7GkNrpxCngPs1HRb0OjtQOKMQmYdiGu6XRvdAKF0i48ev6k0YdeOsm5pLKJyEXFrZii0EDG/4TZM6Qo8pjWpZ3U8P6phMSbi4hYJaH3Rp9P007FjYXNzK08Vye+VQDu8EjQJyhh4w87IeUsmhdUJuygQrHE9SDx1NzAFdd031WIGp46lpC0DuNLhFxBOhmKt4vFpQ2iE4m/AS1Cmu1VTcReX8JAQ06iXNoElOdj0D3jFBmnnRU9Pw1zCqzZ3xhvHTC9CykWRUwFL5A2/5rgGasRV6/e8zrM4b4w+V0L3nMu22rbhCROoFCYe5ReBfPmiPhw+76GEQwVvLzMKo53k5eynfUlJn02eyRsB7QFrD3CBP/v2QzjwO/Xl/a9YMIiJJyywCkKgP5M0ALX1nsjJFuL7UGIHTImWmxasW/SB/AhEs1lb3SDwplJzxd6vTS/0Nefip3J33amdyejsjoofj3Fx469AOX0xHfPbj/rp61Ho1KiOVwIKRYXQvKL93I0+Xi8ulJVsZw1j5Z62Px4uXwrCM/fniN6SikKmeqbvib2/y5T7ePBu3tVeVAeHN87qKpvyoPJwbT6RuljaGTt7hSlVip2+Io2y3lEhF+Ptf5XXxdVj+aQVCIwVioTZR6gpvbTiiGBf+zlLKFg1vXym69+ffCuCn/61UFZTg7eDXem96qDqkjxaq09kprjv1Uf9c9BGf4qiw6/ZL+pFCbK/bqvGR/7kvjx+Yv9fjX5W1lNq7vVgTQ//pePB9VHL5E3LqOPn6rjxEopMetD2v2Ho5BYhcRjWZhv9GCJ3Id46G8UXXx7ci+eGpx2VttnXsdjQiHkiYlk6+XrMzvlOgsFsP7X4/4DO8zNBmgBLJN12JS8FLc8FsX28vJ9/FLcau0qQf7CxNugHkREEHaJu2gZOzNlEubV5dIFzBcWvWJ+Cu4mvboSzCRkJtoWcVTW4upseVTq/fLJ6UrehW6EIHk3X14Gnv6g4pTF6m7xBozDsZ2tJdDYzFNKdwbMsKKtX4aSEhzo8pJzvoSvbCi3PtWoYw+GX9rR41CuE0pxIlS9UhRr0if6Z59N/vbZ9O7vZTrK7wKcta5Q4dm5JVAtvkFIXsK1wUxVHGjhzfwnXaZd0Zx6fQbwljJaNBD0xcv9py+e74GmGiWNpurAxkshDhSKEEZIPj7Emcfe09viKT/sZ3hGEO3w4iF+rL8sRkqS8HqoRXterYdaTVfHqf4w53W3/QltFaO6KbcA0gry9Wa1xjajOTod7bfcMaGe7jNX6ys8kvwhUlpp3pe/+eJzPDHynglffPHgt8U1qJB1eBBosZaBIiETovHDqWYibrL7hB8zxV1Y3fjjnS+eVOXkb/1/FT6qkyXcP2qfkuH87sXefj5Q6HtLsvT8p+WRDKBNTzhSOy3zrmk2yYoZjnFAKppgqv7OGlPOZq/nqDORzxvU55Ck8+7li1dt3UFZJGPAAADjmAH4YW/3VQ4AZdPmGRtqFAZj+FoehDkvH0K0RYrJa1LYrjqEMy2O40WYn7CN8xm7s9XbH3ct5J6CpUd7OgnxfE1pFigWMc1CpVkYybJCh7Qku5SXDRleEvNACOIl1+/Xot+YBRxPlrIhffvqxff989fKQy9ld5iFEgEGgegaXhxHUGT/UQmoXJyvRJo3CNopiY2mHiGoMlMGWlbEZqr/YJ1199n72t2D3/8+JM2urpbH2xRDqa6ePH7x/PGj/fL3v9eZHXS0O/2dgVTX4TXUMTdcgwRTvDMdzy4+MQkixNLZOkrCq5tmOuCeRNsubYSnXy2aIUg3Rd3Lg+4JfhXSLxDcMo6WJwKhb5GcvknrwBoVFU/5KztUZgNhnaJdPJZmKOoMx8pwTVHdl+mtYot9sidj8EZCqeLU+zXPYJaCQrnqyupwrcSHwjxdS08sZVo34Un5odrxTiYfJ1g76mzJE8adfaGKxXWaVo9t5f2xdPReK3nHSNZpFt4x61Ukit6MaNx/bkK2+apgijDanVIpOOnJ1ZmInyuXIU8vrmZHohzQ85xsjsJFzvi2F2zkdA/V+3LZXkpmS0u+JpkGhKRfIlDqqYBXTAyFdLC+O5b/JgeTcipbrhy6pnexxL38i+fKEr599vTxvpQ8KKWYFjqoi61RjJv4ZrAsLwG4v5HdXheZnFLXH10s+iiDgx/VwSHqVD2RCEFt7b73WiXLci0C0P1zCbQnUQDXH/U20r/OVsd4DvLqVD48APlHHJ2/4Z9ypsfIbw5kcKrPiqoZ/l7DrVcjkFX+O8WBpX795EN0k3myfK0DLkIM/TO0RkjXGgoHj0TIj1lIXpfVtYLWkpTcwiMG/ijVBLYVoe8mMBGLeyJLFy4zvpuf/sgswAygJqN2kwtkUiPQAF98dmf9mbgUoSyUuvkLLmiglmg5XlJVaMh12A0XdQKKztbJ2fGuRmkSMOyIAl1Qh0Ga1+OCZ3xta406FgDSn5FAIq+C+QF7L2wDfiDac37fp/4JEwAtYgJgLZm+F7zEtqp3yeUop4RMzxPRySjDuChkZhWDhphVBd0mU6U4MtYC2x/pSoBMDoqd6cHfvoG6IwfXY9yRvLahgNe8UQu6jLPXYub6c/nA0rDyZAe93/+duLOO0tRp/NZ09nqKaACm+ezQ89vva+YlOIKgGLF4SfWQZCHwGcntlPe7Cixbg628jT8xJ1EA+Ec5IAY8r6iQ0IKhbWnaj1vhtCUo+FuMvhDbp0PfIKXmryjEp6FRUQ1fUcypiU+bbIiaa6Gn2Vt4vB2+x509SZQZTaHTMf0RlZv8ZAlOxad07BIvLo0y1wqC7dxsfq+QuL+EDqJr7BngNYY49lh9s7xkiH8gjDesYRCg9ax1c0nAu5BmAIaEJGqeGz5zzQmYui55RT4rMajJ6gWjcpdb4DQp/psGvEDZTXKBr+oW8JMamkKfTKjUhORDZvg4CuS4rvxJSxdy47a1t978UWfzyJt4nanNKar3ToV1aiUIJw8BRD61pP4/5VKm6O3pr6BvotVc9/8ojPxfCTueyS56eJIiqrMKU7TH50XrhxgOV8dLLnHOdXBhrMItXjmXUq9PV4eiqKifbdViFjpPkRqK7ux4rZvG4uyn5YUkIADyk//z6PkfX8xevXj27MUP+7O9l7uPCwyFY7ihyv53r1788Mfv3EA+nlL5lurQzLYyUvVkwJ/v7j7ZExaKwQ5Empgb3vAi0ohJGZg5Cr6giFgOqXyjsz5FH9O+inYvUNnYjasV7URJrczEov4WU1d24iwLiDyZvFuu3TzXYJYO1OqYbq2S5AyAP48krwyXESRvstA8Ija14vP3xrl1vglVj2XCDE9Or9ZvyqpOE9nA0gTw6RIxjYGiRoi/+HFxAZcOhSR/svTi4KyohKB4KaOYr4+Wy8LUroAmrRMq/kxU5rpYyiR8OECCbJ2ypjQWfdMSdS5tLi/t6/XRxiW1QTOtz5EMYvW0NorBPl3hKRafi+CL2eR79uLxn/Z4MEIVcKPWJWM2HQ5xYyBkf+eGo4tviQLyWrBEc1UP2FMgAxoFbrMZL5dq8M0tvVscajvyZyj/zS4XYuSjANX1eomZEPhucXh1e+gWwLrn8JgyBLiyqsHLOXN58j6HH9JbMbo6Qxjr2+LE56AVJ/4cElJrKxoJfJF13N9Bk5k0RBmMAz4RrWMmO8tZiVIRWHxPCkg/dDIqTubLEEvgQSyKorqtd9bWlTV+0LGKezrDZrpOUI5VAQecQpbNUA53KvRIaVKDysdUE6lnK8u3S4G0hAonVkJ/N+tfLBhVHq9usuCRiNN4E0aoBScR+1h3KUJdS7W+4TUsbF9+C/a9ZTxDspCh7sTw6fO9/UfPnu0+mT16+XKvZ+Ak/yrcT26+z4Lx45m87S4/ZPaoPDPAKuq6ozOdlQGBInhgfRvEqt1OGNi3km1dSg/6YRvrrKVDb5X0t9RRapAL6dD4KzRuz4Yth98J2zJhlIdeFLxpg9bIkWgXr2fZr1r3DDbDzlPAEfO7+XrUoexeT5BNkw/8VvwI9tovRj7IFsi4qpA2vQ21h/YvyfcPqZ8/YXCxUNpB8dba6Mh8NXMs84hsECetZFu/JD9MapCrMY1LiA5DKzALqw5zgbJhF4p9lmIzJgW1EzecnQY1IlVd3QRGTv7hbYBUZpllQJzuY3k0DbiuxxOpqFDlF+UzfFWSjIU3xr9D5oUP/Fvq4fD/Xsm+cgwJK2tufvpu/t58SPimhDbH9T8Of3TMLTpVGXsnGIufqW1yCchmSM3m1BCdr64sT7GusKNaspIJ1SY2NXW061fjzJwq4ZD+fm7g82MX0qp4rHEEjAbcj4wbZ5tP/2hygD11VICYcbqQ+7J1viFu2ndDPawY/h4eqiqlbQI55Anb42aJfBwZgQ9UOPItDyiGR+psdubzkl0A1b23E/JFAs4pAvJaA+Pwx1V69ftLZ0QFhKixOHqjfqmtHWRNBihM0LIj65aoERIIsrllKXXD428NJuJtomOua8zhdlhN3HqOdURdpl0bX86gyJTEmkMPhL9jzeIMohHmcA562Esw1tc+xfVUlXv21gIWKtviYWN4IdL2WnVeyfKn5mqQLfkofHEmBX6gwDeyyoXV9gAkAYp8hx+aItO/GPlSuJYmaEgigyi4vE8U09oSBg2xCYIpZJnaR6LItH2ngyRcVLeSn21LV44quJg4zeQSOFY+aiF/joCsSV0vol/Ixiaud/ygJXnibA4vWt3GRSaRvEiUkTTtk1YgGvKw8PGqjNtRgaRrIhgGWp5em7aY3i4uXkt3kFPdQGs5bicbsvPotIKz6E/eWwEQaqjCnsgtphSEEyEBfCFuhGbFRVD/C7zwiSJFak/LSbY8ScvEN7dON2SCbsnurUThW5CikoFk05h65xeyrqCw6JqU3ogWQCNoXDFz0DS66BYSHEyQFWo4WBCU5YcCENnUsPWVFcsuZUbMH1gO9yIWvbcaeVhA7MYkXUxMzZgUhFZMr+tZw9OhJkO/y99JXYfGXCRiUKxqAdtpoK5ENjT14ZbTKz2dWsGBdamy8kIRij2BtvYx0yvfks88MTK5FMgQA9/OSEvYLhxp7wjMkgCtc755KZlEbICKAjTggOGXI0jcyDQ0P2MbSA03AcXIIZpxBpoEgE/jSteGOOQYDP2mWYfONFYCdD5F9viPHaWcst5KN2HjQhFAnT4tqKpGXtCqm8LxzxvGmtPqvkYvZK+PqwIzpHdOHyc1JHWP2N2gA7MR9SHRIJRVKEDWV1SwTY/0EUVP1eZrzsLws32JsZyvMD5kN50SS09J9l95zNSBnV3JpqHclo2CarGLHtMno/mlAybCANx2JullR5EOUYSqn+zEzUuxjeqef65GZhuFhbLLcMh1HYJrCHTCpZIqJgp19jjLu9LnyaP9R394tLc7eyVaid1Xe3a73lxk+hY7BCAE1Vmuf+w6hTel5IgoUltP8SqLSu2W/Tu1sg0N7+/u7adq/+L7p69eiU+WNOUhrS6hejHo+VmfG6ARjucG6wzPb5oNJK2SS+WSE92tIpMTiQtZN0Dcq7qq5drvdHz2T3BzGm2GqBjfqWqGSUG4v9ELDj0MA3BX0C4UwoOiNvz6l+uUllG2vlDWjesBl71Jtzfua4mvJ8Oe0JGZ5dN1HR1QZU2egVuGuXNSM2PUTxkeW1Nkkdv/CpeOZijCfIEARQHchPynRjLhi6Pyi6N9ggcIgbodHD+oqRv2M6I+YcIUQvJrz8BkQxIDO3KblxLhx7Vft2sLpCCV8qBZpkfexDYyreuG84Y8xnuS61x7PZq7rIcnx2qd4iPiMoIeBw9h4gK7CB2eWBiJ7j41m5cp8N6NbrAqU8/E0yMeVIcZ61wYKMM7zm1QlxuFte7T+qDOknYkeNr6MskMkHjw59OGyQwwsQKEWC6O6UHnMFCF/WJdNUWZFEpt7D/6Y3i6OGlpmfKSHx7ILYquA7yf4FXHuYDamccQ25sUGM0OnLLAK7409jfPCgEDBXNW3t9JkxsiLYVtWgFkkLyELLNOhMhRpKAOGqaZXqhi9hxfvT1fy4IzQhcj4HBd3axn2QiGagE8gUkzdVQVn88v5NFwhf+riyvck7bfkS5XN9+RypBdCjne2vf6zeni5/rj6lBOZcKnkitV/vz78lxXy1a+P1teidCOt6u4qFKtpBx63y0uhHMLJwqrfLZWZ3ucuR9+/oAMarOIJJOSFMPj7VT1WD06W1PPBNYLQFLLVw2rz2QccO2m1qfrsvPhMMz/+trwRpWQ/dxKLSRJggiKiIZYQo79pCs5v8+ghHNfF2tkYmhtxW6a+QWmdRo6FaDPi38ikhoDDOpr05GQbvZWONhFMtMBNbMVwHKWw5PAx8WNXz0N+i036+MIIPACU2uzb8gMHJCo4EV3IoEpNRtqFHsxpJlQ3N8r9N+jYpBQeTpQfH2tl7SGHPT/rKd7/IZUkFGUE9Wpo3xHZyXD2kOnuVpLo5J/cszXaKmfW57S7i7OK3l6uM8FhAtlv0+2Zbl4y+VLe1FLGO4vtIQ4n34rX3AHQB6SFEDU7LHs23XeUNPPVmVV23poV+x4KhX0j9t6wEARaTD3UHCC4eJHZjwYaMre7u6fZnu7+xXy1wvlBiLQLTEcLKm27C6daFq0+Gm60y0ihEJtIgIhbi0doNFsgDGUbM+trXj9jyU8NX0Uro+jm6PURoA3TZaKUoxUY2muJ1H0E2DOMMusMIh3giiMMDMuHZtO9ufhWnnSzvR5fgQPBzeZwuHUPnDlVKpqHTQP/4OmMkkGcnXx49rua2oVbK3TFmzxI1Kw9VlGSPbfV/P1G4UjgIRRwPREYQVblBwaUpipaYCCbygw7jFlEWYQKKUXvP5iu7Rjum7rLWjjGvBwlF+bmoM0A1cOKeiw9gFEwS9DPQyOgdIxIShLEiFmRc8MU6H28l5qxQRO6rBzCmdBFI29Pdw7043Ury5Pl3JFV4aytrkX03DsqINcs5Oop9DxozSc6g7ztlZz2bqLZM2TfghNwWlcwg20GGS1LMUxk1XLa+BYGQcyAqnGlA5F+WAEZ6mi2lEMMBqqIiBqTTYzw+jQyOOsoVHvlBZZYBQqXleYF6mmvLsyC4wa5RWKV5DKXke/wtO5pljz2vyeDkL2+fvLNxBkTMochhTXZLGgW1KOwqRkuo4ElKx1ijAlSfhQBF8U+SkJE34J2tJzTcFuZ8wPSuGmAHVNeGQtIzIlptpikHT7yRwO1YhjiFQVV4Rc1QZRS8bATbMe5KuXM09/OuljNhpVD/X0Out9mVyZVVXeCvsGQuCnllZVsrKtBKsvUJ59S7XMOVhi24Xsm0XgrpN8GfIEfH5uH8Yhpu1MGGWcBSvkcHLWd1m1DflJXUveDpHCVhcfXL0Eo6gFkDkGTETZfB9AHSp1k3Bx1FzdVxwLKaQFTU2tOJNW2DfI6jBrrcxM2rQNYdDPqGh4OtOcViY2w05UZZ+mHt/EB0ZTG2CQBiDjINXbC7AALXlS8eVf97978fyH53/44dtvd1/tPlFh+GFBvl5ixAUrBQfmV/cFcxoXfDOgZv0ysVkKwgYmWIOm1y0D3/C0FfsIxHrgdfFHbTGuztVBfS3dt+bZDLBsXB8BM94clo28UIPwJW4GFoHPdm78yYJDWdZBrA2gKSfS34lTUGSO2THKUApRCYmtrSPKr+982hjTrfa0R3+xvLIXat5DAJzrSW12ouqsLqAxT1TwmRTydNb9+zYbx3fW6o7m/YAWIUTKDDrNlrBh69oqXebN6Uym8PHaRqwaOSbFZ4fLs8/Wb+qDF8tg4ZjPkRBfVMullTVvPuBBPysDzVZtiXBtMJQlFoTGD8Ykxg+sB/mFO5P2Yyn3Sg2VD7DbHIwRk2TUccEn+cRLivDXdaMRO0sAY1/HY/3HsAae+FnBdml+shg3WgypUG+qc+ES0UCWq+Ef3otT59MXpZ/5cYii1mf4X8tznA9ZRzvkpyesd/ziaU/1VsVafhxdrS9Xb5d/X4gk4CF18rJAUmUOKRQf72MCVJXHBSk+U0XVZ3eOPzs5ln8xG1fwEj1fHuso+gGbGGsert7LCoBuWDITGWYtbvzv5aP974qqDvw9JaPkeLR5CIyD76VXH3Pirhfnwddpol+ytIiHoJQ5VjaiemmbnMudLE8rtSlCyDIfBIGTdbSrzrBzxurawKEaKJZt6xbNjuW/QT/oWcZRrb39J0IRP6srYPYg3hsIy3uAJoAIMriedcLq5o/cIW5REgHE49bkI4o6E6l+T8LdjeqRTCPK3L9vd3Rj8J77QXjVgRoX8D2N9chx+WZxc9ln4ax9za3xvUct9YCl4v4hXbpdaUUVV4Ruh7gm6tNnDqVxmww2jTHCWZXgkQo2Wuz4lU1+c2vWRDvYBrHTSTPRYIrwl8wAYOLj7+aqXuXl05e7N84LKS+NoDGbsqZmubo8uf87xdocliGCsqzb+vlprOmVtPMBzDWw1A+IK/Ne+a9oj66vd7gNKgY6GHhpUC5k5bVIp4ncJcqIiZwQRFsYu4X3L/oyBnpFgup92RrDPBKg/ZeYBKGqtrmOmIByqZaBq6oaA4E3uf+5PIk7mnbqNF1459ZGKQrikwtPXbyA6rx2/axVzlW0ve1VwIAgudrQpo3vOtlh0YUJrGmmW6t+yV2a7IrAaLgz9YkKpjo7UXNzxXBqVIyPWDrWIOANxEKhcIAupjnB4o6xKPoVMiatLmMwnvEGNlKa/kuk9XV1E/PP6AOcNpPHCbxR1iUhTbo2jSMISZniJnpaeb9nbKNqTFar4aT95WjLQ4GTtospKi83RJyemkqS4neDqgOLCacsM73QQlYHM0VWBz8dQCtBV8v19nw1bK+oVNKvdXkZ+NECir43OEpG9+BaNgo910I/BL++2FDkAc60QFdZMTCQZqi61oZUXEQZ/OA9r8VjjDfvnegKdadKrmsDNL200YqEjYm71Q0ssNLafgHbeemD3/G41D+RV/3CF8FcbakxostPNFyt32RXTXyxuli+nuktVgHjGg88jzphhV5AASxSw1spZCq+5PSlZ0A8iGB3YjKWQUk6m6lH7Wym4j4D/EZldGCIXPOuTbdsNC1/6xoPR9EJNS8PUFqIpKA6WCjGk7U72dlbFUKfVsqDnXwoAAHUBxAabYwMWqRacm+16xq2kjPbnTvvWjBU7iVBVU10TeJ50dVIKETVcbOXqetGbG4ujQtxg3uSa5US75oq1qUyBgFeRBRyKVqEQUU5fjeiSAlCUbrHr6JexetjxlkQL0f+xFtTHEgQ9w1CfTo4vdGH3zr9tfUOcf/p8z/uzb5/8eSHZ7vBzCm6MnDl8gA/0QZ++pTBF4ZtjKaZH3TP40QPHXLq48MkoDcI1LbkYspyr5dyrxIA4CfrV7caUw+5m11bQAOZ2BUCJoeB1bqGYcAC6Q1LSCvydUUCsQ6nvN8MCbdw3Q6CkNdn+LEFhWIIp5ifZ5E8Q1EJURxCCmv8JoZxEnhpgKkGMX5SXS9DNsCESyxohPRR9A4ei/BH8D7MEhCf9kazGulgblDDyLzz0xvNa35JexqsndSzuNdDeIDIWua3ZiwD9illIiVcCBUN9lzaSaXOptcjWY/WjjQIGt5cprOESBOr6zPYFguJeUtqybgqzeByn5gmAb1gK82QSYjktB7/+79+1HhOEhcKjaM4wA/rWAuoKTB1ZiRphBoF3Ap+6oojACV3oJRWk9BaWr3FaKBfmzu4scBvv/zyi99WvfZYWd4O0T8sDh4YsoBVL01400ucxVIa/V+/Ht7l9RqtKAAN4+XBbjTjBlFvACJEZybUrgOV6mx1ldIg5Nam48cy/eYqlh29uSjRPzHq1W8ZnUf3/2s21X8f3P/fs+ndsYSnOygkel0xvXtQfNwJYdE/SsJaRlDGccC4dr0+Ng/dmXyWfLz6Kfw9np+/kQDnb96LtgsJsvmeLedS4N369fKjHiw1DvJHvZcCmI+T+bupZBV8a1IRXFsElPRSxyN9MRi5hB+/P62K/j3Uoqoyeo90Zr7xY8CIQy+PwYUsm39lZPGjDhu+Q4HIVdjnQmWJ+s7o/DTUJp05IQgMU/r/KZJE4MaYbZHv/pAcUghd6HGAL3MFAokpNwPRBJVFf+yTTMEhsroKWQdrCewnv2VvDT/lt9FG/lwUmnpX46cf7FXlUIYyhHJBaMUnLzTYgsDjjoOm0Ic4dvHBYakQOQGUmysQlGWIts9xzW99VB7IEWUhj+PWObaKqKB+f/Hx/n1VLyofmd5FXLhvSu9Qd9t549qKEtasW2QcEUsLCveri+DaPcB/EKKoBpJtugcC/+3jv/7rx3//eHAoG+fZwaH8OF4dHFYS9LEIBcqD4cdghV0JlSV+/cHe3bnY4f4k0pAW3PsoEoXm3D94d3f+8f5KfktfAx6VLCpKErzhIDfFF40/mObP99iOjL2TYZ6ahiG0/cce6gc3Ava3Aw4ODvAeSL9xsjRu7UytAMbSE84dEtzoafr1QHUUYDiwFEqJOXp3/DFyv6pikERdFa0OK12/el4l8PUirdNYPFxeQKVzzv3tYv5uRrQQxFN5HW+ctOT3Pzzbf/rs6fNd4OdN+QSr6blT7ARiOoV3SF6iEC/+xGLLL5pzxwqUhrOU8xKfv3rbJ1XWotpUiHq4UY0mHs/pC0Bct0ThJcM5YX0klElYygW2rfWbg0P2vmrZiIfrN7xRdiANZoEV1E2/BG+U1cc0llAiYeUKOIip2KMFeaDQCxeRWJlFuG48nIe/x/zLPz+GP38HonWsyEkYJwZ1/Axe51AzxNPC7i7ZmAbhkE6U5RKlloF+qYcJ4FfR7QHxrAbqMsJsPMzxZhkCwssBfVGikF4TNIrNL5uNKkhWTleS8pMjhLxE7clyWlHog55AQfkLX7kQqLPO/ZYiuBEDHstW0pQWKl0jwou582F7kVQgog00PZg4qSfyXe8B9GMy5u1BPDrZdI+PEY5jMVM48+TfD86mOtyplFpf3vTxQ9gFVOLSwBjHGgXGh5VUjKpkkn0OEmmGkgitIUXzNUW36P8H5xI7GEVAihK+jElShcJI8vUjDFeSs5awCZguR2Y/cO0l5d7Oz0vhZoGjDTQZ0h7WMpZ8+tbA5OO/fvW1UMYfpziQjV8eT8klPZAvQFQyGR786ydPNOO2j/GUsb3hnkRhHX88Oj5Yc9e7XzlkTIuMTSCzwRg0hiZHcgsO0eMuA3wVEmdRuiWhHcVAf8SnV25shZ9sCLAh/yR9ZK90hH3tuLj1X8x3kbQxPAJDpLFxTR0uhQdVNyHI4qXCSmT/w9P3Uk4P0XN/kNSiDluQi5wWvj1yUDYuPBw3qEaxJ2joX6j5unP/uBBkVNRQLWV03swPhbKGBv9eVvrqkZ4M/XTpumN/JjU0xMtZQMwjMPPwyEtbjkY0aDxiaNDr+CCKX7ydnozufzE1OXz4me/d2CYEQex3SgA+g66ODjNWjgWTETfGxmkQ5635/b/PpsKwRVqMP6u7OlUIvMqj8TMnvfnmjXAx8EMYPngQE3xzSOlkLg8efZwMZ9OK5Jn8bTjNMMHw2lmV6bYyQAUtxNHPinFWYR7fYyF/DgBun6W3xQM8K6WaHAhqM9WhsELiX99r8+Jpe1jNwyZKg9s5QNo1UWw8P2H8xmmPpIotk2NHnQlVFrBhg45cpZjJ6AH83PR3ojzxapoCRQzy7AxpAKRda9jkhMx8wmFx1QKc013LRaKCT7NYXiANOy4+YOeLsrhiiYYs/GIwep8P5jkc1MOuOU3xpaabGLe6bg/rMlN6An9iRDpgdJ3BIDVZcJD4LEah9ZCuO34r8mxRoH+a5huK/XFsR80BErxcFSaFXVs9YlOS5ojQzbF30yhqWxjEhDq4jNLKlTvT3SaiFBreLpRUvoAbzGsz8lzjfGNBHGmiw2VY72uJTna8ORTy7vM/F7EMjWr+Dpnfh8Wmiygk5dN38rUkCxRjHDfijZGAUokeggV3KadMdF/pHoqGkGs8aWO3XpyefMYuFm0aUEhDdiAigoeOobORyJ2KxaD7xOzXCuaeO42e7FInrjU1muH5g36cxHNsyzEYWF3nVnUpTX30bMij2H1xBMnRNsEzehSt8mhHmFyYAVYkVr9wA541NPym70tcD6MeeChC19tnSn11zluBuWeKdz8CoYjb2cm4i6r1LQZVi7ScchM1Y378mAbNrlAFx+taQyv17QNuc1drTVEj0CQfCl6lF1iT70xoI2vMZPBW7b7vSxos3+ARcLzx16/72nRlB5IpbJSpbLcWGmWiLJ5ce7u4JY8m+YN0+FpmIeP71PFM/rL3x6cav1bek3mkz/EN6hh4VkTgPGoUMuYzdYTvNXUXwzCqD1LVBVHg1sRrlWG0SBn9pmbuQQ9B/YMSoKr0kk7g6pyNWxcwmIkoZcaLwKn5rnGBiQBVjE6IKa2quhjzTVrZrgsOrEqWai4uJie2XA757l0kSJ7+Di1j3zud67S/EJtQfafnzfHy4qMbh34Uyfa+JFWTcX9aHuzdE40try+lkpse/+UJn6TDdfrRO8SZ7lA5aovR2QerAsRvXHOM/vaxXx3J/b1exfw7XwnE4rdDkd1OLNeCYvqeTMCRz4KjvKPdWVBwhnxrj9VRhh35YhxoMmeHpPMXUhWkJE0IMCaFzhiXgR9OUT6WU5x3SxbNDDdGPdZSnxDu+Bc06QOxJBd/1ewMLef2Mq1e6ZjJRlhMZpMW04nglss+B7PpI21jJoMJJcbRQvrmEYENTUbAohtpDnmfhsrai5/03wew2UVztFjO+wZbCQHaxUU5fthQHV0kY4rLTHyn85CTNpvsIb2KQ5uRF3j4N/yNA77Jb4FajBS2/AaO8oW/vAGiYOEe2YlhpHhK+pGPMpitmNj8T0WyDbaGqTkk0hUtTweqU7MiXJ7FRoRPdv/8/Idnz/4B60MO++xs8W62lhxpcazO+pqVuTe4LVyT5bqpm9GDduKgCoLvqY4CwZhoQJmYOOhGZq3FFNwPhXd/Pl9K0Ei0H37qKLAJpgzl61wS1B28KCSXgwTtmVnRL6HFVCtLyMwyy+4c9+EXlaCjWtgzWXbv42OPzrwfl6en56/L0CvxWhnQWmS49/SPf3r67Jl032nWFNYDxxCUWrhIr7YAvYXhZy+50jNb6BK51cif4G7cnYU2ae6ZpepAtJlrFh9odIFTqUdc4F39BNIyHS1RJlYjpLMlVmiCVcMK/8czvYTgWTc7R2mgBCxQXxlmiFVxybqZIkiS2akqYvF1oCAbo4UJA6d2wKH1KYGCv7TZ2Gpsn4VqYOUD9kmuRBK60DSJKcF8Ce/UQ8J2pw7ptbQwxHOCkK47svTdLtgSyslHTbav5Le9NvR7b3LIn4FzXwT/o/O54njKUGA4MgIVPmI4E/yWC/hhKTMIzUq8XSGN1uClOvmitY0nwmSLyo5aeB18iDce8f62rUB9I02qyfoW+xB9G1RJrBDs2GSQtUWLm+wx6lRQkFKoMRS71YvVbJbEqoNphpbic1wY5RroROvlIaZclmCT0JMtz2T2nx3xvDpoou7TpwF+41C0k33UCPXoY2+0+1Yr6HlVx0Q6ge8hvmgzQliALAC5kMUUh0lKMqyv2czoDVx01qOEvgTyXra7mf7VVItug1yZl8CoSN4pBQJsQJIZKV9nu/Cxxbn+8NzEZU+LDlBhqIHTLvlMJ5Zdlmr3MqPmE43xXERfI1kXbUmvlYfMZvXDUXa6BIHY87l4UjE6DyZfwEAToFnAdR6497devJmr1W7I7t+XuFd+K7OpiW7oWZV7AMwRAdhej2U5Wzg3sD37avZ9rt8ojr8bp3Irq+gONJi7sMFc2Iq/vFj9X1Gh7GkaoJxYpT9LKFA5GEsExvILPfd6DzzIjbywH1AR7GNIwzqDq0S+iSxaH/SROWMoIECUjc2BIWMYJ0qZPFE32vnbw+O5Rv0ekLFI+vx9eMxilMAts0KMkWQD5P3J0US5aOgUQhuavZwQRNWJ0D0jbqzMFn51JMFhaJfrdrWb7GPhSDaQgnz0R2ZDeFTm/0vbdW63zfPg73eugvG3zO7x6x05PoyMODqVJZeis7r33rvlxb/AQwaSXad72hZNgtgCKJDmcxJvSCh+7kz+wy4Huyq57XzX9PIOdiH3GvkGiPMVUskWp0tuPDacOxdN3QbvyjoYSYEwMUIhPKE1qJeb1+XFOcWZL6fO75sLtB9pr6jmY7JcyGXmLScspqzHtGcHio898b3TFNtUXIhbjadyUsssAv3UMVM3wey4qhxfPgB8YYGCrwL5NEE1n9YM6DPwA9NSABBJBZYBALALZDoM+12+PonSwN/LRAzMcY+wPyPD+HOruIT4Vp4p3ngZ5eXGLXFJ3PJBDi7n6rdBJ7JFvq33+Gb7CHCNwk2+nlBNnrEfR77YLCexnbqqsqOWfOmqy7dHDP3HgI9py82rIN0uD0U6HHxGWJAsSuGH6/nqyfP4+iXngDcQxXSt9vLwsrUMZ/hjs69UOqZF1es7YEGtMFSlarticdmJP1S6EBMgqzcbScBYYFAdCG6zok6D84kNomQ8a1NX+wu6kZxXBxwOW6BrqVHiG5ITmHpeLtUhl9BbloCH1vyp69PmWH543dUvCikAmX/l9gSI02NV9Kf90u/uvRpqt4SCzYlJAtgvEgUGWpKUt+wgCdIbCySCtcHCk9iSio/ZAb+QZVTMvac6VPv2CBauMF47GjW16bFX5+sLCE1fZjy6qB9Pl0qX6pX+JuWd56/6qpFrOdB+Qh4S4+c2buOjrGJcYxkxc7h0+36u8cA9Td945WZ5qbMDzVit2r3PCz6HxRuFq8WDbZLZ9WUIVBvXmvZipSvXAqKPCyPRv+JpFeesezp9T/20DbQL3EyA1XBske99kfNzOWOPjVbbyNGygd4BNOZIPJS76TANQAA+lO9VWhajlCChVT/nwrN3sld9fUO2EwttA5AsjSh6R+FMAs+lPopMJ22eISOmkCGIfjXXfCY3jljWLfkQx1QRX03JTyjulmE7jptYiDeG71HIKDXjG1zjqXAtgbHLkpNIR5qhbXi4MIQZJqO2oAUNauUrXJkg3+cgBugBwOCyZmiq1x0a2RDygg9Apz6v+OCT1PWGnIJyC3YBnWY88SXW+jN+Z6w5be5yyPV6iCAGjurKShIAv0Np+OrNE6ggKNHpUpojv1iO77oqA7SfOXWme+T5BjnPkgnrOZWcufGzyXeJlLwWBitVm4UYjjZZhcAD9SN3zuCgLz9j0j9upyp52OigpdALb1rDSmnK6ZTGpQvU1800uuNHn0KAT7sUOeOA0fXnYPvv3SJj9gqnjsH98/vINLX98TsniNKpmX+KWq+wHU4j9+lvpPiqpLRYc4Girxr2Auvs0vH8/wIs3ZG3GP4j+sfiD8+q6xdYa7zx+CvJgWYFh3cgBFesxkLVNTmqTxZ1XVFQ2xrE6W25g8ex7bbzZHyzu6J5oMtuGYthVjU0nzDp0MyNwXNOZ+69vCNHhLKLlBwHKYXO3aGT0ONOz/OenP+zpEXaXBd9JQ4G9vgg8i3D/n8tF34OsHdFA2q5o5zqtQzsyA7Wst5spA7lluFXMSM7or2yDS0ihDWOk57hKT37Wln+4BqNtDkHOpq1M459M4vBz+tCroQj8qUn6Cy/b3lqt6OcfdT35csOnBOrOzceIa8SpFYkFIeg2QSi2KIoUTMPJjej7fKQJ8wfOMTRpGMh5eglG9K1DS4wzWXRLoOwzCm79vJOF5llqsxI2Drkl6WIjC+FlVuuaik2W1vxjLX20lV7hWsvrRmBqygm7jJIYZ+MmbqAdKM8oLHZKWk3yosmcnAIyfTV6EXiqiGI5HtxROONp1nlCkIwH2g64xpQw8QxtqK0xh6TGcxgNSRw7ncjNlpIavk6+HIyIZ9dXYdbtocETN0kdM+aIwYpBjooa2x/7KypymJfh34X8n5eEUaGZtXIFZjKiK/MlQ3GfMb2ldH/CgDZHgTbHfKbTSuoru6bNZu9AqT49RmQ9Mn6HLvV5D02aVKyPQbn2UCb6bQMkepxdJsNN8jj7k3Hht+6HZo1YsSeKnKtZKQ0c55gcowpuwdXGb5qsQAniuDq1hWBr8RdrLEZCibqs3hcslO7cjh2mY5SDfI1eZDLV7HlJHbqBCuKbs7ew5cHTmbQgYut7KqwjXE38poJo/DizYNbnYtSDEA3MW0T70DhTnOB4PA6twgneWhS6+A2e8Mpa72Fo+pUbD3nfMl9pte+LkTNEZLMJDl3Lce25sox8KWiIqQ7bJqGXemc2kh7bPiBmJlwa4mYaylvVZpY7m5KsdmtybMcE5pli3c2+IJi3TBO24yNEIpSokTbmP6p7crf47hx7P7sv6JSc3SV0861d+/0+lMs2eP9HLc/STmlHjmO5Ixyeq3caf/v8/DAV2Cxq7qsOHNZXSwSBEAWCIIAeLx356+S0c4YDW7iexLYm9OGNNPsQPQz09Rm2NKV27icP7m9jNBG7Es9yxIx7aGWDDSbfBE4Xh3u3TswNJ1TucmPy1/fqLJxi9ukEUkSU1Y/kpotbwkVcgRC4ABjAeUD4+Xk/Y7GpM5yU1gxFNgsFUzbtH6FcuWO++jPxyAVHXE84sPy2oKDnSTUogb/H7xWalqPR8tQ44tbnxtcL/RVOrpxJ6S+U9noNlaE0JuNIOOyxkA82op+oT9i/8r099DeKXLFlLAm7TR2scMTVhy3c5WkOqhEjsLjZMvSLkbKMLGIDUG3LztZvMMgdmVSnld9eOuwgqGOwaI/D5u+zXyL6oN7T74Iq1jBwOuZxraMYqU5bJrnBeZ6E3xwpEdoz3YT622a9FXUSTJJmAGbbGVmYbuDvkGs85Hmujk0QXyIRaBb7vyrMK/TwJigdxqq0Gw6lUIu1kL7GZQpOWLiLYFKEVzv7giqxfF9W8Or1d3propB9p6k86zz9zaBRlhUDCoEHMeU7On0ALDNS7ALq37/IRSnSvy3py0EItwLGs/MFYjWBi7gncMJoSB3O1ixAhvv7O0fMKRrjMMB07c/L8tE06JsshE70+ugPLd4xrdSMVq4gqNqBS8/cNSKH64+3Lt/3N4WMiVTv/aEh4XMgxVDGq4YE3V/rWOfv0jT7wWNc1Zhzmrt4Hj1WE4bGyujAv8md59mfAwdeI9B+dmEgDlLAUX8G1iM85Tng/31kY2e1XUuBJq0kU8arSuyG04jUx33+ROKTJoZbSYe1K8syv7mZPEfb619MuA/PDB2RX/c0jCsdYdSPmhX3nu49+DjT5JyLtOETBXSXfdXvuNwJ5rLC7gI9tWRuXw9zQ5+Di88HVa85f/TpUdm+QTJ9MirllqvfW7r+wFgg5MlvkeJRZQv2MytnvQ45jOnjHnREyMbH+//9SWb5xHit3olbRYvSkicBE+AE65aBwKBH0SL1ChHQdHC/mjvO+uuw+xXo0j5n1omVOKXe+eBU92Zm0I5jWZSWpDNmC25DANLerUMdjir3R58ekrLrwHMATE4f20jmKMxgsQC3ZIbNqyd6/Ok0bivShI03a55klLffLMzSW9HDmPjdfz+4UPsaDb5Kk9DGZuUMjXviqjy2wrKNNK2ICZhyq/KoW03l/2/BKOfPafuuTtRWlvkgFfeQmJhcPhSiRdj5TLQ7ikaaQKa25dQbZKYsA8Xppw79gXToFDd3wcb7h9/bEyBPzfUPZVwX/7JpuKhf+wgiB7GhcbUvJPTPSRcobrHBsNsKNTptg36+9KR7VhkDRtKRSN0AKwwajvpK86EAk4RnOvdl93WzIyi8WZcL272jrn/9m14W4UCJO1HUHoL4o0p1cDB1pMrxjvtLn2JLSje9QHb3JT6C2tqPuk3d+8/pKmjrYXztNIzjU7oM2XNQgcBzvZ1g7fT2qsQLD/PrfEZNWtoP5I57HRk52D4F9NK4903zuAjojou+2kOouQT/0qP1vC732PwLJvBYgiYPqWSF0RTCwiSyx1vzoEY65HtF4yO2M7iECXmUzFvYwyHESktQ9OYjLN/29bUhzHgxjRJIC8eGiUuoo4/+/65jQdkirQSaYS7nUfyb2znUFQ9TxFN9WDGSV+7LEXetFkmW1caP1W3lqEoO0x9oEPraty30aV5oD2Tcjs5kPTMR9NuFuLGuCUgXCqIdKnet+HzNG3tKdmrHuWWM23weCkDx3g38qHCpA6fHp+gFH3lYrjLhyqAJefp0CGcU02/qzaY1jlR2EseHrMqzUtUXjSyWiu3ZpuQjsXawEjpYdsswVgqTkcY6QV7y5ekdNbQN0yWmMSi7L8yvWaWH9DeZJq2/4/vfxRRgVbNHGOuIAFDGGd6JK3UYwuSiEgXCJXeHHLoKJyv/tnuVnErYuxGXsVfI1qxoFDve34QUpA1qvE6xEeVbVpq5P5KGwFCBZCRN2I1gHz7FZI1pFP9p1gnP7WYHmO4eveS0Oto5obPDeNRGhTXfp5TffOG7TU/e+PbS3OWsytg4IFtv595kecGQrf2cBEP1d3D1XsIVf4GhwDNn64WC37L65an59XqcJ+61vHH1TfZhTK1dfx/OK6rnn0Oty1ElVWf2aLA7oEYYg5wPTZfNN/Qy6StHhzcPa7UxmXYJdoQVzwQWzR1EOygaMG7fK+qv1ujv7+B516TgB84PbOqzxwnb+KaSrX3cB/laP+lZ8GbPZsNdNnFpMG/yeXTuQF0Tpad72x3Ye0u8naOFtNtxgnGp9/lGV8wnDf1UaUZ0nDk59WJ319Y5Av0ubJety/MgRKEfm5JFq8uYUhKgdpzC/A1HdfzjMYn7H+U8tVcahqg5zYeOm6xOUMDOO0F/gS1YNynn5jKaPli67dah6Abiey3Mq8JpkFz5Lhwop1hIQY0nSshk+T3kx06vQrDsB6lGnGY0c7zVuKHZSiDVOtdrEv4jLhrq5vVvye8rENubGywaDIQFGJK1gisTIJFS2MwW6rbaJkKpluSAnTZtfQCNcysKxpSnWCR9al9W3bAcfAeyKrAjI85XtyFARYrEwBzKkixd0s4OR/zhaM0j+688jC01zp0CIPTVJI4DTtBuoKgOxKMGla1Rq4R0w3r8HDv4yaJQuidJnJclFG+2Vdp4WOXTxCgVX2I0+kDq6Vv8U9XlAgowdyqlnj4GKLQznbVB3NMz2XoSf3+aTuSvWlsH0K4qG6/v7wAl+YVy5/mL57yDUdI8lyyXCDmlRr5z6BqbjiLstj5JNJQYAFoJtiezhBULCLQFUfEqLEvl6ifOZ/dV5esXQslMxrWZE0jlDruLBZoZevE6jCwLN+SheyFkcrxYUI+2myDGUhXMwxJOUd2npBOu/pwMO5mXIc5K4x8xajNEephQpD9T6zyiYrWRFr7XraSkxEaFUnfq5RRrAFJwxCMV6/r8ouokhCJbI86VL0EAc4nq0UyQXm/UU5ptv8lsPhm40TFBQy1RvHN8BbXhllE7hGhjFmqE/JiWFC1g9qK9JTPtAZrVvMW0DOm32jgnnr1zHWHzaaavTGzP3kFtmaFua/epsjaJ/CwUlsbEm2HrxA2+/WnDbzBrMZsVh3ABy9qqhM4J9nPDngJ2988Q+ThVfW/1Vuc/1ZCxwEWsYO8kD3hS+Xx/xnWnjO74eLMXzbkRWv9pq6ig8XiyeXn9l3fDCo8NUUz46XMZ+YIPmtVz9tLLkgxk17CLcszhO9XV9XKeMTJFJTynUQIX5afs+sr0kR90V3wR+WXMi/gbfsVr7+W8F8gOZl95iwyBQAl1AlOejrE2ivYXEAF+8MCX2UW1o886qkr+Mu08vl7e5cK/K1JE7wCW6hgt2qDDxjFYByhvEgCivOR/ToJCW3KpDlrD0koenuIEDuMALx/kUfvz4U78k4X3cd8fLzePH7cvv44eexey2U3VsPCXHUDsXBfY6Z1HkppodTRlx+E6QSMjmHuhR1nZUd/XX2oszH/e2R+Y3fef/+9/Hgtztx4fkbXP3dOKv3/dnn+bR27rR59HKd6yVvtEVyw4DK2enR8/z2YgnnamDvKWY771SH+Td6YfhPBwUfYZJoj3+YuwJn5G4BWdw723z8EXffuHR7cQ1sQDkMK7LhyCIR5Tt54mztAfI8t6Sb4Pljo/bqj6ObR++8qf1bmNAZEzflrdQhEj443x0Bkc/ABONWWSN9F9KS9xu/N0SO033tA3EtHNhQGOYExqw1RRxrkzZYjGQQFusTKzaLWzzhQtyZH94kJ5sY6xolgWzDcWcFT1Raz/uLivJivLzERh+be9aYdydTMIgM0vTS90/J18rfGMtQq/KIbs0ojJiNcOv/2382Ad3HwJTheBb+np2jO5WBtn6Hi55nMd6UT/SZ3kW8erDCm+5v3H6YfgaM7jILGOwftJkYFjuunjbw9wWZw3qi8tzqELHnPx0ODQyoRG3GG8wx4rW7coVQkW/ipe3iKpeLoJqsQTGJBL5Z52KsfWaqqHN9mwJ0TGD7Ca35Ocu1nlItvHCOugf0nxOU16w4B2Lt4+PgMK0w9m22YzfzCntAcV3Okolk9W+CfekPL32Or/Pjx5nH94oYb88qIilu3Nm+e3twggfTFwRogNqdYMHAPSLp75vSnd/5t3dq/XEROPzw9Zzrn21aE7VeCemY3Z/4MM3sffHI3CNfLevOHWjaqOOvX6mia9wUifJ8xt0/kTdGhfiTP/y5epjuPjRuAnTuiAHIKBIKRzB0duFkMoG/erLsG4U1x621s/Esfr5xnZBjO1FuCvwRtcqUg2uEXAVAyU/Y9BtA4RbvhvWj2krdz34V033/YAgmLlnARIyZwggDjjriDGYmzlNTVkq9PbL4EV8NzIUeAL5H26Ec7h12PswFw82t1BnlBSugx0mMBefD2KFkaQHDvBlEaHFRNmayBbiyxHvk+Dr7jYliDql7lyxLV/qJafEwzdfswSRyzpPAgGQaTpZl7ZM+OFoahHHRQjDAwBGahoPxsylng7yObRwN/GoAPT5247eAq5Zef2ytdeoJEaVCRz/2ShUCnyq3bvD4U/+dMqOr+TevhHytYnCl8tejaEFkW0hrEX4ZkdCK7i+Mm7yQw5S/ifv7NikMDHkoaoki6FVZ7cki+S16t58Xj8z290CyU69G2HMpO/EMgEYVCHukEVZdyhJlfCbhyXnAiyAuhEF6URSHCSBD423apdLJc/kZo0CgHIwMsDLtRdRGglpqsjT3G1G0HB8yvOAnO0jNpil7J9pGO3L1EjzGScdIx+2mGiagaBS5R6U/nND41NoVU2bzO3hYCbtrjZt4urn2u8EcKaO70wY54bVOauPEVh2WWFtA20MsbvL0Aj7sLFLzZzeqdZGcIZKOJZKp148hwiLJwTA511iJzY1JUbE4HJTNMfaX19CvaAZG2yP64zcR+Ya58fsFfvp1j2besig5S+VdMWkSiI1yXNm10xNIuOfNJHJ93WI35RVubeYJ2Akhrrix5QQpbVU46f3CGRC020ktKKMikERY4smpcu4mmjn7e4oCLGZ6P0yujoZrpLdtdMb9uM0X2VlNNBr3isIq3WlKG43MX8S248CgmDxcPruEmQF6T+yEmh0STu7pSzm4HsQytbFvQ+9/v1kkngTot41EsbFnOqDquc/H3wfZ4s87WOnz4zek5rBf1XHmo/AC3w/AEJpnSN2I9HwLbCqG6Q7KYAoFOVCnRATaGDMXWfKh6G/7ng99xREP9DNx2TYQbv3n4TtblwPUuO8L3eWaXGJSjRaTHiY3aJ4v/ekvOMKPw8gsAtGncmVNDQpeezHGSSQiFf4uHkXfR40OeJ+qo9KuJbWuZt2dHPFPgZrKtICv2wiPesxgd2vbCB7PO4zraaQ+TrE+FejQe69Hk0ZpggMXutrIl5MGd2hyz2UR+k25R/xZm97NukbjaMVtfebKWw51I6AxKaczh4qFxHxvtbrgHbvrcPwC33rv/kNv16vayuj273WQB9Ig4neBNfClJ5dha9AppZOtb+fE/RcpdprSQr38Ru3gG5xZDmNbUoTwWwBANBY4nSa8ET+ZbN3DKfhuGUppNH6z29pPVSqaKPh55Z0wxy7fFvdv5TP7TlXEbep3XnnY+H/XyEwpa/VQvv28/z71rZa79LyM4pGu17H4JLlGejF0djTkdD2UdXT//WRJQfoPFPC0DPq8jHre1gjF/8xyrPFLLG/ZjALOJMinxqnpyabnaigX42zTYJmfyxszXZfiAXw9Z5/3n8VnBScPAabZjpWcXMbKZM38Il191flUjJeXFd9RydQrmAGLsXoBdKnQNuvwMYgUrp9VovonhNB6bnE1K6jEgmqenYUnmD5fcv4jIYnq+eCkC7j1YvWupGVKGBsPf/10dWkLCzgxdycyrxAa/DwmeafeViMiXbEMq96MGTiWaXiRMlbSgcMadICPcUvJPzo8lmgb5ZOwOVBNiY7IA4CjAQ6lKEPvRiOom3HY9sGfpGg4hhCuuUOGiqqsnh/y/vR2geeR4seD7CTQvBh8nYDugIi6erJYELFJIScSP1323HueCopK8ShnNA9Tr2xZ6WFXf4HD4SvT38ba8p0cc6H3TVXB4c/rkGhS0A7MTlxXgqHlsdjI0RTvYhWiyMnHCSvW7T6NS4JMeVOPfocleiPSJaR5f4rhwL6byttidiP6S+B5nbVre5CkfIjt5wiu7joqIroR5L4nl9pCYzL6lUHh5PRRZLjVceqHherEtQ3IVv4eTcgaNywG3KMx101fUGZJz7rEuu0sp5ZIpqpxe48LPXhgnXyprE5/7OZg2WWqkdKAXdfiyVU24QvSTMLXBlxtVUI2H3swSEwb0S47OslD6g1bQ+CV08zDil6tWn9atc9qJvRp6SibJ80HwGXSBZs4XDwE9UjariT6sk6ffX6WESH5+ffqErA4I6XzafAPQRaXDWPpYbPaOUe9dP9zsBXJb1QantJs847PRTPaLNpOaufBYAQoGTmjtwH3H2OlALUao2DHqxHYCvPzrcwkeHG54fH7WRctNby93oVvewSt3nB0gfwtRUziUghyDGIkZrg85Nlq8e6a7wY7s5bnovLPhv6WbUeTXbS16ztxqWnX2ffstAGxtb9huufRyX8f4U+c1glvPTnEqkIPgKx3U9I5/f62bemFX39ct/t5621M3WHXzYI+xFd5zbyrauWKJcDdbe/h/HCkG2dHcsCz5VuUk1nOajIsjZnagIxe2SxHpOFvS8U4REm9Xz4/EaesWRN6blQHrQK2LOLqX2yP6iShdS3nCm2/ox3b09o8EM/9tb4wvlrEy5pFQZbW9o92xzdOLJBHR2ji9MSgRKANKXUHT4h4lA9jJ9jsIUgtr+MRkMalBF/mfaLql46TUZbH4gfPfqkhBlf2dfS46Ciwy95vAKM8o7wnQChyDZ6OAvVlpNxnkWz6sffqpr+Fc6bMva95zsb3uj+MS/H11JKQ0jiIxMpm2Y5OnUSlneSBiN9n8cFFOg2k0ZMkandJKlip1gIpGPNkrpacrC1hVDyNx3jd0PF5oqMpFELfklz3Z15x3ULcFS+BRPcYPE1zNr9wj1QsigBNJz4hU04BTswdtaX1B+rU2U/HFedHiqH7xKvwdufnijdeR7ShZ3KlPY3p45kM8MMvRxKSY5IBFkiy5bzyzn0ViJFT4/gqayZL74fzdv9m77hxi2Xv3r76lrtuT/16sX5Ep5i0YqRXBoHjixIqMIK/MCh/X5fAMZEBTr8O6EKHXIKpMXzrprhjEcXnhWe0oVwEQCbHu3zXBjNswD9qXEy+EjBk3ykgsmnNZbUve9ZiGdsGQ2pEIoNnV5sK5RMC70W7d64ajyi51vAq2VMKV7TPcAqgI4OiCPAGfXF5Rl2tqHwph84b/AvzYLBQoXRd8DkcnRLHhhJr0K0bH/drGpluZWWTTSeWUp3TrRqChO4iypb30zS1X9vJUIUKTGqmLRicrjx8m5NP14GFkmG2ZWv0BtmgPqiMzcuNTG1V/Jg6KdvdXMTnzh3sfH8m5uY18KqW5Ikfht+OgTZrGLTyYm3osdP839ye5UM4U9RmW6+tLg8F5wIbNbtEwNjcKGuHytmvVjg+lD334I6HS4LEe+TAWYmRyzFAcTvVKktwJ8iJdsnzuJ/zmkXB6dQZb8uEB3eczN/oqNgWDW4JNeNnzw3GrVOdOgV/9eYSCfNWY2PPv/qxHZ5bwHNFbFfBYLB+9bZHGrJ8dOcYtWfntBiM3n28dMLjYM4TAp8pZ5tPdcyTlRyijCZzo0eZhAZnkrHIoxbJuCf4HUkQppKsaagE2KeFUjwx0Po4Z7oZFarvtgxVJdeEZdFo/o/D8nunnw4cekZr7ySgEFwzb7Q4ecl7uappPSGyHz0wV3zmvCgHV3tZiN7rfFtidqqAqZWLKHv1GRVnYfJy2t1xP8RcXuAY0rxgCK7WMcvVBd9Ci/F9RzgFZ8l91rkHHF6LfXQfDxyxlLVYbZ4E1LqjuVdZZlc6hliO9zONIalnXJfpl5sP845qYJxNLoDdUf47t4uVo8OIpEoaEzDTK432fUBius86o5w1317gSpwsjd/cr+VzAIIhql6pRoNwzqxDbHFnETTzBJYxfXnx31Qym6Qu5HkeSxdzWYiPdwXqCxVTeOYYG9Z9d7DffJtzwE8jQ3Hr94Uh9r8vR7yd7BFQF2ZRMHU1+TNZtD0dItXKD2GUvPikjKSbOxWNMBrNFTw9wb01miY9dYo58jMz83poEPhOI4Fn3S2NNcaKxHhwtcKnMmYv47Odo3IuywXIGFtw8jaSfymsc1ZcszS6O5nNcUp8qJmxKfuV+et/guXEumvm9s/KfjZr4I2QMIUzpunjRHSaW0WSoEUXEVzLSK2YhM4JtXX9q7dLdqDZjrzBaDFS0dBGLyv5c4Crles6f/7Zd9F9W5EkGUsk7VnL1Nfw+Ull3kcR3v+BVPHJEK3usfgG99QsxkFjwsMWo6edSC/1dXLcbxQZumur2svxHFsUwARX6c+hf+R63vxFO1rRNbuK+f4io7b270NcH76aCaeg5TQlAUp8wER9S3q6X6f6GAqOKCXKy8E715fOohiX8IDX3n2yrgXtH4+Kon95Bls/ipDTne87G9hri1rYfYSgdUCzTUNolta8ZvretN9xNs0HJ2PASgUGy3OB4dfEccWu1bu4nDsbQehHPn198YyeSgdaTnx1Z3e9u5VSztoXpk59DkrKNDz5a+I+e8PSibOWz5BH/ANZHC5s=")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(9340)
 var o=n(3565)
@@ -4701,34 +4701,34 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#L
-#j
+#N
+#P
 #M
-#F
-#D=new Map
+#D
+#F=new Map
 constructor(e,t){this.platform=e
-this.#L=(0,u.w4)(t)
-this.#j=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
+this.#N=(0,u.w4)(t)
+this.#P=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#G(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#G(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#D.get(n)
-const r=await this.#U(e,s,t)
+return t>=v||n>w?void 0:n}},()=>this.#U(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#U(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#F.get(n)
+const r=await this.#G(e,s,t)
 if(r.status!==401)return settled(r)
-this.#D.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#L)
+this.#F.delete(n)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#N)
 const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#U(e,o,t)
-if(i.status<400)this.#D.set(n,o)
+const i=await this.#G(e,o,t)
+if(i.status<400)this.#F.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#L)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
 throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#L,n)
+const r=await(0,l.Og)(this.platform,this.#N,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -4736,8 +4736,8 @@ const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#L))
-const d=`repository:${this.#j}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
+const d=`repository:${this.#P}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
 const m=await this.#q(f,{...p,tls:h},n)
@@ -4747,18 +4747,18 @@ if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#U({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
+throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#q(`${n.origin}/v2/${this.#P}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#M!==void 0)return over(this.#M)
-const o=await this.#H()
-try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
+const o=await this.#W()
+try{return await this.#B(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#L,s)
-if(!this.#F)throw e
-return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
+this.#D??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
+if(!this.#D)throw e
+return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#B({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#B({...e,origin:e.origin.replace("https:","http:")},t)}async#B(e,t){const n=await t(e)
 this.#M=e
-return n}async#H(){const e=this.#L
+return n}async#W(){const e=this.#N
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
@@ -5021,20 +5021,22 @@ const m=`${h.stdout}\n${h.stderr}`.split("\n").filter(e=>e!=="")
 const g=(0,c.BP)(m)||"it has written nothing"
 const w=p.answer?(0,i.A3)(p.answer):"its health command does not end";(0,r.fJ)({code:"tests-failed",logs:[{lines:m}],...{exited:{sentence:`tests: ${a} exited before its first answer: ${g}`},unable:{sentence:`tests: the health command of ${a} cannot run: ${w}`,hint:u},late:{sentence:`tests: ${a} did not answer within ${(0,c.p0)(d)}: ${w}`}}[p.is]})}async function waitForAnswer({platform:e,signal:t},n,s){const r=["container","inspect","--format","{{.State.Running}}",n]
 return(0,o.wj)(e.clock,d,t,async o=>{let a
-try{for(;;){a=await(0,i.T3)(e,["exec",n,...s],{signal:o})
+let c=tried(s)
+try{for(;;){a=await(0,i.T3)(e,["exec",n,...c],{signal:o})
 if(a.code===0)return{is:"answered"}
-if(a.code===126||a.code===127)return{is:"unable",answer:a}
-const{stdout:t}=await(0,i.T3)(e,r,{signal:o})
+if(a.code===126||a.code===127){if(c===s)return{is:"unable",answer:a}
+c=s
+continue}const{stdout:t}=await(0,i.T3)(e,r,{signal:o})
 if(t.trim()!=="true")return{is:"exited"}
 await e.clock.sleep(200,o)}}catch(e){if(!o.aborted||t.aborted)throw e
-return{is:"late",...a&&{answer:a}}}})}async function healthOf({platform:e,signal:t},{health:n,kind:s},r){if(n!==void 0)return tried(shell(n))
-if(s)return tried(u[s].health)
+return{is:"late",...a&&{answer:a}}}})}async function healthOf({platform:e,signal:t},{health:n,kind:s},r){if(n!==void 0)return shell(n)
+if(s)return u[s].health
 const o=["--format","{{json .Config.Healthcheck}}"]
 const{stdout:a}=await(0,i.T3)(e,["container","inspect",...o,r],{signal:t})
 const{Test:c=[]}=JSON.parse(a)??{}
 const[l,...d]=c
 if(l==="CMD")return d
-return l==="CMD-SHELL"?tried(shell(d.join(" "))):void 0}function tried(e){const t='n=10; until said=$("$@" 2>&1); do code=$? n=$((n - 1)); [ $n -gt 0 ] && [ $code -lt 126 ] && sleep 0.05 2>&- && continue; echo "$said" >&2; exit $code; done'
+return l==="CMD-SHELL"?shell(d.join(" ")):void 0}function tried(e){const t='end=$(($(date +%s) + 1)); until said=$("$@" 2>&1); do code=$?; [ $code -lt 126 ] && [ $(date +%s) -lt $end ] && sleep 0.05 2>&- && continue; echo "$said" >&2; exit $code; done'
 return["/bin/sh","-c",t,"sh",...e]}function shell(e){return["/bin/sh","-c",e]}function addressOf({url:e,variables:t},n,s){const r=e(n,s)
 const{port:o,username:i,pathname:a}=new URL(r)
 const c=a.slice(1)
@@ -5165,9 +5167,9 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#X(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#X(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#X(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
@@ -5180,13 +5182,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#Z
+#X
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#Z
+end=async(e,t=this.context.over.signal)=>{const n=this.#X
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -5196,7 +5198,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#Z=e
+#ee(e){this.#X=e
 e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
@@ -5311,13 +5313,13 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length).map(({message:e})=>e)
-return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>j.has(e))
+const n=e.migrations.every(({verdict:e})=>P.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5718,25 +5720,25 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:j,unsteady:R}=P
-t.requeueTimes.push(...P.requeueTimes)
-t.logsWanted.push(...P.logsWanted)
-t.factsWanted.push(...P.factsWanted)
+const R=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:P,unsteady:j}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
+t.factsWanted.push(...R.factsWanted)
 const I=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const N=I===void 0?0:(E.wanted??1/0)-I
-const L=I===void 0?(0,d.iR)(j,g,w):(0,d.cL)(N,j,g,w)
-if(L)return{is:"failed",cause:lostCause(e,L,j,O),status:E}
-for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
-const F=I!==void 0&&(0,r.XJ)(v,e)&&M>=I&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
-if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const D=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:I},t)
-const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(G<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
+const L=I===void 0?0:(E.wanted??1/0)-I
+const N=I===void 0?(0,d.iR)(P,g,w):(0,d.cL)(L,P,g,w)
+if(N)return{is:"failed",cause:lostCause(e,N,P,O),status:E}
+for(const{due:e}of P)if(e.is==="at")t.requeueTimes.push(e.at)
+const M=O.filter(e=>(0,r.i_)(e)&&!j.includes(e)).length
+const D=I!==void 0&&(0,r.XJ)(v,e)&&M>=I&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+if(D||E.complete&&j.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
+const F=waitingOn({status:E,pods:O,evaluation:R,drain:$,enough:I},t)
+const U=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(U<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${F.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(G)
-return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(U)
+return{...F,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -6718,9 +6720,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const P=A.every(({safe:e})=>e.includes("last"))
+const R=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(P||!u.cuts)return{when:"last",...S}
+if(R||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6854,7 +6856,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>L,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>I,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>N,GC:()=>wordFor,GX:()=>j,Hd:()=>d,I_:()=>c,Lx:()=>I,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>P,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6898,8 +6900,8 @@ function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!
 const inner=({source:e})=>e.slice(1,-1)
 const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
 const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const P=new RegExp(`^${$}$`)
-const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
+const R=new RegExp(`^${$}$`)
+const P=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
 for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
 const r=g(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
@@ -6907,7 +6909,7 @@ for(const e of r){const n=serviceOf(e)
 if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!P.test(e))return
+function serviceOf(e){if(!R.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
@@ -6919,10 +6921,10 @@ const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+n[i]=a}return n})}const j=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
 const I=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const N=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const L=reader({is:"text",word:"address",pattern:N},e=>N.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const N=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -7135,8 +7137,8 @@ exitCode
 #Ae
 #$e
 #xe
+#Re
 #Pe
-#je
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
@@ -7147,27 +7149,27 @@ const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#$e=o
 this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Pe=["stdout","stderr"].map(e=>this.#Ce(e))
-o.on("error",this.#Re)
+this.#Re=["stdout","stderr"].map(e=>this.#je(e))
+o.on("error",this.#Ce)
 o.on("exit",this.#Ie)
-o.on("close",this.#Ne)
+o.on("close",this.#Le)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#Ce(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#je(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Le("SIGTERM")
-this.#je=setTimeout(()=>this.#Le("SIGKILL"),w)}
-#Re=e=>{if(this.#$e.pid!==void 0)return
+return t}#u=()=>{this.#Ne("SIGTERM")
+this.#Pe=setTimeout(()=>this.#Ne("SIGKILL"),w)}
+#Ce=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#Me(127)}
 #Ie=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
 this.#$e.stderr?.destroy()},v).unref()}
-#Ne=(e,t)=>{if(this.options.signal.aborted)this.#Le("SIGKILL")
+#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
 this.#xe?.()
 if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Le(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#je)
-for(const e of this.#Pe)e.end()
+#Ne(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#Pe)
+for(const e of this.#Re)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
@@ -7180,9 +7182,9 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const P=e(import.meta.url)("stream")
-var j=s(9023)
-var R=s(2613)
+const R=e(import.meta.url)("stream")
+var P=s(9023)
+var j=s(2613)
 var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
@@ -7193,13 +7195,13 @@ while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return I(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return I(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const L="actions/tool-cache"
-function downloadTool(e,t,n,s){return N(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+const N="actions/tool-cache"
+function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -7207,15 +7209,15 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>N(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return N(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(L,[],{allowRetries:false})
+return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new $.Qq(N,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=j.promisify(P.pipeline)
+throw t}const i=P.promisify(R.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -7223,7 +7225,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return L(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -7248,7 +7250,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return L(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -7270,14 +7272,14 @@ const o=T.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,j.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,j.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
-var F=s(1455)
-const D={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
-const G="https://dl.k8s.io/release"
-function realTools(e,t=D){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+var D=s(1455)
+const F={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
+const U="https://dl.k8s.io/release"
+function realTools(e,t=F){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const s=Object.keys(t).find(n)
 if(s===void 0)return
 const r=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
@@ -7285,29 +7287,29 @@ const o=t[s]?.[r]
 if(o===void 0)throw new Error(`there is no known kubectl for ${r}`)
 const i=`${tool_cache_find("kubectl",s)}/kubectl`
 if(await digestOf(i)===o)return{path:i,version:s}
-const a=e["KUBECTL_DOWNLOAD_URL"]||G
+const a=e["KUBECTL_DOWNLOAD_URL"]||U
 const c=`${a}/${s}/bin/${r}/kubectl`
 const l=await downloadTool(c)
 const u=await digestOf(l)
 if(u!==o)throw new Error(`${c} is not kubectl ${s}: its SHA-256 is ${u}`)
-await(0,F.chmod)(l,493)
+await(0,D.chmod)(l,493)
 const d=await cacheFile(l,"kubectl","kubectl",s)
-return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var U=s(5771)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,U.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
+return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,D.readFile)(e).catch(()=>{})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
 var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
 class LateLog{#b
-#Fe
-#De=keptLines()
+#De
+#Fe=keptLines()
 to(e){this.#b=e
-for(const[t,n]of this.#De.all)e[t](n)
-this.#De=keptLines()
-e.waiting(this.#Fe)}hold(){this.#b=void 0
-this.#Fe=void 0}say(e){this.#Ge("say",e)}quote(e){this.#Ge("quote",e)}waiting(e){this.#Fe=e
-this.#b?.waiting(e)}#Ge(e,t){if(this.#b)this.#b[e](t)
-else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+for(const[t,n]of this.#Fe.all)e[t](n)
+this.#Fe=keptLines()
+e.waiting(this.#De)}hold(){this.#b=void 0
+this.#De=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#De=e
+this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
+else this.#Fe.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7418,10 +7420,10 @@ const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
 const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
 const $=(0,b.a)(process.env)
-const P=`${k}/${l.rk}`
-const j=await(0,f.s)(T,$.exists(P)?{...A,config:P}:A,"action",$)
-if(j.is==="read")await finish(j.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const E=r.Gu("tests")
+const R=`${k}/${l.rk}`
+const P=await(0,f.s)(T,$.exists(R)?{...A,config:R}:A,"action",$)
+if(P.is==="read")await finish(P.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${P.problems.join("; ")}`)}const E=r.Gu("tests")
 if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
 if(k!=="")await(0,b.a)(process.env).remove(k)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -7438,7 +7440,7 @@ const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,O):(0,i.Cy)(v)
 const y=await Promise.all([f?f.end(await said()):[],b?[]:(0,g.h)(e,t,{report:v,holder:s})])
 const k=(0,p.k)(v,y.flat())
 if(b)(0,c.Vm)(k)
-else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(k,"")}s()}catch(j){s(j)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -7769,33 +7771,33 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Ue
+#Ge
 #_e
 #qe
-#He
 #We
+#Be
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#He=t.now()
-this.#We=t.every(o,this.#Be)
+this.#_e=this.#qe=this.#We=t.now()
+this.#Be=t.every(o,this.#He)
 this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Ve(n=>{n.say(e,t)})}
 quote=e=>{this.#Ve(t=>{t.quote(e)})}
-waiting=e=>{this.#Ue=e
-this.#He=this.clock.now()
+waiting=e=>{this.#Ge=e
+this.#We=this.clock.now()
 const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
-this.output.write(e)}#Je=()=>{const e=this.#Ue
+stop(){this.#Be()}#Ve(e){this.#qe=this.clock.now()
+this.output.write(e)}#Je=()=>{const e=this.#Ge
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Be=()=>{const e=this.clock.now()
-if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#He=e
-const t=typeof this.#Ue==="function"?this.#He:this.#qe
+#He=()=>{const e=this.clock.now()
+if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#We=e
+const t=typeof this.#Ge==="function"?this.#We:this.#qe
 if(e-t<r)return
-this.#He=e
+this.#We=e
 this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -8022,11 +8024,11 @@ if(e.byWatch){this.#te=await this.#Ye()
 if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#j())
+const s=await this.context.cluster.get(this.#P())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
 this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
-const n=this.#Xe("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -8043,12 +8045,12 @@ else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVer
 return n}}}catch{}finally{s.abort()}n.end()
 return}#Qe(e,t){this.objects=e
 this.#Ke=t
-this.#Ze()}async#ze(e){const t=this.#te??this.#Xe(`resourceVersion=${e}`)
+this.#Xe()}async#ze(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
 this.#te=void 0
 try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
 return}this.#we(n,e)
-this.#Ze()}this.#Ze()}finally{t.end()}}#Xe(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+this.#Xe()}this.#Xe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#P()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
@@ -8058,8 +8060,8 @@ n.sleep(l,o).then(end,()=>{})
 return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#P(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8173,53 +8175,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #pt
-#N
+#L
 #ht
 #mt
 #gt
 #wt=f
 #vt=new AbortController
-#Le
+#Ne
 #bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#pt=r?"pending":"good"
-this.#N=n
+this.#L=n
 this.#ht=t
 this.#mt=(0,c._1)(s)
 this.#gt=timesOf(t,s)
-this.#Le=AbortSignal.any([i,this.#vt.signal])
+this.#Ne=AbortSignal.any([i,this.#vt.signal])
 this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#yt)
 try{for(;;){const e=await this.#kt()
 if(!("is"in e))await this.#Ot(e)
 else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Le},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ne},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
 this.#mt=t.observations
 this.#b(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#N)this.#At()
+if(o!==void 0&&!this.#L)this.#At()
 const i=this.#$t(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#N)return this.#N.isDue(e)?this.#N:void 0
+if(this.#L)return this.#L.isDue(e)?this.#L:void 0
 return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
 this.#pt="begun"
-this.options.verify?.(this.#Le).then(()=>{this.#pt="good"
+this.options.verify?.(this.#Ne).then(()=>{this.#pt="good"
 this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#ht=[...this.#ht,...n]
 this.#gt={...this.#gt,...timesOf(n,t)}
-this.#N=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#L=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
 this.#wt=s}#yt=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
-#xt(){return this.#N?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#xt(){return this.#L?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8459,10 +8461,10 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
-var P=n(4e3)
-var j=n(7222)
+var R=n(4e3)
+var P=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
-const a=await(0,j.g)(o,r.clock)
+const a=await(0,P.g)(o,r.clock)
 if(a===void 0)return[]
 const{image:c,platforms:l}=await n()
 const d=c?await(0,$.Wt)(r,c,i):l
@@ -8477,16 +8479,16 @@ const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" o
 if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
-return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,R.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var j=n(5473)
 var I=n(981)
-var N=n(6633)
-var L=n(9501)
+var L=n(6633)
+var N=n(9501)
 var M=n(607)
-const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+const D={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,N.W)(t.manifests,(0,L.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,N.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8498,28 +8500,28 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,L.q0)(e))})
+h.forEach(e=>{r.say((0,N.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:P}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,L.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:R}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:R,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,N.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,L.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,N.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,L.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,L._j)(c)
-return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+const l=await findingsOf(s,()=>c.length===0?(0,N.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,N._j)(c)
+return{targets:c,findings:{...D,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
 r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,L.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,N.s3)(e,n,s)
 if(!r)return[]
 if(e["smoke-path"]!==void 0)(0,I.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
@@ -8537,7 +8539,7 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,j.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8882,38 +8884,38 @@ live
 desired
 output
 end
-#Pt=false
-#jt
-#Ct=new AbortController
-#Rt=""
+#Rt=false
+#Pt
+#jt=new AbortController
+#Ct=""
 #T=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
 this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Pt}async close(){if(this.#T.signal.aborted)return
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Rt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Pt))).catch(()=>{})
 this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
 const n=await Promise.race([this.#It(e),t])
-if(n==="said"){this.#Pt=true
-this.#Ct.abort()
+if(n==="said"){this.#Rt=true
+this.#jt.abort()
 this.#T.abort()
-return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
+return{verdict:{is:"finished",pod:this.#Ct}}}const s=n.is==="failed"&&n.exitCode!==void 0
 if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#Pt=n.is==="finished"||s
-this.#Ct.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
-const o=r!==void 0&&this.#Pt?{unread:r}:{}
+this.#Rt=n.is==="finished"||s
+this.#jt.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Pt))
+const o=r!==void 0&&this.#Rt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
 return{verdict:await this.#Et(n,e),...o}}#It(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#Ct.signal])
+const m=AbortSignal.any([l,this.#jt.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
@@ -8929,8 +8931,8 @@ const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
 return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
-this.#Rt=e
-this.#jt??=(0,h.ip)(t,k,this.#Ct.signal,t=>this.#Nt(e,t))}async#Nt(e,t){const{cluster:n,platform:s}=this.context
+this.#Ct=e
+this.#Pt??=(0,h.ip)(t,k,this.#jt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
@@ -8982,20 +8984,20 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const P=15
-const j=15e3
+const R=15
+const P=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:h,settings:m,app:v,signal:b,cluster:k}=e
 const E=c??l??u??d
 const T=E?.command??m["migrate-command"]
 const S=E?.timeoutMs??m["migrate-timeout"]
 const $=E?void 0:await(0,A.H)(e)
-const j=$?withLabelsOf(t.web,$):t.web
-const[{launch:R,claims:I,common:N,starts:L},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
-const D=runningVersions(e,s,a,F)
-const G=(0,i.mp)({...N,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,I),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
-return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const P=$?withLabelsOf(t.web,$):t.web
+const[{launch:j,claims:I,common:L,starts:N},M,D]=await Promise.all([commonOf(e,{checked:s,web:P,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
+const F=runningVersions(e,s,a,D)
+const U=(0,i.mp)({...L,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,j.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:R,volumes:(0,i.wx)(P.template,P.container,I),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:D,starts:N,words:(M??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(U.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
+return{job:U.job,container:P.container,isCounted:U.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(P.workload),own:new Set(D.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(D.history),notes:[...U.notes,...E?[]:notCompared(s,F)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9021,8 +9023,8 @@ const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n
 const S=w===void 0&&leavesToImage(f,o.image)
 const A=[...o["before-rollout"],...o["after-rollout"]]
 const isOurs=e=>(0,v.iI)(e,o.image)
-const P={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
-return{launch:g,claims:b,common:T,starts:P}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
+const R={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
+return{launch:g,claims:b,common:T,starts:R}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
 const c=o.get(e)??s?.get(e)?.needs
 const l=(0,k.qZ)(i,e)
 return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
@@ -9031,7 +9033,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...(0,c.v)(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,j,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,P,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,v.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,g.T)(e),spec:(0,b.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,T.Gg)(e),spec:e.spec?.template.spec}))
@@ -9086,13 +9088,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Lt=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
 #te
 get migrated(){const e=this.#te
-return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
+return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9287,82 +9289,82 @@ const S=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #Mt=`rollout-${crypto.randomUUID()}`
-#Ft
 #Dt
-#Gt
+#Ft
 #Ut
+#Gt
 #_t
 #qt
-#Ht=false
-#ye=false
 #Wt=false
-#Bt=new AbortController
+#ye=false
+#Bt=false
+#Ht=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
+this.#Dt=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Dt.to(e)
 const t=await this.#S(e)
-const n=await Promise.race([this.#Ft.plan,this.#Kt(t)])
-this.#Ft.hold()
-const s=this.#zt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
-this.#Gt=s
+const n=await Promise.race([this.#Dt.plan,this.#Kt(t)])
+this.#Dt.hold()
+const s=this.#zt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Ft?.own??new Set)
+this.#Ut=s
 const{settings:o}=this.context
 if(!this.#zt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#Ft.to(e)
+return s}async migrate(e){this.#Dt.to(e)
 const t=await(this.#_t?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
-throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Wt=true
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Dt.lines)!==void 0
+throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Bt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Xt()}this.#ye=t?.unread===void 0
-if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#qt=await this.#Zt()}this.#ye=t?.unread===void 0
+if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
-const r=this.#Gt?.judged
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Dt
+const r=this.#Ut?.judged
 if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
-return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
+return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Dt
 return e===void 0||"why"in e?void 0:e}get#zt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Gt??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
-return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#zt||!this.#Gt?[]:(0,r.sb)(this.#Gt)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
-const{judged:t}=this.#Gt??{}
-return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Gt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
-const{judged:n}=this.#Gt??{}
+return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Ut??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Dt.looks}applied(){return this.#qt??this.#Dt.progress().applied}whole(){const e=this.#Dt.lines.some(e=>e.trim()==="Running migrations:")
+return this.#ye&&e?this.#Dt.progress().applied:void 0}#en(){return this.#zt||!this.#Ut?[]:(0,r.sb)(this.#Ut)}needs(){return this.#Dt.needs}tasks(){return this.#Dt.tasks}broken(){const e=this.#tn
+const{judged:t}=this.#Ut??{}
+return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Dt.reversed}surprises(e){const{tried:t}=this.#Dt
+const{judged:n}=this.#Ut??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
-return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Ft
-const{judged:n}=this.#Gt??{}
+return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Dt
+const{judged:n}=this.#Ut??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
 return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#zt)return{}
-const e=this.#Ft.bridges
-const t={isDone:this.#Wt,applied:this.applied(),made:e}
-return(0,h.Q)(this.#Gt,this.#Dt?.before,t)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Ht}
-if(!t||n?.blocked===true||this.#Gt?.backup)return e.length>0?{is:"unknown"}:void 0
+const e=this.#Dt.bridges
+const t={isDone:this.#Bt,applied:this.applied(),made:e}
+return(0,h.Q)(this.#Ut,this.#Ft?.before,t)}schema(){const e=this.applied()
+const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Wt}
+if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Gt&&r.length+e.length===0)return
+if(this.#Ut&&r.length+e.length===0)return
 const o=this.#tn??[]
 const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Bt.abort(new Error("the migration is closed"))
-this.#Ft.hold()
+this.#Ht.abort(new Error("the migration is closed"))
+this.#Dt.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
+const s=t.plansOnly!==true&&this.#Ft?.isCounted!==true
 const r=s&&this.#_t?.hasContainerEnded===true
-const o=this.#Dt?.container??""
-if(this.#Ut!==void 0&&!(r&&endsByItself(n,this.#Ut,o)))await removeJob(e,n,this.#Ut)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
+const o=this.#Ft?.container??""
+if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,E.qZ)(t,n,this.#Mt)
-this.#Dt=r
+this.#Ft=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,E._S)(t,s,r.job,e=>{this.#Ut=e})
+const o=await(0,E._S)(t,s,r.job,e=>{this.#Gt=e})
 e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Bt.signal])
+const i=AbortSignal.any([t.signal,this.#Ht.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#_t=new O.S(t.with({signal:i}),s,c,this.#Ft)
-return this.#_t}async#Kt(e){const t=this.#Ft
+this.#_t=new O.S(t.with({signal:i}),s,c,this.#Dt)
+return this.#_t}async#Kt(e){const t=this.#Dt
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
@@ -9370,13 +9372,13 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Xt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
-return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Ht=true
-const s=this.#Ut??""
-const r=this.#Dt?.container??""
-return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Dt,this.#Ft),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return(0,r.sb)(await this.#Dt.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Wt=true
+const s=this.#Gt??""
+const r=this.#Ft?.container??""
+return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Dt.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Dt?.script
+const r=this.#Ft?.script
 return{command:this.#on(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,w.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,m.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -9550,12 +9552,12 @@ this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#un("first",this.context)
-const l=await this.#Ge(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ge(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+const l=await this.#Ue(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ue(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#dn())
 return this.#ln.catch(()=>{})})}#dn(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#cn.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ge(e){const{context:t}=this
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ue(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9982,7 +9984,7 @@ return s}class RenewedLease{#et="held"
 #vn=Promise.withResolvers()
 #bn
 #yn=new AbortController
-#Bt=new AbortController
+#Ht=new AbortController
 #kn
 constructor(e,t){this.#kn=e
 this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
@@ -9991,7 +9993,7 @@ const{signal:e}=this.#hn
 if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
 await this.#vn.promise}}async release(){if(this.#Te())return
 this.#et="released"
-this.#Bt.abort()
+this.#Ht.abort()
 await this.#bn
 const{cluster:e,path:t}=this.#kn
 await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#On(e){this.#et="held"
@@ -10002,12 +10004,12 @@ this.#vn.resolve(void 0)
 this.#vn=Promise.withResolvers()
 this.#wn.abort()
 this.#wn=new AbortController
-const t=AbortSignal.any([this.#wn.signal,this.#Bt.signal])
+const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
 this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#Te())return
 this.#et="uncertain"
 this.#hn.abort(new r.sr)}#An(e){if(this.#Te())return
 this.#et="lost"
-this.#Bt.abort()
+this.#Ht.abort()
 this.#hn.abort(e)
 this.#yn.abort(e)
 this.#vn.resolve(void 0)}async#Tn(e,t){const{clock:n}=this.#kn
@@ -10017,7 +10019,7 @@ this.#Sn()
 if(isDenied(this.#gn))this.#An(lostBy(this.#gn))
 await until(e+r.E_)
 this.#An(lostBy(this.#gn))}async#En(){const{clock:e,lastsMs:t}=this.#kn
-for(let n=t/3;;){await e.sleep(n,this.#Bt.signal)
+for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
 n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
 try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
@@ -10263,13 +10265,13 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
 const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
-const P=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const R=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
 const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
 const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
 const s=e?.is==="back"
-return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(P)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
-const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
-function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(R)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+const P={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
+function wrongInRecord(e){return(0,r.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13588,52 +13590,52 @@ const T=2
 const S=4
 const A=8
 const $=16
-const P=65280
-const j=E|P
-const R=new Uint8Array(256)
-R[w]|=T
-R[g]|=T
-R[v]|=S
-R[O]|=A
-for(let e=128;e<=255;e++)R[e]|=E
-for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
-for(let e=48;e<=57;e++)R[e]|=$
-for(let e=65;e<=90;e++)R[e]|=E|$
-for(let e=97;e<=122;e++)R[e]|=$
+const R=65280
+const P=E|R
+const j=new Uint8Array(256)
+j[w]|=T
+j[g]|=T
+j[v]|=S
+j[O]|=A
+for(let e=128;e<=255;e++)j[e]|=E
+for(const e of"!#$%&'*+-.^_`|~")j[e.charCodeAt(0)]|=$
+for(let e=48;e<=57;e++)j[e]|=$
+for(let e=65;e<=90;e++)j[e]|=E|$
+for(let e=97;e<=122;e++)j[e]|=$
 const I=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
 const s=e.length
 let r=t?.start??0
-while((R[e.charCodeAt(r)]&T)!==0)r++
+while((j[e.charCodeAt(r)]&T)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?A:0
 while(o<s){const t=e.charCodeAt(o)
-const s=R[t]
+const s=j[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&P|s
+i|=t&R|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&j)===0?u:u.toLowerCase()
+const d=(i&P)===0?u:u.toLowerCase()
 if(o===s||c!==0)return{type:d,index:o,parameters:new I}
 return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new I
 e:while(n<s){n++
-while((R[e.charCodeAt(n)]&T)!==0)n++
+while((j[e.charCodeAt(n)]&T)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=R[c]
+const l=j[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&j)===0?l:l.toLowerCase()
+const u=(i&P)===0?l:l.toLowerCase()
 n++
-while((R[e.charCodeAt(n)]&T)!==0)n++
+while((j[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -13641,7 +13643,7 @@ if(a===y){if(o[u]===void 0)o[u]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=R[t]
+const s=j[t]
 if((s&r)!==0){a=s&A
 break}n++}if(a!==0)break e
 continue e}if(a===k&&n+1<s){i=true
@@ -13650,22 +13652,22 @@ continue}n++}continue e}const d=n
 let f=0
 let p=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=R[t]
+const s=j[t]
 if((s&r)!==0){f=s&A
 break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&P|l
+i|=c&R|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const N=/^-?\d+$/
-const L=/^-?\d+n+$/
+t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
+const N=/^-?\d+n+$/
 const M=JSON.stringify
-const F=JSON.parse
-const D=/^-?\d+n$/
-const G=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const U=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const D=JSON.parse
+const F=/^-?\d+n$/
+const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -13676,7 +13678,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&L.test(s)
+const a=typeof s==="string"&&N.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13742,7 +13744,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&L.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13750,14 +13752,14 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(G,"$1$2$3")
-const i=o.replace(U,"$1$2$3")
+const o=r.replace(U,"$1$2$3")
+const i=o.replace(G,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(G,"$1$2$3")
-return o.replace(U,"$1$2$3")}throw s}}
+const o=s.replace(U,"$1$2$3")
+return o.replace(G,"$1$2$3")}throw s}}
 const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
 if(_.has(e))return _.get(e)
@@ -13765,9 +13767,9 @@ try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
 _.set(e,t)
 return t}catch{_.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&F.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&L.test(t)
+const o=typeof t==="string"&&N.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13775,16 +13777,16 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&N.test(s.source)
+const a=s&&L.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const H=q.length
-const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const B=/^"-?\d+n+"$/
+const W=q.length
+const B=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -13794,28 +13796,28 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=D.test(o)
+if(typeof o==="string"){const e=F.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=L.test(o)
+else{const e=N.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&B.test(e)
+const serializeBigInts=e=>e.replace(B,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<H||t.length===H&&t<=q)
+const a=t&&(t.length<W||t.length===W&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
-const JSONParse=(e,t)=>{if(!e)return F(e,t)
+const JSONParse=(e,t)=>{if(!e)return D(e,t)
 try{if(isContextSourceSupported())return JSONParseV2(e,t)
 const n=serializeBigInts(e)
-return F(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
-const s=F(n)
+return D(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
+const s=D(n)
 return applyReviverIteratively(s,t)}throw n}}
 class RequestError extends Error{name
 status
@@ -13893,17 +13895,17 @@ name="GraphqlResponseError"
 errors
 data}
 var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var X=["query","method","url"]
-var Z=/\/api\/v3\/?$/
+var Z=["query","method","url"]
+var X=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!X.includes(e))continue
+for(const e in n){if(!Z.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
 const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
+if(X.test(o))r.url=o.replace(X,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)

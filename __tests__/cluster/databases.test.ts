@@ -17,10 +17,8 @@ with open("/proc/%d/maps" % os.getppid()) as maps:
 beforeAll(async () => {
   shop = await Site.make('databases')
   await shop.commit('First', { 'shop/wsgi.py': (old) => `${alone}${old}` })
-  first = await shop.release({ bake: '0', 'migrate-resources': 'limits.memory=128Mi' })
+  first = await shop.release({ bake: '0' })
   expect(first).toMatchObject({ report: { result: 'deployed' } })
-  // The node has room for both.
-  await shop.commit('Imported beside the plan', { 'shop/wsgi.py': (old) => old.replace(alone, '') })
   for (const name of ['reports', 'other']) await shop.sql(`CREATE DATABASE ${name}`)
 })
 
@@ -41,7 +39,7 @@ class Migration(migrations.Migration):
     ]
 `
 
-test("under a tight limit the web's module is imported when the plan is made, and the project is no longer in memory", () => {
+test("the web's module is imported when the plan is made, and the project is no longer in memory after that", () => {
   expect(first.output).toContain('Django ')
   expect(first.output).not.toContain('was not compared')
 })

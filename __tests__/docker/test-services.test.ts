@@ -106,10 +106,8 @@ describe('a server', () => {
     )
     expect(written[`/private/${name}.env`]).toBe(env)
     const asked = ran.at(-1) ?? ''
-    expect(asked).toMatch(new RegExp(`^docker exec box-${name} `))
-    expect(asked.split('done sh ').at(-1)).toBe(
-      asked.includes('until ') ? health : `docker exec box-${name} ${health}`,
-    )
+    expect(asked).toMatch(new RegExp(`^docker exec box-${name} /bin/sh -c .* until .*; done sh `))
+    expect(asked.split('; done sh ')[1]).toBe(health)
     expect(log.at(-1)).toMatch(new RegExp(`^${name} \\(\\S+\\) answers after 0 s$`))
   })
 
@@ -175,6 +173,16 @@ describe('a server', () => {
   })
 })
 
+test('a server without a shell is asked by its program alone', async () => {
+  const { ran, log } = await start('redis=acme/redis:1', [
+    run,
+    asks({ code: 127, stderr: 'exec: "/bin/sh": stat /bin/sh: no such file or directory' }),
+    asks(),
+  ])
+  expect(ran.at(-1)).toBe('docker exec box-redis redis-cli ping')
+  expect(log.at(-1)).toMatch(/^redis .* answers after /)
+})
+
 describe('a server that does not answer', () => {
   const search = 'search=opensearch:2 -- curl -fs localhost:9200'
   const hint =
@@ -231,7 +239,11 @@ describe('a server that does not answer', () => {
     [
       'has a health command that its image does not have',
       search,
-      [run, asks({ code: 127, stderr: '/bin/sh: 1: curl: not found' }), logs('started')],
+      [
+        run,
+        asks({ code: 127, stderr: '/bin/sh: 1: curl: not found', always: true }),
+        logs('started'),
+      ],
       {
         code: 'tests-failed',
         sentence: 'tests: the health command of search cannot run: /bin/sh: 1: curl: not found',

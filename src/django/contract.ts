@@ -58,8 +58,8 @@ export interface Starts {
   readonly programs: readonly string[]
 }
 
-/** A command that applies migrations, or waits until they are. */
-export const migrates = /\b(migrate|migrate_schemas|showmigrations)\b/
+/** A command that applies migrations, as one of the project's may whose name begins so, or waits until they are. */
+export const migrates = /\b(migrate(_\w+)?|showmigrations)\b/
 
 /**
  * Returns what a release starts: its pods, and the user's `commands` around the rollout. What migrates by itself

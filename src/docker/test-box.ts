@@ -78,17 +78,11 @@ export class TestBox {
     const context = { platform, log: this.#log, signal }
     const folder = await platform.files.privateFolder()
     this.#folder = folder
+    this.#hasEngine = await removeEnded(platform, this.#log)
     const { env, services } = plan
     const inputs = { folder, password: randomBytes(12).toString('hex'), env }
     const hasNetwork = services.length > 0
-    const tidied = removeEnded(platform, this.#log).then((hasEngine) => {
-      this.#hasEngine = hasEngine
-    })
-    try {
-      const found = hasNetwork ? await startServices(context, this.#box, services, inputs) : {}
-      return { box: this.#box, hasNetwork, folder, env: { ...found, ...env } }
-    } finally {
-      await tidied
-    }
+    const found = hasNetwork ? await startServices(context, this.#box, services, inputs) : {}
+    return { box: this.#box, hasNetwork, folder, env: { ...found, ...env } }
   }
 }

@@ -353,12 +353,18 @@ async function waitForAnswer(
   const running = ['container', 'inspect', '--format', '{{.State.Running}}', container]
   return withTimeout(platform.clock, answerTime, signal, async (late) => {
     let answer: Finished | undefined
+    let command: readonly string[] = tried(health)
     try {
       for (;;) {
-        answer = await docker(platform, ['exec', container, ...health], { signal: late })
+        answer = await docker(platform, ['exec', container, ...command], { signal: late })
         if (answer.code === 0) return { is: 'answered' }
-        // There is no such command, and there will be none.
-        if (answer.code === 126 || answer.code === 127) return { is: 'unable', answer }
+        if (answer.code === 126 || answer.code === 127) {
+          // There is no such command, and there will be none.
+          if (command === health) return { is: 'unable', answer }
+          // Or no shell.
+          command = health
+          continue
+        }
         const { stdout } = await docker(platform, running, { signal: late })
         if (stdout.trim() !== 'true') return { is: 'exited' }
         await platform.clock.sleep(200, late)
@@ -370,14 +376,14 @@ async function waitForAnswer(
   })
 }
 
-/** Returns the user's, ours, or that of the image, which the engine would run every 30 s only. All but a program of an image, which may have no shell, are tried again in its container. */
+/** Returns the user's, ours, or that of the image, which the engine would run every 30 s only. */
 async function healthOf(
   { platform, signal }: TestContext,
   { health, kind }: TestService,
   container: string,
 ): Promise<readonly string[] | undefined> {
-  if (health !== undefined) return tried(shell(health))
-  if (kind) return tried(servers[kind].health)
+  if (health !== undefined) return shell(health)
+  if (kind) return servers[kind].health
   const format = ['--format', '{{json .Config.Healthcheck}}']
   const { stdout } = await docker(platform, ['container', 'inspect', ...format, container], {
     signal,
@@ -385,17 +391,17 @@ async function healthOf(
   const { Test = [] } = (JSON.parse(stdout) ?? {}) as { readonly Test?: readonly string[] }
   const [how, ...command] = Test
   if (how === 'CMD') return command
-  return how === 'CMD-SHELL' ? tried(shell(command.join(' '))) : undefined
+  return how === 'CMD-SHELL' ? shell(command.join(' ')) : undefined
 }
 
 /**
- * Tries a command ten times, unless there is no such command; ends with the code and the words of the last time. An
- * exec costs more than most commands, and takes the processor from the server that starts. A `sleep` that knows whole
- * seconds only ends it.
+ * Tries a command for up to a second, unless there is no such command; ends with the code and the words of the last time. An
+ * exec costs more than most commands, and takes the processor from the server that starts. Without `date`, or with a
+ * `sleep` that knows whole seconds only, it tries once.
  */
 function tried(command: readonly string[]): readonly string[] {
   const loop =
-    'n=10; until said=$("$@" 2>&1); do code=$? n=$((n - 1)); [ $n -gt 0 ] && [ $code -lt 126 ] && sleep 0.05 2>&- && continue; echo "$said" >&2; exit $code; done'
+    'end=$(($(date +%s) + 1)); until said=$("$@" 2>&1); do code=$?; [ $code -lt 126 ] && [ $(date +%s) -lt $end ] && sleep 0.05 2>&- && continue; echo "$said" >&2; exit $code; done'
   return ['/bin/sh', '-c', loop, 'sh', ...command]
 }
 

@@ -65,9 +65,7 @@ def plan():
     django.setup()
 
     from rollout_inspector import tasks, tenants, verdict, web
-    from rollout_inspector.effects import is_code, steps_of
     from rollout_inspector.identity import asked, connect, identity_of
-    from rollout_inspector.memory import has_room
     from rollout_inspector.needs import needs_of, packed
     from rollout_inspector.plan import plan_of
 
@@ -90,12 +88,6 @@ def plan():
         found.update(always=False, backup=[], django=django.get_version())
         return run.hand_over(found, None, None)
     question, silent = web.question_of(found["stated"])
-    if question and has_room():
-        try:
-            question["child"] = web.begin(question)
-        except OSError:
-            # No process more: then there may be one after the plan.
-            pass
     made = {}
     try:
         call_command("check", stdout=sys.stderr)
@@ -157,10 +149,7 @@ def plan():
         found["judged"] = judged
     questions = [each["question"] for each in every if each["question"]]
     # A command that may do more than the plan shows cannot be compared with it.
-    operations = [operation for each in every for migration in each["pending"] for operation in migration.operations]
     found["verify"] = questions and {
-        # What the project's own code takes is not known.
-        "beside": has_room() and not any(map(is_code, steps_of(operations))),
         "start": run.command_again(),
         "env": environment,
         "tables": questions,
@@ -223,16 +212,13 @@ def versions_told(sources):
 
 
 def verify():
-    """In a process of its own, after the migration; it may have begun beside it."""
+    """In a process of its own, after the migration."""
     import django
     from django.db import connections
 
     django.setup()
     from rollout_inspector import half, tenants, verdict
 
-    if task.spec["after"] is not None:
-        # Ends with the migration.
-        os.read(task.spec["after"], 1)
     with os.fdopen(task.spec["verify"], "rb") as file:
         questions = json.loads(file.read().decode("ascii"))
     try:

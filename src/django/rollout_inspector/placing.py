@@ -332,7 +332,8 @@ def migrating(program, depth=3):
     if not (text.startswith(b"#!") or path.endswith((".sh", ".py"))):
         return None
     lines = [line for line in text.decode("utf-8", "replace").splitlines() if not line.lstrip().startswith("#")]
-    if any(re.search(r"\b(migrate|migrate_schemas|showmigrations)\b", line) for line in lines):
+    # Also migrate_all or migrate_tenants: a command of the project's may migrate.
+    if any(re.search(r"\b(migrate(_\w+)?|showmigrations)\b", line) for line in lines):
         return path
     words = {word.strip("\"'") for line in lines for word in line.split()} if depth else ()
     found = [migrating(word, depth - 1) for word in sorted(words) if "/" in word or word.endswith((".sh", ".py"))]

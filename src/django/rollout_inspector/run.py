@@ -11,7 +11,6 @@ import zipfile
 
 from rollout_inspector import task
 from rollout_inspector.identity import is_same
-from rollout_inspector.memory import in_memory
 from rollout_inspector.web import answer_to
 
 # How long the database may take to tell its tables after the migration.
@@ -39,6 +38,22 @@ def hand_over(found, question, silent):
         os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)
     except (OSError, ValueError):
         after_plan(state)
+
+
+def in_memory(data):
+    """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("django-rollout", 0)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as temporary:
+            file = os.dup(temporary.fileno())
+    while data:
+        data = data[os.write(file, data) :]
+    os.lseek(file, 0, os.SEEK_SET)
+    os.set_inheritable(file, True)
+    return file
 
 
 def handed():
@@ -118,11 +133,10 @@ def after_plan(state):
         env.setdefault("PYTHONUNBUFFERED", "1")
         if (held or kept) and commands:
             prove_guard(migrate, env)
-        comparison = found["verify"] and Comparison(found["verify"])
         code = build(found["again"], to_build) if to_build else 0
         code = code or supervised(commands, env)
-        if comparison:
-            comparison.tell()
+        if found["verify"]:
+            compare(found["verify"])
         if code == 0:
             # The node shows the end of a container up to a second later.
             task.say("ended")
@@ -207,51 +221,27 @@ def reversed_by(back):
     return code if code >= 0 else 128 - code
 
 
-class Comparison:
-    """Of the database with what was predicted, by a process of the project: loaded beside the migration where there is
-    room for both, which saves a start of Django."""
-
-    def __init__(self, question):
-        self.question, self.child, self.go = question, None, None
-        if question["beside"]:
-            wait, self.go = os.pipe()
-            try:
-                self.child = self.start(wait)
-            except OSError:
-                # No process more: then there may be one after the migration.
-                os.close(self.go)
-            os.close(wait)
-
-    def start(self, wait=None):
-        files = [in_memory(json.dumps(self.question["tables"]).encode("ascii"))] + ([wait] if wait is not None else [])
-        to_do = {"marker": task.spec["marker"], "verify": files[0], "after": wait}
-        return subprocess.Popen(
-            self.question["start"],
-            env=dict(self.question["env"], DJANGO_ROLLOUT_SPEC=json.dumps(to_do)),
-            pass_fds=files,
-            stdin=subprocess.DEVNULL,
+def compare(question):
+    # Also when it failed: what it applied before stays, but on a database that takes it back.
+    try:
+        file = in_memory(json.dumps(question["tables"]).encode("ascii"))
+        env = dict(question["env"])
+        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
+        ended = subprocess.run(
+            question["start"],
+            env=env,
+            pass_fds=[file],
+            timeout=verify_seconds,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-
-    def tell(self):
-        # Also when the migration failed: what it applied before stays, but on a database that takes it back.
-        try:
-            if self.child:
-                os.close(self.go)
-            child = self.child or self.start()
-            try:
-                out = child.communicate(timeout=verify_seconds)[0]
-            except subprocess.TimeoutExpired:
-                child.kill()
-                raise
-            # What the project prints at its start is in the log already.
-            lines = out.decode("utf-8", "replace").splitlines() or ["it printed nothing"]
-            told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]
-            answer = [text for text in told if text.startswith('{"verified"')]
-            task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
+        # What the project prints at its start is in the log already.
+        lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]
+        told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]
+        answer = [text for text in told if text.startswith('{"verified"')]
+        task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
 
 
 def command_again():

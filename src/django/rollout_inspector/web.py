@@ -1,9 +1,9 @@
 """Which databases the web uses, asked of a child that imports what the web's server imports.
 
-A child imports what the web's server imports, with the environment of the container and not that of manage.py: the
-databases that it names are compared. Whatever it does at its import ends with it. It starts beside the plan where there
-is room for both (memory.py). Else when the plan is made and the process has become a bare Python, so that the project
-is in memory once at any time: the pod has the limit of one that serves the web.
+When the plan is made, the process becomes a bare Python. That one starts a child that imports what the web's server
+imports, with the environment of the container and not that of manage.py: the databases that it names are compared.
+Whatever it does at its import ends with it. So the project is in memory once at any time: the pod has the limit of
+one that serves the web.
 """
 import importlib
 import importlib.util
@@ -14,11 +14,9 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 from rollout_inspector import task
 from rollout_inspector.identity import asked, identity_of
-from rollout_inspector.memory import in_memory
 
 # For the web's own module; one that takes longer is judged by its rollout.
 child_seconds = 60
@@ -244,48 +242,33 @@ def question_of(identities):
     return {"start": start, "env": env, "cwd": cwd, "given": given}, None
 
 
-def begin(question):
-    """Starts the child. What it prints is in a file without a name, which this process still has as another program."""
-    out = in_memory(b"")
-    child = subprocess.Popen(
-        question["start"],
-        env=question["env"],
-        cwd=question["cwd"],
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    return {"pid": child.pid, "out": out}
-
-
-def is_running(pid):
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == 0
-    except OSError:
-        # It was waited for already.
-        return False
-
-
 def answer_to(question):
     """What the child tells, and why it tells nothing."""
     late = None
     try:
-        child = question.get("child") or begin(question)
+        child = subprocess.Popen(
+            question["start"],
+            env=question["env"],
+            cwd=question["cwd"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     except OSError as error:
         return None, str(error)
-    end = time.monotonic() + child_seconds
-    while late is None and is_running(child["pid"]):
-        time.sleep(0.01)
-        if time.monotonic() > end:
-            # What settings tell it has said before it asked a database that does not answer.
-            late = "its import did not end within %d s" % child_seconds
-    # What it has started must not outlive it.
     try:
-        os.killpg(child["pid"], signal.SIGKILL)
-    except OSError:
-        pass
-    out = os.pread(child["out"], os.fstat(child["out"]).st_size, 0)
+        out = child.communicate(timeout=child_seconds)[0]
+    except subprocess.TimeoutExpired as expired:
+        # What settings tell it has said before it asked a database that does not answer.
+        out = expired.output or b""
+        late = "its import did not end within %d s" % child_seconds
+    finally:
+        # What it has started must not outlive it.
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except OSError:
+            pass
     marker = task.spec["marker"]
     lines = out.decode("utf-8", "replace").splitlines()
     for line in reversed(lines):
