@@ -449,24 +449,24 @@ const T=n(5082)
 const S=n(4974)
 const A=n(1236)
 const $=n(6717)
-const R=n(8646)
-const P=n(5385)
-const j=n(6114)
-const I=n(9379)
+const P=n(8646)
+const j=n(5385)
+const R=n(6114)
+const N=n(9379)
 const L=n(6782)
-const N=n(8011)
+const I=n(8011)
 const M=n(4750)
-const D=n(3193)
-const F=n(8595)
-const U=n(1866)
-const G=n(7118)
+const F=n(3193)
+const D=n(8595)
+const G=n(1866)
+const U=n(7118)
 const _=n(280)
 const q=n(2276)
-const W=n(5213)
-const B=n(3465)
-const H=n(2028)
+const H=n(5213)
+const W=n(3465)
+const B=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:R,coerce:P,truncate:j,Comparator:I,Range:L,satisfies:N,toComparators:M,maxSatisfying:D,minSatisfying:F,minVersion:U,validRange:G,outside:_,gtr:q,ltr:W,intersects:B,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:L,satisfies:I,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:H,intersects:W,simplifyRange:B,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -934,18 +934,18 @@ const v=new g.a((0,c.oD)(),s.clock)
 const O=await(0,b.K)(s)
 if(u.ST.includes(e))r.LZ("run",O.id)
 if([...u.Vt,"plan"].includes(e))r.LZ("tests",O.id)
-const{settings:R}=$
-const P=(0,a.l)(s,R,O,{onKept:e=>{r.LZ("deployment",e)}})
-const j=await(0,f.d)(e,{platform:s,settings:R,reporter:v,signal:p,holder:O,...P&&{onBegin:P.begin}})
-process.exitCode=m.h[j.result]||process.exitCode
-const I=R.report??`${t}/report.json`
-const write=e=>s.files.write(I,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(j)
-await(0,c.Qz)(j,I)
-const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([P?.end((0,i.Cy)(j),t)??[],(0,w.h)(s,R,{report:j,holder:O},t),e==="plan"?(0,o.B)(s,R,{report:j,url:O.url,secrets:(0,l.F)(S)},t):[]]))
-if(j.result!=="stuck")r.LZ("ended",j.result)
+const{settings:P}=$
+const j=(0,a.l)(s,P,O,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,f.d)(e,{platform:s,settings:P,reporter:v,signal:p,holder:O,...j&&{onBegin:j.begin}})
+process.exitCode=m.h[R.result]||process.exitCode
+const N=P.report??`${t}/report.json`
+const write=e=>s.files.write(N,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
+await write(R)
+await(0,c.Qz)(R,N)
+const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+if(R.result!=="stuck")r.LZ("ended",R.result)
 if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(j,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+await write((0,h.k)(R,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1085,12 +1085,12 @@ const A=(0,b.B)(t=>{const n=(0,w.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const $=(0,m.c)(write,E,S)
 const raw=e=>void o.write(e)
-const R=l?(0,c.V)($,raw,n.clock):$
-const P=new p.a(R,n.clock)
-const j=await(0,v.K)(n)
-const I=await(0,i.d)(e,{platform:n,settings:r,reporter:P,signal:A,holder:j})
-process.exitCode=d.h[I.result]||process.exitCode
-const L=(0,u.k)(I,await(0,g.h)(n,r,{report:I,holder:j}))
+const P=l?(0,c.V)($,raw,n.clock):$
+const j=new p.a(P,n.clock)
+const R=await(0,v.K)(n)
+const N=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
+process.exitCode=d.h[N.result]||process.exitCode
+const L=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
 if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
 else if(!L.history)(0,m.b)(L,write,E)
 if(r.json){const t=e==="history"?L.history:L
@@ -2214,10 +2214,10 @@ i.say(`the registry has ${(0,E.d)(l)}`)
 const t=await commitOf(e,l)
 return{image:l,source:sourceOf(l.tag,t)}}const u=`${a}:${s.tag}`
 const d=await idInEngine(t,u,o).catch(()=>{})
-return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${u}`,hint:d===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
+return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${u}`,hint:d===void 0?"check the option tag, or push the image first":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},o){const{image:i}=t
 const a={repository:i,tag:t.tag??"",digest:o}
 const c=(0,p.wj)(a,await(0,p.OK)(e,a,n))
-if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image before the deploy"})
+if(!c)return(0,r.fJ)({code:"image-missing",sentence:`the registry has no ${i}@${o}`,hint:"check the option digest, or push the image first"})
 const{revision:l,version:u}=await(0,p.yv)(e,c,n)
 const d=t.tag??(isTag(u)?u:void 0)
 if(d===void 0)return(0,r.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${i}@${o} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
@@ -2311,112 +2311,112 @@ if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var R=n(813)
-function buildOnly(e){return(0,R.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var P=n(813)
+function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,R.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
 const s=c.with({log:t})
 const r=lookForCache(s)
 const{image:a,source:l,inputs:u}=await findBuild(s)
-const d=(0,R.V)(e,l).with({log:t})
+const d=(0,P.V)(e,l).with({log:t})
 if(a)o.haveImage(a)
 return a?void 0:build(d,{inputs:u,cache:r})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var P=n(1404)
-var j=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,P.ok)("tools",`kubectl ${(0,j.O)(e.kubectl)}`):s?(0,P.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,P.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,P.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,P.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,P.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?P.z3:P.$e
+return{result:"done"}}var j=n(1404)
+var R=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?j.z3:j.$e
 const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,P.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,P.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,j.j)(e,t)
+return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
 if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,P.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const I=3e4
+return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const N=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,P.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=I)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,P.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
-var N=n(9340)
+return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
+var I=n(9340)
 var M=n(4339)
-var D=n(2468)
-const F=5e3
+var F=n(2468)
+const D=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,L.JP)((0,N.kW)(t))
+const o=(0,L.JP)((0,I.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+F}))
+return s!==void 0&&r!==void 0&&s>r+D}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,M.T)(e)}: ${(0,D.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,P.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var U=n(8911)
-var G=n(8850)
+return o===void 0?void 0:Date.parse(o)}var G=n(8911)
+var U=n(8850)
 var _=n(9025)
 function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,P.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,U.Gg)(r)} is live`):(0,P.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,G.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,P.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,P.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,P.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,U.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,G.a)("recover",e))}var q=n(7598)
-var W=n(8815)
-var B=n(7340)
+return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,G.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,U.a)("recover",e))}var q=n(7598)
+var H=n(8815)
+var W=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,P.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,B.SN)(t)
+if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,W.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,B.Eb)(t)}`:commandFor(t,n,r)
-return[(0,P.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
+return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,W.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,H.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var H=n(157)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var B=n(157)
 var V=n(5374)
 var J=n(1407)
-var K=n(6874)
-var z=n(8661)
+var z=n(6874)
+var K=n(8661)
 var Y=n(1856)
-var Q=n(3825)
-var Z=n(2459)
-var X=n(6099)
+var X=n(3825)
+var Q=n(2459)
+var Z=n(6099)
 var ee=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,X.aE)(r,n,s.image),(0,U.Cz)(r,(0,z.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,Q.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,G.Cz)(r,(0,K.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,X.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
 const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,N.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,N.ys)(e,n).length>0)
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,I.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,I.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,M.T)((0,N.hY)(r))
-const i=`the history in configmap/${(0,z.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,z.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(N.gv)}var te=n(2109)
+const o=(0,M.T)((0,I.hY)(r))
+const i=`the history in configmap/${(0,K.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,K.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(I.gv)}var te=n(2109)
 var ne=n(8559)
 var se=n(3872)
 var re=n(6e3)
@@ -2461,7 +2461,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,U.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,G.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,G.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,U.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
 const ue=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
@@ -2480,7 +2480,7 @@ a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is runnin
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,N.MZ)((0,N.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,I.MZ)((0,I.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
 const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
@@ -2490,7 +2490,7 @@ return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){co
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,N.ys)(o,e.settings.image):[]
+const i=o?(0,I.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
@@ -2513,16 +2513,16 @@ const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),m
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
 try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,P.$e)("cluster",e),l]}}catch(e){return[...c,(0,P.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
-const d=await(0,B.o7)(r,u)
+return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
+const d=await(0,W.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const p=may("get",["leases","secrets","configmaps"])
 const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?examineWorkloads(e,a,{missing:d,image:t}):unseenWorkloads(r),p?examineReleases(e):[]])
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
-return[...c,...rightsFindings({all:(0,B.Zu)([...u,...m.needs]),missing:(0,B.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
 const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,P.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,P.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -2531,70 +2531,70 @@ const c=a?aheadBy(a,{from:s,to:e.now()}):0
 return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof J.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,K.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,z.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,Y.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:K.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,P.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
-return{findings:t,needs:n,missing:await(0,B.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
+return{known:s,resources:c,findings:[]}}catch(e){return{known:z.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
+return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
 const a=await(0,ee.f)(i,o.clock)
 const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,P.gz)("release",e)]:[]),lostImages(e,l)])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
 const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,P.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,H.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,P.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,P.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,N.kW)(e)):[])
+return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,B.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,I.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Z.NO)(t,s)
+const r=(0,Q.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,U.Cz)(r,(0,z.Fe)(s)),(0,X.aE)(r,s,n.image),(0,Q.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,P.gz)("release",e.reason)]:[])
+const[o,i,a]=await Promise.allSettled([(0,G.Cz)(r,(0,K.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,X.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,P.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,P.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,P.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,P.$e)("commit",e,"git status --short")}return(0,P.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
+return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,P.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,P.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,P.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
 const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,P.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,P.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,P.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,P.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,P.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,P.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,P.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,P.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,P.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,P.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
+switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
 var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,P.gz)("commit",e))])
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
 return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
 const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
 return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,P.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
+return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
 const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,P.gz)("registry",e)]}}}const ye=1e4
+return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
 async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
@@ -2610,9 +2610,9 @@ try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,P.gz)("commit",e)]}}var ke=n(6090)
+return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
 var Oe=n(6488)
-function runDoctor(e){return(0,R.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2650,7 +2650,7 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Re=n(5313)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Ce=n(5313)
 var Pe=n(2580)
 class Planning{context
 wait
@@ -2670,36 +2670,36 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Re.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Ce.s)(t),work:"migrated"})}async#w(){await this.#g.close()
 this.#g=this.start(this.context,this.#m)}}var je=n(3006)
-var Ce=n(6633)
-const Ie=3
+var Re=n(6633)
+const Ne=3
 const Le=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,je.jh)(s.clock,r,()=>(0,Q.bL)(i,o,n.image))
+const{needs:l}=await(0,je.jh)(s.clock,r,()=>(0,X.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,Ie)
-for(const{image:t,names:n}of u.slice(Ie))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ie} images report it`)
+const d=u.slice(0,Ne)
+for(const{image:t,names:n}of u.slice(Ne))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ne} images report it`)
 const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
 const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,N.hY)(e))))
+return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,I.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,N.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,N.kW)(u)
-const f=u?(0,N.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,M.T)((0,I.hY)(e))===(0,M.T)(s.workload))??c[0]
+const d=u&&(0,I.kW)(u)
+const f=u?(0,I.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,N.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,N.ys)(e,t)
+const h={workload:(0,I.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,I.ys)(e,t)
 const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,Ce.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+return s&&(e.kind==="CronJob"||(0,Re.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
 const u=(0,Pe.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
@@ -2708,13 +2708,13 @@ const[e,t]=[u.needs(),u.tasks()]
 if(e===void 0)return
 return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
 i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ne=n(7823)
+return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ie=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
 if(e.command!=="deploy")await checkAlone(r,o)
 return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
-const a=await(0,K.PX)(n,o,s.manifests,s.image)
+const a=await(0,z.PX)(n,o,s.manifests,s.image)
 const c=await(0,de.oO)(o,a)
 const{targets:l,jobs:u,namespace:d}=a
 const f=[...l,...a.others,...d?[d]:[]]
@@ -2730,68 +2730,68 @@ const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.work
 for(const t of k)(0,O.FF)(e,t)
 const E=c.is==="there"?c.uid:void 0
 return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(9084)
-var De=n(7020)
-var Fe=n(2297)
+var Fe=n(7020)
+var De=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,L.JP)((0,N.kW)(e))
+const n=(0,L.JP)((0,I.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,D.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,D.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ue=n(607)
-var Ge=n(6005)
+return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ge=n(607)
+var Ue=n(6005)
 var _e=n(5473)
 var qe=n(8306)
-var We=n(4853)
+var He=n(4853)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ge.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
-const d=(0,Fe._z)(e,n)
-const[f,p,h]=await Promise.all([(0,We.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
+const d=(0,De._z)(e,n)
+const[f,p,h]=await Promise.all([(0,He.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
 const{changes:w}=(0,_e.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ge.ND)(w,m),...(0,We.GC)(m.targets,a)]
-o.say(`${(0,De.LS)(v.length,"object")} stored in the snapshot`)
+const v=[...(0,Ue.ND)(w,m),...(0,He.GC)(m.targets,a)]
+o.say(`${(0,Fe.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,O.FF)(e,t)
 const b=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,N.gv)(e)?[[(0,M.T)((0,N.hY)(e)),e]]:[]))
+return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,I.gv)(e)?[[(0,M.T)((0,I.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,M.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Ue.j)(e,r)
+const o=await(0,Ge.j)(e,r)
 if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
 const{web:i,namespaceUid:a,...c}=t
 const l=(0,ge.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,N.ys)(r,n):s.uses
+const o=r&&!s.manifest?(0,I.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Be=n(8152)
-var He=n(6072)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var We=n(8152)
+var Be=n(6072)
 var Ve=n(6187)
 var Je=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,He.s)(t)
+const o=await(0,Be.s)(t)
 e.resources.add(()=>o.release())
 e.resources.add(()=>(0,Ve.nt)(t,n.live))
-const i=(0,Be.O)(t.cluster,o)
-const a=await(0,X.aE)(i,s,r.image)
-const c=a&&await(0,X.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,We.O)(t.cluster,o)
+const a=await(0,Z.aE)(i,s,r.image)
+const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Je.U)(e,l,n.live,c)
 else await(0,Ve.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,R.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,P.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
+const c=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 const l=Promise.withResolvers()
 const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
@@ -2801,7 +2801,7 @@ l.resolve(s)
 return s})])
 const{image:h}=p
 i.haveImage(h)
-const m=(0,R.V)(e,p.source)
+const m=(0,P.V)(e,p.source)
 const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
 const s=m.with({log:t,cluster:n.cluster})
 await checkHistory(s,d)
@@ -2812,7 +2812,7 @@ const t=await migrateTo(e,y,v,{image:h})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r},o=e.schema){const{contract:i,migrations:a}=e
 if(!o&&!i?.held&&a.length===0)return
 const c={cluster:n,clock:s.clock,app:r}
-await(0,Q.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,X.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:i,backup:(0,fe.f_)(c),...s==="migrate"&&{now:true}}
@@ -2821,7 +2821,7 @@ try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ne.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ie.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2834,7 +2834,7 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ne.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ie.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
 return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,Oe.$N)(e))})
 e.migrations=[...e.migrations,...n.applied()]
 e.schema=n.schema()
@@ -2847,32 +2847,32 @@ if(!t||r===""||s&&!s.judged)return
 const{workload:o,container:i}=t
 const a=s&&(0,Me.sb)(s)
 return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,_.Ei)(await(0,Q.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Ke=n(6304)
-var ze=n(9902)
+const a=(0,_.Ei)(await(0,X.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var ze=n(6304)
+var Ke=n(9902)
 var Ye=n(7101)
-var Qe=n(2116)
-var Ze=n(1510)
+var Xe=n(2116)
+var Qe=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Ze.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,Qe.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Xe
+const i=u.length>0&&t!==Ze
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Xe=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
 const l=[]
-for(const r of o){const o=(0,s.dirname)((0,Qe.G)(r))
+for(const r of o){const o=(0,s.dirname)((0,Xe.G)(r))
 try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,$.b)(e)}`)
 continue}const i=["cp",`${n}:${(0,s.resolve)(c,r)}`,`${o}/`]
 const a=await(0,d.T3)(e,i,{signal:t})
@@ -2920,23 +2920,23 @@ const d=a["migrate-command"]
 const p=(0,fe.f_)(a)
 const h=`rollout-${crypto.randomUUID()}`
 const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Ne.k7(h,e=>(0,Ne.U_)(e,m))
+const g=new Ie.k7(h,e=>(0,Ie.U_)(e,m))
 g.to(l)
-const w=(0,Ke.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const w=(0,ze.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
 const b=new i.T9(h)
 const y=a["migrate-timeout"]
 const k=withDatabase(a["test-services"])
 const O={...a["test-env"],...v}
 const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},c)
-try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,ze.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
+try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,Ke.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Ne.uH)(l,A,a.sql)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Ie.uH)(l,A,a.sql)
 return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Ne.K9)("the new version",t)
+const s=(0,Ie.K9)("the new version",t)
 if(s)return{...s,logs:n}
 const r=(0,Ye.VS)(t)
 const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
@@ -2944,13 +2944,13 @@ return{code:"plan-failed",sentence:`the new version does not start in a containe
 return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,de.oO)(a,K.K2)
+await(0,de.oO)(a,z.K2)
 await(0,pe.H)(c)
 const l=(0,me.n6)(o)
 await(0,he.XU)(c,l,l)
 const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,Y.k4)(a,[]),(0,he.qp)(a)])
 const p=u.clusterState()
-const h=(0,ge.q8)(p,K.K2,n.image,a.namespace)
+const h=(0,ge.q8)(p,z.K2,n.image,a.namespace)
 if(h.length===0)(0,ge.Nn)(p,n.image,a.namespace)
 await checkHistory(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
@@ -2971,19 +2971,19 @@ return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versi
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
 if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,R.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
 const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
 const open=()=>a.openCluster(t,n,e)
 return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
 return imageToDeploy(l.with({signal:e,log:t}))})])
 i.haveImage(h)
-const g=(0,R.V)(e,m).with({cluster:u})
+const g=(0,P.V)(e,m).with({cluster:u})
 const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
 const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
 await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
@@ -2993,15 +2993,15 @@ return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,R.V)(e,l)
+const d=(0,P.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Re.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ne.pH)(s).forEach(t)
+for(const n of(0,Ce.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ie.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
@@ -3009,22 +3009,22 @@ try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,Oe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
-const d=await(0,Q.bL)(a,c,i.image)
+const d=await(0,X.bL)(a,c,i.image)
 const f=(0,$e.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,De.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
+l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ge.q)(e.with({log:ke.a}),t.others),(0,We.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,He.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,Q.Lu)(r,s,o)).filter(_.FM)
+const c=(await(0,X.Lu)(r,s,o)).filter(_.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,We.$M)(t,s.clock.now()))return false
-return await(0,X.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
+if(!(0,He.$M)(t,s.clock.now()))return false
+return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
 var ut=n(4431)
 const dt=/^=+ (.+?) =+$/
 const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
@@ -3164,7 +3164,7 @@ const n=St.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n
 const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
 return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const At="django-rollout-models "
 const $t=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${At}" + json.dumps(found))\nprint("\\n${At}" + json.dumps("end"))\n`
-function managementOf(e,t){return(0,ze.X3)(e,/test\b/)??(0,ze.X3)(t)??ze.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
+function managementOf(e,t){return(0,Ke.X3)(e,/test\b/)??(0,Ke.X3)(t)??Ke.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
 return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",$t]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(At)?[e.slice(At.length)]:[])
 if(t.pop()!=='"end"')return
 return(0,rt.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,rt.u4)(e))return
@@ -3173,7 +3173,7 @@ const i=(0,rt.c3)(n,rt.b6)
 if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
 const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
 return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const Rt={count:1e3,letters:4*1024*1024}
+const Ct={count:1e3,letters:4*1024*1024}
 const Pt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
 try{return await(0,f.ip)(s.clock,Pt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
@@ -3183,7 +3183,7 @@ if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(Rt,e=>e.length)
+const c=new i.jd(Ct,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
@@ -3195,11 +3195,11 @@ return{app:t,changes:n,message:`${t} has changes of its models without a migrati
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
 return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,R.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,R.V)(e,await(0,b.TC)(t,n,n.context))
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
 return imageToTest(i.with({log:e}))})
-const u=(0,R.V)(e,c)
+const u=(0,P.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3236,8 +3236,8 @@ if(!i||n.digest!==void 0)return
 const a={repository:r.image,...i}
 const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
 return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
-n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Ct=n(7414)
-var It=n(2385)
+n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(7414)
+var Nt=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3252,32 +3252,32 @@ if(e.length===0){const e=`${s}: such messages that are still in the queue are lo
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,N.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ct.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,I.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,je.jh)(e.clock,t,()=>(0,Q.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,je.jh)(e.clock,t,()=>(0,X.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
 const f=l.map(({id:e})=>(0,M.T)(e))
 const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,It.J4)(n,d),tag:t}]:[]})
+return n&&d?[{...(0,Nt.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
 const m=`version ${(0,T.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,It.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Nt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ne.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Ie.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
 const l=await(0,$e.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
 try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
-o.say(`${(0,D.Gg)(a)}: ${s}`)
+o.say(`${(0,F.Gg)(a)}: ${s}`)
 d=new st.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ne.QD)(c,l)
-throw new r.HR((0,Ne.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(f.is==="failed"){const e=(0,Ie.QD)(c,l)
+throw new r.HR((0,Ie.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
 if(u!==""&&!(n&&(0,Pe.Rw)(i,u,t.web.container)))await(0,Pe.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -3290,10 +3290,10 @@ const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(7853)
-var Nt=n(1777)
+var It=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,D.mk)(e.record.snapshot,t)
-if((0,N.FB)(n,e.record.snapshot))return
+const n=(0,F.mk)(e.record.snapshot,t)
+if((0,I.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const{contract:t={}}=e.run.state
 const{held:n=[],bridges:s=[]}=t
 if(n.length+s.length===0)return
@@ -3301,7 +3301,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,X.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
+try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
 const{platform:l,app:u,cluster:d}=t
@@ -3309,13 +3309,13 @@ const{result:p}=i
 const h="cause"in i?i.cause.sentence.split("\n")[0]:void 0
 const m=a.plan?.databases.flatMap(e=>e.unused??[])??[]
 const g={...n,result:p,...h!==void 0&&{cause:h},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:m},...p==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
-const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Nt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Nt.Z5)(r.snapshot)}}}
-const save=()=>(0,Q.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
+const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,It.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,It.Z5)(r.snapshot)}}}
+const save=()=>(0,X.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
 try{await(p==="stuck"?(0,f.Qh)(l.clock,save):save())
 return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
 return false}}class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,Q.Lu)(t.cluster,o,i.image)
+try{const a=await(0,X.Lu)(t.cluster,o,i.image)
 const l=(0,_.BO)(a)
 const u=(0,_.Ei)(a).filter(e=>l?.held?.includes(e))
 const d=(0,Lt.QW)(u,i.contract)
@@ -3326,9 +3326,9 @@ const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,Nt.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,It.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
-await(0,Q.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
+await(0,X.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
 i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -3350,17 +3350,17 @@ const n=(0,Lt.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
 o((0,Lt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
 await keepSchemaChange(e,t)}})}var Mt=n(8075)
-var Dt=n(2725)
-var Ft=n(7763)
+var Ft=n(2725)
+var Dt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,X.yv)(r,n.clock,s,e.record)
+try{await(0,Z.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,Dt.MT)(s)&&(0,Dt.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
 const r=(0,Mt.Jd)(s)
@@ -3375,19 +3375,19 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,f.wj)(n.platform.clock,(0,Ft.E)(o),s,e=>(0,Ft.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,f.wj)(n.platform.clock,(0,Dt.E)(o),s,e=>(0,Dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,Dt.SU)(a))return false
-const{unfit:c}=await(0,Dt.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Ft.SU)(a))return false
+const{unfit:c}=await(0,Ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,G.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,U.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
@@ -3414,7 +3414,7 @@ const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,X.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
 i.keepPlan=()=>keepPlan(v)
@@ -3426,12 +3426,12 @@ if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await recordInHistory(e,{result:"deployed"})
-try{await(0,X.yv)(c,o.clock,i,r)
+try{await(0,Z.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,R.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
 const c=t==="deploy"?b.TC:b.sQ
-const l=(0,R.V)(e,await c(n,s,s.context))
+const l=(0,P.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
 const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
 const open=()=>a.openCluster(n,s,e)
@@ -3449,7 +3449,7 @@ const m=h?a.keepBox(testBox(o),e.warn):void 0
 const g=await build(o.with({source:f}),{inputs:p,cache:i})
 return{is:"built",built:g,box:m,source:f}})])
 i.passPreflight(p)
-const m=(0,R.V)(e,h.source).with({cluster:d})
+const m=(0,P.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
 if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
@@ -3467,7 +3467,7 @@ if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
 return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
 return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ge.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,Ue.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
 const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
@@ -3476,20 +3476,20 @@ const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,We.yT)(s,a,c.listener(i))})
+await(0,He.yT)(s,a,c.listener(i))})
 c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,Oe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,Q.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,X.bL)(i,r,o.image)
 const l=s.release?.number
 const u=(0,_.BO)(a)
 const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Gt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
@@ -3498,31 +3498,31 @@ for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
 const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
 const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Ut}`]}}const Ut="command, environment and probes do not change"
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Gt}`]}}const Gt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,N.Mo)((0,N.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,N.Mo)((0,Nt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,N.MZ)(u,isOwnImage)
-return d.length===0||(0,N.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Nt.tX)((0,N.kW)(n),s)
+const l=(0,I.Mo)((0,I.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,I.Mo)((0,It.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,I.MZ)(u,isOwnImage)
+return d.length===0||(0,I.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,It.tX)((0,I.kW)(n),s)
 e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,M.T)(t)]
-const c=a?(0,Nt.tX)(a,(0,N.kW)(n)):[]
+const c=a?(0,It.tX)(a,(0,I.kW)(n)):[]
 if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,N.kW)(i),back:a}
+const c={name:t,live:(0,I.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Nt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,It.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,N.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,I.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
 return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
@@ -3533,19 +3533,19 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,N.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,I.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
 const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Gt=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Ut=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Gt.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
+return(0,Ut.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
@@ -3557,7 +3557,7 @@ return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Gt.q4)(e?.findings??[])
+const n=(0,Ut.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
@@ -3568,35 +3568,35 @@ const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
 return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Gt.q4)(e.fit.misfits).length===0)
-const back=t=>(0,G.a)("rollback",e,{to:String(t)})
+const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Ut.q4)(e.fit.misfits).length===0)
+const back=t=>(0,U.a)("rollback",e,{to:String(t)})
 return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Wt=n(8118)
+var Ht=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Wt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Ht.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
 const r=(0,qt.bR)(s).join(", ")
 if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
 const o=!(0,qt.Bt)(s)
-const i=(0,G.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
+const i=(0,U.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
 const a=(0,qt.je)(s)
 return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
 return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Wt.B)(e,{...t,task:o},s)
+const i=await(0,Ht.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
 e.log.say((0,qt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:d}=await(0,Q.bL)(e,t,n.image)
+const{needs:d}=await(0,X.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,Z.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,N.kW)(p):u.template
+const p=(0,Q.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,I.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
 const v=(0,_.BO)(c)
@@ -3604,13 +3604,13 @@ const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Bt=n(3672)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,X.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,Q.bL)(r,n,s.image)
+const i=await(0,Z.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,X.bL)(r,n,s.image)
 const l=(0,_.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Nt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,It.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
@@ -3621,20 +3621,20 @@ const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,G.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,U.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,U.Gg)(l)}`)
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,G.Gg)(l)}`)
 return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,U.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,G.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,G.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,U.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,S.I_)(s)instanceof S.AF)return
 const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,p.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
 if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,R.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -3647,7 +3647,7 @@ const h=rollback_commandFor(e,u,l.history)
 const m={tag:d.tag,...f!==void 0&&{sha:f}}
 s.source=m
 s.haveImage(d)
-if(p.length>0)e.warn(`the database is not changed; migrations applied since: ${p.join(", ")}`)
+if(!e.settings["reverse-migrations"])warnOfApplied(e,p)
 const{targets:g,warnings:w}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,u))
 w.forEach(e.warn)
 const v=g.some(({back:e})=>e!==void 0)
@@ -3661,12 +3661,14 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,We.yT)(n,a,s.listener(o))})
-s.exceptions=(0,ct.KG)(t,r,d)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Bt.tp["migrate-command"].default)return s
+await(0,He.yT)(n,a,s.listener(o))})
+s.exceptions=(0,ct.KG)(t,r,d)
+if(e.settings["reverse-migrations"])warnOfApplied(e,p.filter(e=>!s.reversed.includes(e)))}})}function warnOfApplied(e,t){if(t.length===0)return
+e.warn(`the database is not changed; migrations applied since: ${t.join(", ")}`)}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+if(s!==Wt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,Q.Lu)(o,i,a.image)}
+const l={...r,history:await(0,X.Lu)(o,i,a.image)}
 const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
@@ -3811,7 +3813,7 @@ return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
 #$={}
 #x={}
-#R=""
+#C=""
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#x
@@ -3822,14 +3824,14 @@ const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#R=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#C(e),w)
-const l=await this.base.processes.find(this.#C(0))!==void 0
+this.#C=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#R(e),w)
+const l=await this.base.processes.find(this.#R(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
 this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#R}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#$={...this.#x,PATH:`${this.#C}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3837,7 +3839,7 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#C(e){return`${this.#R}/docker-credential-${g}${e}`}#P(e){return e.startsWith(`docker-credential-${g}`)?`${this.#R}/${e}`:e}#j(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#C}/docker-credential-${g}${e}`}#P(e){return e.startsWith(`docker-credential-${g}`)?`${this.#C}/${e}`:e}#j(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
 return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
 var y=n(6461)
 var k=n(6402)
@@ -3855,11 +3857,11 @@ return parsed(e,i)}
 const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
 class Turns{clock
-#I=$
+#N=$
 #L
-constructor(e){this.clock=e}async take(){while(this.#I===0){this.#L??=this.clock.handled().then(()=>{this.#I=$
+constructor(e){this.clock=e}async take(){while(this.#N===0){this.#L??=this.clock.handled().then(()=>{this.#N=$
 this.#L=void 0})
-await this.#L}this.#I-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+await this.#L}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -3869,8 +3871,8 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var R=n(7244)
-var P=n(811)
+return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
+var j=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
 const o=await(0,O.nL)(e,s.path,chosenBy(t))
@@ -3884,7 +3886,7 @@ const l={path:s.path,version:await r}
 const u=await fitting(e,l,o,n)
 return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,P.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
@@ -3896,17 +3898,17 @@ return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomiz
 const r="--kubeconfig=/dev/null"
 return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(R.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(P.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,P.b)(e)}`)}}const j=5e3
+return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const R=5e3
 async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
 try{const said=()=>e.processes.run(t,s,{env:O.yl})
-return await(0,S.wj)(e.clock,j,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const I=1e4
+return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const N=1e4
 async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
 if(fits(t.version))return t
-try{const n=await(0,S.wj)(e.clock,I,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+try{const n=await(0,S.wj)(e.clock,N,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
 return t}}const L=[`--request-timeout=${A/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
@@ -4087,7 +4089,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKJf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0+zL+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRprg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+KuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7o8f27iNvHG4P/OvYPc5n3ZtmrGTpteHFyZ1baXxU8f2WUp7PYrll5Iom09kUSdKcVxb79/+znzwmR1gsStSbvq99+1dLC4ADAYDYDAYzAyUdeyJUPZ4v/+wr0JZ/yvwsa/7f/lu99WuLOp7qAwJBjXSrRpJBtGI5DWYEldhmtUxrR8+KEhRI8MSR6oQG9Okn4k0elHsCxBfm1oek/CAadybPMsV8knLg7ThuCbVvI32JgW5XDEAcbgencWEkhXSWMvvA6YN4uukRWOlpxrGRcmBuXtnHYaGt0El0DI+rkgGwiIlGwtvwZM3NxF1OmoqSs2a9PnnH+7Xw1kVSY3kaCjNIVQ2sOYYdtkfKKNJjhflN1/9+uBddWddfiN/gb1kL9ZHc+GoYOiDiOThpPHH5y9e7T5+tLeb7g7ZFs6ZtRB7mplwo4CaWyrKMMgCWF0uKgrimgTxhXfw2Ol9nWovIlx0Zyn6j54/UX3G072+aVu0CwDrdnRC7Q7oriGOuYPKflb6SPUojkm7dQE6QBKjuXWGrVShLYnPKRzeOJnWq6uLIzAvHNjG+OMzIGEuxt5Xuoo48TxRCEBoLkV1A4tAcDMNdSUZ6iN8aZeBJwUcXbtU1bVNUuSws2rEFeZ8QzCE4YxfBWEDUUVcOKKXzoArv+ZsSI5u3kr5W3XsAE7LXkLQL5eQtRDExH5855idAoNRDA+C0c1Qw/q24yg2cvN9y8a0w0zyxNq8FOWVGrTTExMkkCX61JlYFpjipAgORH4CzxDzc7EjKOPKRt23DIed+NgogsXb+cX7megem91VCvKeco6tp/WA5rBaz2mCBPpRmzUH4sT1MKhxO7Rs7wLPCzGvEYnl2xLX6tJe2UF3jLiVb6JKKW4o4rsQ+hQokwji3Ly6gLSWdCKFB3O1rt5QuZbW4HxPBlE0ejMSDTeeJMH2fU5JpJWbt6INlh8vox9Vuge3iOZt3gg4tQBPJwm1beshsiHQuwz/IbQ2wq3Coz07A4DJDFLWXyW3wyghOGLHim3hkHHdfakLThZPQBs1V30R+LiPLNVcsbhdZGIdohDUluvVqeyKi5/PaVVI/QsOMijlBxnwqz9rWpF6NjtNtppwRFqGMMEFfwtQx9WnGDQWaYyZ3+UVIgPslxwESj5eheeofFxlih6vLrCJnsvhQO0qRb+s3Ue1MGkAp94v23SN/3y1oZb27YRaHFlUMjXyvcy3/zfSk1MeiUyj1cffxTEVFCO1BsaXhSyhWbKkMA4JjYOhy8EXTCnk24xatVL9+/i6bndga6pGBKvW979qsM1qixcDATVGgQ1hmFkidhqsZf5uCcAHyDU5JEhNiCrAnAThgDZKKsV2jIVzo3R7BwZwG3eWUPOCxN4IKTgPxecZ9rY2S5nQwmRlIn1JbrM68ebAxpmaSL60k/NFqpqz2twPGARx3usBOUPPheoWcdqVjFqWiyg00bKQev0uPSyWZL683s7P5q9VYqFlVtm9AjtVpZ6scrQJRa6m9eTS0+INTUfXBQcvFF9sKHr3+rVJryHjV4X/bD2z0hNsACoVgwi9cAwAOFzfrEMu1R0c8Kr+1/2HxpCQMkSMk3XADYeKdRsZlKXnRNikQU71xrQCVmO2Ak2gBRZKhtzmJQtn7XJablrFQU97S9WxdKddbVwimacAn+fKEJDh81SzkYaZR9CAEYMgoez86llotpWfJRycVyX3mcUvqb/4GeS1TYXqGzrn3nhSsd0ZZVsueVtcHNxVn32PGSTq+OnH5AMY0JP5+DG+b0qM4quzr3Xe2YnVouTMXQhT9e3yUg12teXDBawWokM8Uaj7A3Vh5vBrGJicmgqAiGOjygHApAbPunB8Jfp1oeHC+sEdTbV/Z6fv4c6Pbs4uV6uxjgC6iCLHyjLwKwvGE2urzL11onZKDoxbWpEpLjJ9GFszUFDbF7RrBpYArD8IU0o2NJOw3QnRaO5WiZJSYRQDu3cILcn8ce2KazGpaWFR4ILdG7/81iOq+sdXL3542f/DX1U18d2jPz99/kdDAgyso+0172NIlidP9/afPpc+KNpFCw2LsbR6Pl9eQLdYq0CGsFK0fvJqh+x8DXULRy2ntPQ1BvSVHIG/7n/1dQ0LCWIrzWa3GZBamZgTEa3t/qd0c69ftmuSa1w4GmwrgaWoVNOqe/2t38xF+tSLfPhjzE+Dzb8iPtJTDsVPtz+OFmY/XK4dp0NmIlO6Pp3f5ebZkUK9KFItvinwbWkeXui9SZnonvWHXB7p3pFWpta/iUjqaudN67yyAXOIGcUu1aoL7jeY/3GDhiVl+laxGAhZXBacUnIZoeeX+77xYPfKBCMpnSbk8pDluFAkZXyPbuPY3Pu7mxv1rPovwn4LP1uhCU46tgo00iSUSpRRRCdm3t62dQpDr0LFgD+hYPSNE4keASdLNvP8uDYxcthI8XFj7DF+OaKcyjmhHDZt+pAgU5AKDZIwPYmtLs7lqLXunnKR4J/WnGvwBNYj7NvUp8HimUwrm9WbqmORbNmu3cRH957DIBI0+0qCcD0rZl6FsweSdnuLldkLxydVs4zCHpIHfoi2eZveQfVtRzW3PQ5QN8sF3DcbO4LX48KJZYMckJIi2+xbN/p659hmVy552+ms3uijovWn7DCMpeADJa137Tpw56JVnayx5WWRciAPqOFjm28r2o18q+LFRL3nFA+lHw/MWiRinFRAZ+biOOKagauOzezlqxd/fvpk94mbGJhOyZTtrgksBkkVNy6LEonKxmUOkd8MsBtKeDteRJp48LlNhcj16CgOyOBx+IXAZXov4/7JREJy8DXh54PpgDnq5o1zxgQgkINfyEh0ZsvWk6BVizgLrEiaSgUvGe2uw+BVMHNDuGzfa+tLtuXFQSryhieelG5DGZLZmvYN0e0qXZ+TevMTaEPicTaSniSUqeAjlywbl4XngTX4t0rO40hwropOoZLOo3dwzITpri75sIGNMpeRVnGy0dvKe4S/zn1JQqMti9snaOSfmQ1ZPpD5dkyu1ybnuZa1c0F2zGBOGKKLvQao1gIhP4O3PpZipmxqAGlbCeyNF8xnDq9zWUTYMJW1ccTV7fb4zQEGJ7W663ZKNYSoTbdMQwT6NLs46L5UwDBYsTEM35c09OVc+IQAh15gvWVQQ6USJQMZJiVBGfEMr9KkLpWjmy5ILIisdov6YE5b/KbFj6cr46EDq/sLSSmazKdS2z8UjlGx74rC6BllEplWiJiF2wQB6bmTBjSNq3IG1xLBDdIJIjifyoKQSmLtd6hjCR2UnvPwFxGjwJOyoarSHYF+OMkukPD/Yn64htzz9bh/5ziSIb1UFShcNVRSnCwEiyI+Rzq2gBt67H7xgkdfZ/P86LLuOhALTRCpBsN0yucMk6tDQmxJoNs3obdpZ/OO5pxV9DgzjEqrMwFIPo7vtHubrxS55E1BXjbsLBRAbjPvUluniUQiruBi1iwkBcWcD5PhVR3tlalU0sYnu60nZJyi5SjNp2HG4Qk0wN1MbTo6lKRZfo86iCxiA1+e8WbKK8L+x0XRHJ1p70Zu4Xt694xRhJ17Oovu5sco7IpHNpEtPcIGgoALTFENVcwdCjCRMurmIu5G3xEZTqfRmjpurLvoPCNBZ+F1ZwsvmULOYfKVV670PKCWk9MKe4ZWAqoN5gHZpltCSfbV7oWX7AYdizCb0wI5MxzSxI3LKjsEZGcwyY8MKJrWFZtsKbIKnWYVxIIng6b1BJ0bl9IOARHB2N6LRydkuD5tawsIYBHPAlq80+uxuLyAXnXz1YqFdODEhP4y5jdVQnPHmeoTH5Lu3eXSfY9ljNEgVPcdKGSXPTz560pIHZVu6P/n/a+E07bqOTpU58+efv90v/95VR9vLqvGJRDx6Fw1sWpinNmLeGbiXmnFLBtlfXoyLF5EZtwXRJdNrU1RU83I/1kBBtzLGvdMucJdiwnbkSGLuYtVCLSBhE9nx66rS46TA0xt7gBx3JdD0VqQjCoPZ3oyr+urX2hsRTDI1h8PB5EWMNMDE0B2lZeS1sYdytZfcNhzUyO7dGW6dTZTDRNvZUqY6M3ysXaYm4fX2HCs0yywQUfZGSD4D1baY+8QBl6G46Zh0ypbDJkPVrPHDtG7rY22dLVR1IbPcEOl2JiFyjkq7eQbr8qolJQhSHMnsKyyuFNUfLNDfyLkvonDipqbOd+5I6OOMkJcQsc4U0/4591Xe09fPJcDT/nFQJgPxkNB1DNPim1QJbRaXSAGiS/a5s0OqmR6rs4rAC++8SKgU9xswxIOh3aW73WKcv6Xh5JYrsMk5DG22/4EjXTvrr9Od1frkZ2x0v6j2fxEbusLyOT6EupsvO3IHBDnL8+RU/mFWIyVlXpvhd++AcTlZKbLIxfn/NL1FslUDIdaBgBszdfEj3QKpIIbwu74IeaUVBZihvyhTIT52reKkBj3gi+JgVHYhgOYHFEPHUn3L4o/gjesl0Wyp8+YZqQmq7L7v5YD6Rh+csI8BNDqbHlUCmiDpiEsp31zHJR+yXKJuiQlvaV7OaD+fbThpiMxWBIrxG00ep0s4ZY46OvfI8RjSQVmopLcFGKaqsRqcUctnC0NAhnpTOV3swZCLgaNGwfa0DOXivVZOwyaR7UQatOpzQHx9+oEPIsdwVIyzDAE9Mmka6XRVqrNNODA6fzt4fF81JdPhaYefCANoVcVLRNZ22XejRDnMi6v6f8Xg3RSK+zMGxSkjY3uvfXMsD+Nj5uHJWrrFQbQmC0+hnVMTXyaAoGZPqIAcKPuIbfS7vAVLGsDnUr+oyaex8O4Wb0uoVtut8Uua9A8lWibVUWfLplNFpEG61JaoGCiqkDsDU2uGJRWaQnZXhILAlIV47/XFxn5oBOheIG57f+GnpF5GbfNuVXc816t3htvfJFOCsOhVlXW+DGJIE09Hrs0jL3mQ3AR4MsxM1+uWGY+k+roeCg5rQ9Zui4kyR+L4IMeDN+FGkTe2qmhVNmkov07qJiOfstwd9wPZxdDPDLdOfYz01Hk+K+PH/Ujj96qprc+aCNXrVHeoI9ZIzwabFoeR+p/9pnKQzbLMLse6NN2Go56jMCDcvsww3fAG4XZgBZn18WSWSrgT1w6mQk+1Xrtt+1SG+ZX8UpxKS+YeVEKwAxQ+yo35XLfTz1dx6tVl4L5gxb8ePHqye4rXrs/2d177GSOiettDdhp+lBy1NCNarTp1l8aydgJ8b6DMxSbAzjuLaBixlnVzFta8coDTSp/lpGu1OnDpogkqny1PVpxzf5XQgcMDHHVVg1JIBbjyiWQMzKb9BGtOqaPJ2L9oVp87DWPx27/3pg7J84McXoagTS51/RpdoPzZpdrZzyW2Dzzfvs1PvK4k/lq7HIjKmQg+HKRNRLow5FxCDZBB31tj4u1cjZzt20m/vuGqcjdI1/W6YL2SEPHAkqFPzv02TfzeSLTveKERTQO6aUISOu0xNXl0u06FII+5NkZz0i2/As9jlgFRk5dSwWti/3E0spqAnPusJMU6BbvOJEu/1q/ptF2FO0rrC9EvyF0bxfA1NeFLisAvtHPVSc0+2NPY+CrctMpd8ZRxNvfZZkXVcduVjN+GzZ9hPRcf5TCYNjYZPTwf+vuUdx7IP/Dyfuv9++8vX/neP/Od6M734/u7N35e/3sC3q2+SyI1vFYa5v0YeOvAG26DH/Y253t/xfXNAvgdGZegZao5xjvm5d9O/9RxRnRIJfkaZpc+fEItmd6b7FzZ72DlbJR4uMNGxrTYCwrIfTbuRC9X1TRU68THnpad9hRrzsqputKbKp/b1mvmCG1t6d7pwyzqadZs8M6xT2ONgs/vnmRO/nGvDyON2YYwjX8KZz5pRKMHzSkpBIpj8yz+Sjp1wcoxpgBUkmiNc8OF9LHM73cIUie+ZqePHSJCp5eM1VAJIe41JN7w7nNQlZnx0BiicoNiLhuhtcjnsST8UYx9U1kIyRQ8tw5O9MM6p345fFVCdCa5bOAVfqIinCdui0ehdeT+w9FlgdB1evF6ctDSxgcfVdr0MdLUccLqUrVa+Ja5HEIUHydD3TfgoEWUbDdEC/Z7z5MA9gSFq3TFY83ncHWSp2EzllfmuyOsubx0FNhpGodq8KCvAru6KAgjqAi0ugloCPCP7KqfEw1ufWlknTwusdNsXXaA5Ou8HCtY4zQnjrECIQ0XKuSW5EqG6NKOSOb4q4T2Pr41H1goojoWiuERYK2AzAEfBdDeeBnKkhkHFpUq/21tUoRGd0ixhvapM0PQOlCKyp4/61RBUDU0pf5RRU3Nr/UaC3rS5xbmOyVxt4N1GaJmkGimD+KlMWwOZPzFOsoSi442oB4SuxkbreJQSVJamQbRqSw9A0pJLqZAJrpYJE++ppVR4QffT69gXkHOC75d10BAdQXU01jwZR1+16tPBhF6P97NzMjB34kWdf2kEbDvfULKlng3l77oyUgUWdE1RTpliCqsJPLnzeRWkIFhFQNkc2G4UkCzLxBM44pYMTvVgEkcV07JXJvyqQS6EnEEauHK95d0H6SETnV+TUaIW6PJKyWx6ORvAyFeGaWrIGR9MjzPNRgjPedn3ZolUtIb+b65P5r0Uite8g5Ws3lJklWCrLnR6cGEN8rqEXZSGU+Nb0uS1+wp/PXs9AnO3QvTiTc4FLRAe6oLCWwTwmKZwFFlFGXtwstVPX3pS8KS6Rd8FOZd4IjsnaleKOp4/7/efEU5S8WGLf+RV9uwwBLZf0hwPfqUqBd/yctA6DKGGV5MN1K6T3F8vBKoM215HwoCUIVgrSO9UJHJQW1kbvjmOz4YKGjqJiWxFdeLqLc5WpmmeUODQ12KgwEOgDKeQ2k+0SQ3pQyFQb9nbc7FfK+wiYpvNH4U5dscStJm2f+7DpBVtMM8GPrg/UcPZvo1OpezXEsYVqTeXx6HjWTgAl+8OxGI1Zm1esvDym1WfuNgpXX3NGj4s4ONCR8QAaTBhtEOGOB/EiUTSmaR+urw+Wxe2DlMJtyFU1zpKEOSRKEzG+zHHI9CfQaqBI164PgbFElz0DnoaHlGaHDNGQbhDMalcVDhkEGr+Q96G0kXk5MH/VfeHO5XdxtVPT5eoug11DF15tLipNuJH5NhttbC96p7Z+VIUSnhvFapFTAla4mo2Zo0mKXajJ28lIxt2uu8sXersYmHfT33p9dzn/mxw9nS0XoyUL/RVoYsHPhNUkktzUHxBfS/18FyOkOyJ0GlIjCMW8Ik91a7R+JmP0/Gp6aRjt6OFC+jt/wTOrf1M+VI/8rd4lEoNqNbzdwmeqJR/rD2eX+l9nUao8XIgjS21pwyUw3sne5w4lwE6VBH3LtiSgpMEr/IIkx6pkySuYunkyToxAahOSOH+pwQd8FK0TfdGLg3tdlVlASvJyrk3hS8VYzbZJ11qxnvZc6BoTj8cb0JQ9Z3frMUlQyo3qbWa7U9hKD2MSlq7+j23vjZJpAeuLGcZDQVCbQy3d+g06x0xHvH1H60xROmDsQ4FRm+78SQvqwPKruf/31jhZYro+VVqIMVKPIox2VCU70WLBTNF+wDYtiqKePLg8tHvMn2uyU7jHBQyN9wyINvTo7Wn6czZdVOft48F9V0aDW2/cQ5DArZK9/9PyFniwO/oshDZqhWG3ANrtA53tD12bgHLJ7D9kqKA1uz+sHqkci2Fx7tPLUBcFCzrA0n3hK43VNsVhh7y71N8WuyiMNOMdkRvrGst4Km5/LtH+3bqv3K3/SD/G/b81ZLVZ3rxfA6zAlp03KqH7IDBr9GYw4kSm/lrJm7bcMSTXg6Qwm8KXETT8+XMp46w+ckaitSo9Rvf6z3W/3kwMWguLI8cprCm5+1MJS0iyIy7XkbIcu+xbt0gMeS9mf5ZoaSyQbwOw0pZersZIGQ0OFUBbR+Nb3DjTSYpXuWXrtyx+Sos+81QmlHDxmqAZXX43xs/kSdRwHzp/M54Sm9bffU+BAYL0kr/FFPGi7hoj9LmIckSuSgqanab+BFkt/MmUd3RBPfjeN2D20T45RTncU6MIcmTHi3cOUbQpgNUI3Pm0eI1BJr4wEROBmInwed5g1MsVv/tLv/089bckhUpg28wAZv99ZIC9MdlQpkvsYCmOIP6fpDEyCqj5Xjc9N7DVFFUDza2OjRFpZLS01VbHKk5uPb1a8pe3AIHnTUYte80Ct69ax+KCdip4FhBkWOlrHYbwOxya9i9DOB5AqQLNPSVDYkOtAPCwss/jyvWChCHGHiAPDcxLhiwdqbdp6iwqJoSJLImOwzYOd7LpC9WCTglfbW5ubEcNUx6RszNEeb5awKVN2TsP/R3TPnyAGjOz14eiBRmDir43FB0stUVQaVYtciJiIFcDlafz+QMqckWuxyblGXHYn2ayuh2kJD13mnUGydoWtVz0IGsai+uNtOZkIWOEINIl4JMVEjAQoGb5xUHFxoI2TZrtCBaEoQq2VdaIh3Sdp3XkGrJJHTGNHF/h0+S0lnlnpeQxLSCXm/E+rh3hCJBnWmEzSa8ZG5hMhyeIzemNmezB3xjP26YnvNNwj6la2Z/cbzY8D3olJSlmoSMXzDe+y2RLKBX5aYSwJ574dax0wa0zwqN50qL4Q0JyVRX9vV64Ldr999MOz/X5RyRZUR8GNomiXhKSIx0GxK41xCdPCRlhlhrjOBpwXwneGD1iygEghADzyDSDK3eHdFI3N6tQ8fnbMgwO0qvLlqgrQ0lyWICb49hVhjWUpl1VaSOBov+O4brZxkEtlngOUmGJFKgVnvz3RS2wla5XbWJtwfsH7VLY6ULiYDxttof3KVoePb6qARuRTENo9OBUXAXQ3NCdydvSv3lcP3tbJ+VDEKB0HsUObtesdcIpJBzA9+AhhBeZbYB20e1Z55OIsPPrwSrC6KHV5cN5exz1X62y+HZRG6rta88Hn2eK/ryQ0ORAZ0OdB+kPvlppWn5NWcR4ZOyQQbafqfwTtFHaVEFKL5jREnfzdBkczJW4WHdCdrnIgza5lyCp+lpOtBdArbV2OUAESXeQfKCooV1X5wOYCgK8vTjXemfqdejwJ8kf3tU9bvxBDPsEW+ERZ2z4EocP5TctWuq3LFNGEjAJbHvpBmiER+WusCdzgYIUNZXYsXbpY4pqV/lVAHBpZ3yW13RuBRUUTML1aGp+kEiyWQhIeDsTkdolpusnZxMqrorWprvLKbsUS2hUAgUcGSDOxlBDNCU/zl4ens0SJhuJp9KqJ9ItRwXQvcNn4gpY5Aq682Cm/GT1+8Xxv/9Wjp89lYywnfyum92QeVd8cHD7+bvfxn/rfHJQ7vBDCTixwccfQ1HH1+n745OC/vlhdnZcPgUUxD9mFqVlkeGaHF3M5zspgADxQnqCmUFKm1mhapTMFfYhUxHjV8GIpOhX3BI6JSkXdzMtZbANFV3dhlafpRuiFuH+r+kVahZYneELDZGUYpmQ87S77P+xpuL7SE1l40I+SwmNTRZuPwLBRTOox5OXRKaJlYzLkyLBQjMyRTAoqW4cZPtLmk0f7j/4gI1ZWNOxnh2xGQVjxseyesuyFGsOCkuox2k7Jy6KyGUnmnmoJuMPGi+lkMRd2KHvd+upclXRrcoKsv2C7PvOmPWpZ+eXbIDY6rGWvnD5SpAVidZC/u+o5kcNngWrYwDo0paxD5gH9PsNNU1Pajx+UCqWJK27xai/99GY5jG45vFvFjwz7Wux/1O8nL/YfPXuGtY+NXsD47gN+x51B8MEP2o7jG53CN0oqDJLVbk/j/Zv2g8BWSYYf9fI3OQMLD2Gt+C+TXA9PNkt4+URh2OYyFug6OlU1JT9XNU0H1hduifk50G9GiVlzGaBw6zXDdsYQshB+ZQcnf67SldZ6JWK/V3w4UmBqR06Xh33m7P68vNy7FB6KArz4ZN6e/D1dPFeSnM+PNurAL6WDrmeUbdZ74FRAqaHioX7hZRF6wGPZ6gyK/XxHxCE6PoEbX659EgMcEJWH1dxM1Y1S795Vm1XFigf5D+F0OGLN4ngulefrhaQkPtWmiTPYXJiF6Z6u635is1boUcPjWz5Ea4i6Q/p57ZHQ8G3eLIBB1mDpSaHusFQuykAuLi7rqM+UcLMxzFwUqRpiS7l2y9oizaYDb51Um1bRZbOt0O7X3Fpv+Ilt/mJXjKrgKuKKFE2kuz3sZ7vIeYw7Cs+EYoW1hrJwz2u6R0gkt62hrEyJuLSQcBZurAZtwKoE2s3PP3HAXXmhs0HAbkHmzCzbJpRp8Qi71cBru5nVPmXysaRRR/dwdr9Ul1LH/Ys7GeXtRx19PpXfGv9krBuMzAOMn0paj57tizeJiD7PEGwZUs7NLLG+UBQS2g1V2XFhwFtU7l/u/cXvacP/ShCDdZlABORUvw6pPR1GLLXsFTlYS/OGnZLK5llvBf2+NLvPuwvkMKX5alnyxh+Lsal64qESBTxWy7xWGb1GB8WjEfLKhWOkIb5/+P65DlKktJPPtviFbAcaos4V5+rCbFvJPB506sh/DOPnwdVoyYHL3oTT3NwljoYeQlCCQUKgRJDSH3wLanSs0Ia4pcl06egbIv7D+G1xvH3nyEC2HdHcC81WSIi53dt+IXXGrOveAuJn84hd57uMvko8vpzGVBI8ZccUMycpKUcJuBYU7A2WW7QY8ltWrobcJukkM9aZX12u1MIufryzs5AaLlhBENnf7vvh1avd5/uz/aff7+7tP/r+ZXHbm1pHkTPXVf+lCjcD2HNW29A5hQBbSZzxlqC7aHVZrAyzYfhY/F6+DUlM2RepNU35VkwvkVJth0JRtF6ndVeAWlRh02jU2djadvs0xhTqQUmk5lpi/Dtbyytupn1lhTjOZ8sz+c0ZkgXwKO7AY4bIYKDsw7Vzwd5yzStCqOt7vBT0i0kxhVZ5rXFJqFvLAArXqrGtN+cOJubtPUPR+kZuYJe7qS7Nb++7r+wjzTaLU7S47hmg29z/f7Q71X4WlD/fxym0O7w8l5feaWB0wYfQJxLFnDZRSEgesjCB+8Y75fjG0+6ogXH2WpirhpEfiRoysh0yuW8FHlMhj+RjCOK02hQ9gYQPoYaNzmC08fh+l4Ew2RUKYR27MVuTECjTjfnqLCwdf+hVW5AFHj4sG2V136SVHYeuzepCSxV4QEEVdVStIvYGhWmH0zpO6NkHY4uP9h4/erIrrpz8VdTcUGDPFPaohneNOVejXFF0GuAmgtEqIt2eZNlmFc+gARHV5cSfnJGKHnceo65BZnQnMpih7FGlH3zTCcqqilkUv2qSFMLDCifyVKjerzakl9XZfRqXE++Nkov1aIw/9RIc1/H3De2rcw1cEGMONz8/ZuHTj7K5mtmNOXqpQ2ursq9ZhCq+5Kge+hof1VkmIC2luLjYiWlq+Rh2CF8p6RoZUbRqxy42Dj1dHcmWKbPnSKBzddQI+4NJBAxuhupUvkVYoSZdZAlG1oqnJwswM6Fun78YoGwCYxO8RVAq6tfhgp3o2GPzTRpmOh7qPHcE57lBKH0i3RZJkjXcrDl6iA3q/GIbVzhAxEfDuUk+/1oiF8GsADBS4JsH4MkO6h3NL2SKzUVseO+VJP8hcpHSYcAZNWuXR9JWxbs90nTjDR9+DRc/L46km6VpPdNTD6eOB8CxaieLS9mcT08pn+i7qVqg0vWBd1PtEv/zsGTmzbAUg2bIMwVmQSyLI9ECRlH7mA6gvOMzpfHMfbx7+qzCPNinLC4uMP+kybWp5d0TDPdrf3707OmT4GYTG5joOXX31StVLxT0g+LbLzIPnsgMxJtV+n8OBXwJbXOe5zi42NtUYDx59eJl3+/u8JLkoydP0qT01Mzh8Xeysg+ozrkxcJnKRn+6lIOrEJ+Oj26TKQcAGXz4N+O2ZQD24IyHCmM9DmJDo8K4vgnRwTVO6VpbDH2kuG2znBz483w3MnYp3ohjkst0NJJHuXaVjcuj8eGqGaBOwNGaclMoOhNjUQRPjskBFjQUyhpqeSChGCOnXPJorG+p2McxQngHU0sqo86eniVXb7WdiCRIoqhrjj/DiB5TXSWlTWDKEJPhTDUVaBQoRNUwo2IkNsNRbBwMn5KepvNFZf/3M6EDdg41TLQYYgINyTXLYEYyXp2UdkRc7U7KyJe3yRwpyaGzge+IvIQhs0s2bVURsAvv7XdAqtoytpGq2MhGqGMjq8iYQyzuYbETPWgSgKMLaFoAule/1YvZhF34XC3Fd6oaZTGhO46W3lG937uQmLFzfHX7uL6+kn3Sqv9RP3rc6FbiJ3oMr9GaOU0KIKTso7g4LBKnUbKs/hh3ciI9aeSHyHVUFCOIj1DM10fLJXyaif5aen+uO13UzqnU0fjIU1qQvJsvsc94CU0pGlyUOCg6sS4/JsukyUR1RcswYSPkfh+K1FJ1aiEpijDyVuVDjdvDsr7mGitMFBsHHjW/XL1dHpm6vb6SU51/aFB+BYYoP7QztOWM7+li71Vy7gq+HhldGMoSZBOQDwb9LytbnoEhLQQ2w6BpqYbfsF+ZBsFmrT/tbX9UyE7a270N0Q+gxHJFtby8qi29rklMs3cXcxjrYU4mtxegPRRLHdCiiT8MZC/hKzFujj1hbLbZIuo5Abt7zqtbHhMzgRAH5b3dPYRZl6PGjzMlKiKwyQJVORXzLK+oCNBwVwpkujXFWSQjokzdVgNpGvLPl7D8DHNRtoX5EtuCMkOzvVUlIKBVMrtOl6rVlGgyDx5M6zk3f19ivR9fvT1flx/sqnvkV8PkaGMIpA1Mquo64n8Per8SmO6Zdi7LbxFC0EmbDzTJzccTl7OLRlwTuc+6uBDUco80P6BcyaCJq/5yKKsMZ4O/PN3/ToOpPX0uQuf+X/s/9ksLEDm/rNrCePT62ekF4FpPLz8OAc2M036UHHG+cqPfsvbwXMLDU+DomUXqr3eq0QjPVQD6mSZV1aCXuMwhS3+tBxES1SAvJFrb47RMSi6Gi8nploVJuWVokxuDVfT6Hvhkm3AmFsuE/UZreaSTtJc30RrmqrJY7IERpblO2cVc37aCBohEW74V/rMUmcW+12FWonWm/DSXJut8XvD2agIyymUaQCYNMuP98pgwZdKezFVrQLjA6dVaNQCOxA3uibi48UXUffD3mYNMuGT60bnaap2l04M9+ZQTf9Vr1yy06ACOdjad8kEHyFidFnu8HVnDCdocoo0n8WECzeq++GuIYNhgud107lGORjjVCfSttygwfOC5/Y7csTU9E0/tZ32I5mo45hsTnyRDKxXqC33jVm9nX0oU3NBTt8V9ebn6e7nYk9BgP89SHMYSTO5bmfg8sKNZjcn9UDYIjluG1cY9OsUhjWvD1VG45fFnd+/1v3/0n7Pd/9x9/MO+7N+4fyw1fN7dz2raDPoPgUiHJojuJ5FLXab78bfeErO+uNhbPadpkW1u2TDb+YxEMjq5Jcxmq5OeRYmE6rhbe0Kgebihh0X+poCHqOaixuPWUdjGuIXK7w27lzBXbfayU+9XVHC4VeGnhBgJfPtxADXq0ZdoJjVElpvJndupeL41SU2OgqmvJYYdZxXLNpt74M1EHKrMWj4ADV5klRXg5R7OT8RLViZRwrE1jV+R1HIfjTQ96G68HjXxjhIq2heLCwpIEapRlZTC9pLEkw7tCar/5DZxc521CMISVKwJy65dlfab6GiBS3N6YtTP35uzbIasF3Z8z69idN0OtwM+sllVaZJNg2wmsme5B9tWWx0g+uQlMN/KkLd5P4P1BSYxK2z0gNEK9FlRMqYr6EPtaxPO3Ih2FGsQ2N51PtscTkYRnpw1+eatHTDa9/dkvIMXzyEttTec8iJsgprprcRCVMt8aOWKSgPTvx/fdKIzF0hvtjk7YlpvGovebUbYlxjRxidOvukM4kTWPfsnnKnzjdXD9nfsIYDWbXCO7qJlblT1jNHXBvofgvp1RIt8alH57XZoMMJIphTRjFyzrqMRdw5Oi+4xghAXA0NizL/AzBG7jQeYzSJ/7tV5GhOwe0bF0bw1m6n8LRxD39cTE/pGJT/ta8Js9WM1QAEnnL+TinLMTwhpScqtJWkt7/DD2yWt4A+yclWTE3t3WZKGo1Jsgj566WkogYFJBo9d7jETeX74qF1lNrrQ+TjErjSM6jjJXBk3ucXw4pAivxfVfVOIBK8bvvl+goY4hrS8Mb20xCKTuY1eTJK6U0meVknF8BK/VA6VdA60VHs4pfD9aV5C3h4rRcjSlml1EujgBCaiaZs44jZhIjEC6TAqI2WZYS2tdSBsFMYf5y6bbMQcn/nFoVq1KVEdFaWs9zXmhJvOcx2MsSUez2QbXhjo6q9ydPpH8xp5LhayOBnLwmYFXOpl5xrXplpJUJD13ac49ntjc6lk0kFLgIzIqGhHhs8uDPnzh7msiYkKMlEcZWa2+W+/26W7/Ke+lwg8iD16IvgHKma90DPQ0qPnJFPF7T1S3ekGHdWR6qhg/JFo17jXUmnVpXIBl6XTr2PgfrrdnrzU6wB60O24bcaAcXZsTXQsFowqC1GqMwL9I6OarzcCnYSmpluutu44g+5fOI1n8ZkMFgOJeNCnQeuCY5hKzhrfF33mt+/9mES34z7ZmX5rjWBnQLU0/OEcClspXfdiR6NVS0jjjqF4vz27c+LmW3I7Zac9r+KyR4sEATKK7G3aMc3Gi9rC9GElY8/NWowK9e2mBX7/j7vPd1+JTuxJUdkzOC48RWobQOuP44aYfWNTPb2Ft1sxqZ5VlcbUGB/2abnJflzy/Ef3HEdUxZkHnWEoaiYk94fuazMUt22476qhZzkaIarkAD1K61dDSVuel7mDPQckbl1xhUQadTRQ4dEP+y9mctnxCgpHmJ2DUMh0utfpJL+Lok5+blrjPtNwumR4ZqboXcCpPHcgT/V64lIvL8VSLU2VW5qjpar06xSJVhEF0fNLOrjlo/FEUQiaaSqMNpl/hr8WRY6nLj12uPNq5iYaO2vJp0qQI77mT5mQOZQwmEtpi1++P7PwXEx4kMeAGw0VyCj1MTVlzMCDZ4wZzak2rogDOXH1ZScXk76vFZD0ZDyBwiB/oCIWl3E6YF/Hfl6DRFjTAO5qOJOQDJtAsxjBB2KNUaUhrVah02/PhaMds4S3bxkMyahllbRZOU2My3A4vD8uQ7FNcb2WFTY/NRWpa0jdwzr3w4b+1F+h26xLRUjygTlW4yr8rXy72l+++BIz7sVFz09t/+dSXJ560RKS8aVcEONxF6pD9dJYksx/8He93qU8XwbnxOLzL7588KVQQ368fKA37b1wNzuzIgXvavFdCF4WbzEEGVCiy215eQFIn3/88ktB6OPn//bx5YOPv/lcgsz824PfVB8fPPr44H9//Pzbj1/87uMX//vjb37zMYaqrR6+93gTCdjffP5vD74QUIKd/Pu7330RmhCQrBbuDzJsPv+oCH2h/z78jRY9EvquZ0J5WPlqEN73x4fynOyPHw/el28uL8/X3xy8u/tRNrZT/Stb86EYVLy+UEtqTZiLZv3g3b2Dofzz8XQll4E6aloOQeQ1VX6L9nup1tILUbbPRF2zxmua0ppmlqIem1XfzI9/ktfd5KcOsYCuDtZ3D0pF43L1UeeIJNw7v1iJ1c3bg/dFr5LR1bXFUb9797e9k6UePKjaGtRh3QpN19HULQR58hFf3Dx9vrf7Cr9+ePlE+Ln+CramtWu9TBORDo7zJys+/XmAbZ9elDuc2cWVKBkYThgq+1s+lNE0IBVw8xOLOIAl1uKeND9SdeLiGGa+XIg6mXTV4T6FVBAaueXlh8SOdINtfxkb9w8aZvyV1jEc/ImhYr0QAonZNg0ID0X7I2zwGlIKpf4PDYeFOLwAvsMZCL8TFNkjs+ShftYuSNSJI1KnD+pXMUVFsno3xktUujOlL1VaIc0QqRxU2vD2JY/1KI2e2xwoWbpCKsryrBIblpaFvgXjLhLEt0LRiKh8zIFnQIy6WtuZi2Lhhs9J/AcaNU6oAFiD5rm3BAGTlD4l4iCZzILZJrLQZVjpRtlC3JApP0yppX1B0+iEY/Ehi04Br4tiRMhvdaKxQUs7QpqNU5A6pg5Wh4aOMMrUxo1XMjjtggq6ClNB/gNxjLr3xoBE3Dk3OBpsYuIITNmnLMdVU4CgC08XA0Lb6IVOqZ4APrdga9q9AqWVzMEGhoV4kl+nDXTNVMylg+gpbgeJ2qSGwsZ6yQoN2i3NvYsm/KW4cbUTNX/6zV44x7Ky+Lla7Ubj8ZgoKHNNStWIRhIGl08e/zUgo3gm6bG7IhnSLWOeeFxj9i2/UUQbDD0s0yDpEckAENDKjcOTlyhArmeTzzophnuRdDSNb345pHG3nBUCGjzNYFmhxmPLI24FGwe/2rA/bGD4Ls/XTUT4uiZdEIac0wzTYqwVeCplHYzhxbmTjjvC0WDxEK4Uzl7c2fDGD8iYzUPyZIUckdcYt1MXpTpGQdYPjReKqun6RouEZyIVd5gjxNeTcje4uvjRb42TLKRofn+c1zHQIg9GoO+Gm0XyHXwIe4sUtm5k7ODx2LDdcP5BDubxLSesVEmODMdh3TzCGISi1YB17K+U0jBMC5VrZ7PKbV9dHuoGzB7VhN3XA9EWhh6cttgcnL5RAb/b5E/u0l1ADMRmyxwWXECQfGCSDQR64il86fR9EG01Ew1InnIKD21xV2TvtcZm4qt96IX5a7t1hVScfMCFJxZS1Bc8vk1wlLNmvv5i/6Da2RyIbUKEshNRAVZpKwJI53+ZJA769iowMMR6LwOIJCgKUIliTIA2JCIqkYasqs2nz7RDhXU2fw2mayL+YxGqhRfhPaw4yOQErJ1inHwzJEHEnd5BIAsvAPxd1F1OX8NhEI+F9QhkCa/iClg0MD8tDdigIXdxQwYduE9LraYrsHhpyCEz3c09Ij5bA8tlLrma9Q842Qccplmucqdoij8qmrIkRdQmNmyOF/bcU+p76X4QKUb9pqAccn3HGdl2w6wkKFqrvQbL2SlmlG54zPVwNYUDXl4ADlJF1tcoKpYZbaEj5wzM9NeNw4/4rpodN/FVr7oG7k5SJf4kxLGWmGORGAYNkgl6dtn2Yy0IGmxUTff9dQAMvPuh8ARKb7R38wvpWc84b7IedKxHGl6z//Ry7TsNLvpweJaVobwbk8BpI89emwIU7bsdC1ZCc5nGi07Zjr6Jo8K0ryd2BgkyPKI/+O7FX2J8ZqK+sBeoGEBb+wYRUU/Ny0tVw6GpdFfGela0BnjVGYMRGhZJhlu5HLfqXV0PGXW+iMCSB0mYgrOuOUbz1MBmiNB/GZq4dM3nQnRNuB+JuwiO7EtfygGjaWqXJTgLhSgI+o5dNyHaDH1VzVhSQGMAu7KJNyZITVlFShJZvQ0LY9KezZ4ZO0ChsTWInNzMFcl8YDAhPOdDICInRMI6K3+yHhkQ9NCDWm0GKvgdzzTZXqHgFGlR6q/k3cNSn4SmplLKwfR0HV2FrYNdyMnydbkDPSeNqncG8ErW0NnVICnlStCWogVxwWwNjQl1VetPJaoCk69Yk6q3XHE12Fu7K/ReX0Kh9p9+//3uk6ePoB3zrtfWdByNdWk7FOZVTouvnFLwhs0cal0CSDc8m1jpWEkxM370ZdM5qnFkA48ZTdaRvVCFBMEM4caSd5/kEkladL+E5bGGUb1U0Ds7SMabiVSp2JvG/aKHdje8bMzHk/uveQf6enj5uv3NKmThFvxf+/8muf9mWCJjubY7pKpfoOHYw+kOX1yeTOWcwcvmDY472TUsz61oNX4ki811PJVlrQDxS23gkpYD/gyYAqj8VofKz+xdE1iVUAW2PPMJbDe8E5eOyxuOoEEyhWiK38lZ3nCIdWTAQa92/PkLxyRaHTIlWbtMVF6Gf7Af6kSyakOTs93WG+e6rzqwPrLnTvbNXS9Zuji2Ohwpx4eL13T9RiVgHO4AS2jeq4p7nn4BX0aOwN915XZQhNbd3zaj1twKI29Dx43A45HTZJZzaYRbiKZPY8Ttsrm+fOGdc1qcbvYxEGUnvHzANXr7dhPTOB8xu8eM5nsnkezRpHRGRe7H/koKVBM1IAefxrT/QEZIIVPXoN4Aly3+F8+efv90n74XaM10zFiIsp+Owy3/dSQCTgx8RG7fUtWIQC+f/YI3E5NoNSb0VcMnI438TEzjQ9Y7M8mTT1g0WDXf0rUgNTfaMNLcIiO+FdeirRhB+mLnYOFoSEmGIeXUhi5u4KhBfVkhVYeBcIQQqvgFLCmRGUJo2njcgOKRE9YOibGoWkFJKQBiWUBhMYWVQgfNCAG122jxjgG1CuwCnHd6UEMwfJ0pPgFzwwOQWKDAaWgiTU00Y9osogJWHZ6s5C1dw6I7NGa0B1oVfHQh2ZxdZu9TRKNOq0Mtli4rqvf9vSNDE+kxKLSh5RBTWlvjBWNfJKgXiiasliR0zQ+7e/gdo9u5ZAG2quISk0K66icVzfYn9VAe49SJB+NVEBXFgk4ofEK8QQEMSJgVolpsWR9RY/d0Hrza3f/h1XN50UF+3+vuGWpXPm0Dlr6WjA0F0OYbNwjsgB1uVIVa8SxcpGPRZCsClPmUBjU25oW4doZZyObbwYtyQSCdbZpv7kcCQtYbUD7/nPo6v3AUuFw5n+9ebxTrYgSInKln+BmEgqAuEEC8EGcQ4Y4lRjxsqUXbIqvnlA0NDLpWEJGZ9u9h2fpQccHnAO+G4Uh3n44d2HYabr+233iULT/+cOMTkVd3eHoc73y4GJwPfrre8UdnIQWTNqt221a7rHGkMMhokszbn94ipn7MVJSAY9vJJTtA+NPRYjBx1D+vJe1T0UJeifKxf6rS9iml7fOhFNMs9uAc6V+LWcVvv/jdbyIZHgUFeQjsalWJAIN2TglO+MjTwiVKry+O+v+fuzpzXrzSM4A0Ki2dn8oRVV2pUBJJGHuFebRTpceGzt55oIHW0ADofHdkAPSSaQLIbIgXOxWOzj5O+WmiHpdplYwXRc98YqWDhkgSr3YlPPHe0z+L9XIpRMIbeKV10UiXHwUxlD6yMozsyBhHvRP5SWrkp7+IrGV8lrzQsfEEgW94LM/eIK3GQxJUM8q5rvmM3ipQKhu3H55r1BKC0AiJ88syDhZwvjrVx8QGUmXQb2ToOQWWbZrrC0xylkfv2ap8OOp5kwlIPhR9QVD+DDRhzY83gcqDGwqNHZxnEaIkOEildRp4oLsRvWwn+C7O4kCdJe38tJMTPptDl10Tx9c55oX0RUyHSo3HdVFeDqW+jFH4AkBXi1RVdMKXCdS5Sn3udvsK+PRjXzmZfaH63M0nNlC/AfPUh4GYV5ivG5moDSsZ2Y6YwumEn62FDYqWe8eYBUYn3zuaG8FoJOV8NyD/cF4juZnEbzDxtP7VIR4vujg4pN2zThcLbUBwufNKJzfq8vNwLdinOn7Qz4M03qxRYrWuQB8eiYcQMSyNECqbw5tgsPKdnpw936N9T7bnMl0zOUj8AGaD9EFyKmhQyYeh9UQo2GkQ+U7naV4MbtbmxBsWRJ6ys71YxZK5CmvviD3AbEbeTFaQiMNRIpSGOdQQSnPb59VJ/LB8GTcEkXclnPsiE3if7O493gQaIG57Su2Eoqb4AHKvBlEHD1odXQozlyPZa3HOsJ5XA2E4G6Gzv34OnihxGXSygcYUE1LzPfYkyvB4KqUExj2f4rkWR6NZSRTDP/zVNTohegtc4urhBtH5ioUG+Brdx2Ov+SLqitPB5xX1z1fWAidLdEiXP8HDgWa9VXhcwV/ilRa5BEeZhzQummy2cM2iSj6heWTglM5D+fCcx9847PE3zxaI0bfNaj1dnFwGX+yyrO867mc3IRIXBhbrPEtqLaGTma7HqpZIu9jrYALOI/Jx2f7qiBdFGiNQ0UnN7Sv6Qt3KCQ5dAzFH7RHv7iITgLcJiqODoZ32oMgyNEfCqy51b+eJiiMWzxaoqqGeVYQIhLri4uUDZSxLCaO5WmAPfqOX8GgwZpVpED2ZgPPXZ6v1ch35RiFb7ITCkwQzgaqlCnO0Ywdo7z/uu5drojWRdG7WceQka0+70Xjv0hrojwkz7nrsw8DOEwF0X83WdJ8C6lAocrrBpOt4XecNvMd6Nv+9u3sM+TNYuFyE9cbJ6SfYaF4++vPuSxEM9msreHiUgOI2jd/jbRuYMsipC2kRhFcvnj37wyN5X1U0Wt3Q0iqyGPR1x+7iAW8t3MUjpCO3mv4bJvSGIE95iAhj+e7tB42l6opA40jBoGmutNN5lKaeMrWEA5ynnxcVJkFa+lhS2ahfaaHWOvUL5eMl0QsjKGTPn7MoH9atzIHAayQKs8btntdGSKP4tRMvx54mtFknQaFfyz3Hw2u0LqMo4weVMlxrZB3tUJhTHWvND4QNyJa007+D/ukeg+eLjIVE3MXd5Tx2fjFiQ1qJfTDWA18e5T6iQKSpb9poAb8s01WO6KX0eRPT5bp+vhgTVF175nyiShEnoYk6v1Lk0ZK53ZltWPLwC8YDbmT+6pIAYyJIH8pHP0F615BWyAI0/5WVid8kJz1Jy1FfkA0SiCggMARFL78QlIpuI2cvKtu8sQtMzPP46i6VytK+Qw4F5fBmw9hvDbX/tCQrBZLkMsx+Vy9xzVOlT56rrEz1KnAD5hI3o/XhpqjBYHRMoJF7JBAw7zTeZGpZ9JnFgVrtNBYXCqOkP01BXSZOVuQF6d6hrWPfE4I39sEaLdvLkD6A0z9EDG5gil1W5vy1NsMSbLl7axIs7P2A1p2TbmgWSiFu2IMg5d60dgTfGUnK3R08yo5mGC+pOAjmX1lE3F8hlDadJTtfqOWvCyH76m3uMbl+v06cJ/lbpF81z9vyfVukxvlXl8vTRpZMgiMRflT0YKGX88s336pMcbHBZRPhitf2PrkQB5Zt2Fs7Kg7h1ifjUbfF714vbJgrnPlqQdtftFkPrYBY1Kgf4dvasfNUsA+fD7/U76PTlawT2Qs0UgiSxVHyag09SPHlly/B9IvfPKDD55G+yXYabtG//LcH4i0pTqCr2aF2TtM+F6APJQ03CU0/y4PD8s9Pd//yUSJR7orreQgb/xEx4vGzEuVN5peuL+fJpYe2C6OwN8LXfsA9yW4I3/rT4pk0XvRUhD+VQw8Dd4gh4qNXu+q1VLxavUvKSiMR1AGBtpQqsoRHR0cyAEmymq9KxuPHEpZalGWPn/0g6ms0zNKATgCKS/KNDwNz7Z2YBPz7r178xYHigqdZpND7oEkMKIKS4aWl22CY9LJ4Lav5XCY1GAVkOS6j4X8tz/VlPeRCkNNHuoQIoziUutnURuHsWSxEtC9QUnOLPLh91dOlPNQGJqNpq/ec5ZtNphpM6PfUq86wXBDaXAoshuerc+BsHBIF9bGimaYOw3VmKZ7R360k4Jb0WvshjfvShvfNTJPLYr28lKW1FvN4OZUXeGkGFZQKAIzXINeTtCBGLmTJD+UsLDjTtR9A6z8CD9BAukWQjPnAZBn+uFeFogt3hN/rHrE8ki69WR1TPWUIU6zTnobjOl3y8REHs1RCGtfIbYoaNAuvq5UgGDG2bqUtR0cWPTlIoY7e6QkImOc9Bpaobgn4fiNR0uF2naRiO2HK8HtjiLvsmI5uJ4EFuejL9YCPTDfrCsHUbhYAuYBC+yIDKNbwzBCw8jnEb3fl6GFINE+Y9dlPS7lCwEQtnvyfR8//+GKmJ7gXP+zPJKLwn/YKys4rFQBb3+DKwLz86/53L56/fLT/HSrbvrsKS2S9OK+tmmsRRrdsrO2pTmo2prR32JMILqa0wwtyQKhkZ8VGn3lupKdKndzqNbPhQYXWFwxsfywzt6FbOhpSq7aeubt4f7xlPB/q49LKtPLP3+lIXzDu6Bca3vTYQ9Zp75T15yTGAU+ETz+90Sfh7LT+k8DZ3PanOny6H3aEOpL4YJF7Y2cYx37ZRgBUDZ3Gk9tRi5isyGmkaeOI6AE3NjbT4bQ2pMuYMgAnLQzjwarEHkNF7mT2F2iliPUdSNl2uWC55SxGe5cxnXYXFZXedD5qvE7dpd8zQOf1tak1cm47wstm4TkW+Djlivt4zLRoMb22h2NR1Y+vHgk+E2X9p4nBNVcP3VaJ8chuQLoY/yDLecVKeCu9BjKIebY3PWMZ1hmGHzMtu1QjT0D1GUP2Fw6hJeYhAKexg/MMpRkJc3sHuS4/ISw5ZTQYLR3CkelwcaGE+EfsCdaR42N8PKUD52XOtFO3B8yCpjfvTfW1rHnaPMRDs11LmuFlnXN4EvDGDCMtIweIdNQAvDEsHLKudr2sdxVAM2DpDqh4sISc6dQDbsZVHUypZ93uo45TUrQFOYXvFOF3A1mg82mYYLF9+pIgq82qeg2nlXtkx5vMFv7D3gQIt9nr9x/YmDhFaI6OGZ89hyZXp9FjaBuj/dti4YCu/GrZb9CzHZyrpqwr4Zaj7NgHsRq2C6A/P0b0CCrWSHndyGrKUyTA82wIcDrXoFP6usLA1C0YB/3B+HpSsvLYiLGutyjAFb3tzOCDcMZxkTukOa6ck9fmtOG8I+3OEk7eGC+6SKDZ+G1/ltamnzyhxrawdnE7hSpMN7VznQ6wCWZs35ep3Yd00/V/VMPIxQmx85arctu5R5d0r8okK1Cn33rtui9EJDp2cFNH3NplwCupnYvzlEhh/THBPULcGb+bIigTnq4tRdCTQXsXObSbBwiUdFoYWv8oAzIsUv/BJWo3e/i4zTT05Y2Aiglm6DEStIhOU4EUmeJDI6oBKVeigw9vvpeAGiEBrKSOX7W3nn+pVh16KWkOwCywpokWU7fjD+1D5bXmh/RL0JHu5sKsg66ct6goLV1ZjPV6PEDCy2104NEbkNQ5+xLjAt6AFvVU+wRCHi627JIDnoej34rCPCcF45n43WBAfXWCl65pVpOkhQ9O03KiRaYVBmItiwRRJOAsAcBiBYiPAJ7DZQX52j+v3rWYk0UrPkQ6tL+NEdV+WKhPhGPnjBKImFNumyA0vBTFLOedTI8KM4ldOl8uRKkKqJQYgQZAA4M6VEweL3rGgBpQV6NcahumQx0g+crpmvippUc0xmX1j0KOCd421fCGELzleFOol6OwE/FJKmlSSCPFCIXPzJ5ef9rbIqDn4njzBEx6wuUK+tsUHOjMNIlXe0rm0+zvXbw5HR8TtFxp+ShvpfLoq9OJGFixEfITtqNcZeSKRsb2xxaGKST65ZmgrSw6NQiU3GGdlwn9/rPqpXWot1aeks3Xw/eXizVnLCWeDW+R5AM8j8ZRjHdO6Xm5AJezEZK9eKa3Odz7YxyLwujk05KWJlu+RENIt3yVRYZi/tPiXBSBl7wCJx5h0nC48qnTjdUTxhWxIy6mhc7/JBDZzCP9cQKgTBwaDemtC0lOwmsHRq4sSXVYTN7Uy9tARnsvXsXPa+e7ErO49cC/01GaBgasjwVL5Q3cyndNVkGH/JUBD8ZWb2Rmks2NMAtMwSedzufLizIGUnnEiMYApJM2I6eyIQASKknXQcJkyrKZbOq6TECK/fMFACdjg1MHrlja9HR45HJOwW7uf2uQm4m9bMr6OpPs5jV6mrZdMpFrW3AQTJBEIvlHRBEubpUwfGU3DcIyaVUVi07FW5iL5fZicXvA7hPtxTI7ui7pWolK7dXdtxY0Q3/w2tMPIIFBRkpbi5DUyjmB/QbdLNq5rnVysutIVA1io/t8RGsdEbciJFed0cDAzQidXlq/7Igu4DAzu8JO+D4Zna4Ox40Nu2Gwl1w67GXHAkLHt9w/eIAbWCRJhFn/QJ1jwlDi8951YNX/fbWEmYP0iDK1JTIuBA5unccGvguhtdsagekR4WFVEispR2zzrQUT0DuVnlGTTz2TJjKSD8c/FLMp5zZZOCrbBryumqnBDXmtJyKyH7fLO5V7ZQi0mEzZVsA2oxUw1BqyX85470K7triYBbJDW7LtSQ9/4sxSItjsqq/+NBoL43owzvvheyQyfLPtt9rUMLCg0q6ZrD4o1Dk8mHr8qt8LW38a2v17BgmPhtoHGJxiuHmP6ZSOFngzJZrHwCWRkDaKpD50vKhhfzSk2npoJtlvl+u1x6NTny+GK6aooyku6JBeNHMl5bVI8vggrwCk3dB0WadOpOhU4i0xnYOsGBVhqwsNAlKknTEDWpZfnZ2+hyQHNQ7m7Lb4s7uNDhAuHpPA0i8uzgtr1SaWY5FOTSCSrnKgFEm/uupKJFaeqLd7nnjrmXJn7RIGWXaL0Fy6e9Klt1e1i4NOymucRsJvJ+lmenI2cImCYtHkAPhrlzu1hUzqRHablgMLO+d8tiiOxKBoLo3AfwcczuurdghCl6TfKHd5FeG/HQIYKIN3YqLB1a6YZOnDi2Q/zLMit1kUiJzZoOLyBVQHSiTB45WycWFWqXqTsBTUxqq+HrjOmrCOlxJ7+EJfFp/dEmy2hE3iiHYSOzLnzqEeAIHSnRKjdgXFqJpTNtwt+UCEDP1MEsoQEUyLmQe0QdpBjn21BRvwF4fMJRfT2tq2bDYvn7zhstOgFVA5xdyG9U4faDRtIHe84W5HZnq6skVzdrU+8En5yDF7LwolIFSmvruWRuiyG88/W/ogsw8vvmJGHw9wWRcZSuS5U+mvP07e54NOcmcEi0lcvAsq171M6U4RQOFAndCkEFgzGuuwDuVlNOCnqDMxFnWTNRhKuaFeZ/DEkka92m0Axq4f7H6rfnjlffhAILjc4uHQuTRMgukIjD4p4Edl8b3owlfcOX4LXiUvzpcPxYKy3OjKR/oi8CKd6PTfKj0fqNVbfY0qu8tTXKB+/+LJbthIXjx/9td+kbEHu0kkBQ1pkpudd9ZllAcydq7jaRL9dEcbpFqExbKI41DqXMrcBvUFYYOUdi13OryzbvgYRk1Oq9w9k+c9uDUoIvS83P4Q5J2W8U8jVOeIpo79zRic1SAvkPtQVjhGaDuuw6LeIp0QNqFs8kq+73A8pAJKJ4S7HvcSb5veukNAlS4sDXRA4qQ1BmXF1pztrNkpG28eJ9I9B+ETVUA6H2GrLyVJD3CjtJR2xMz2E90UFBvhUtdP7JhtOJolvAjyhLGiT4vejb6mF6fv5stgwRCxW7jmuJSOC+mUJUMqsyrokwOHa67+HvRTzwYhsd7PzRFDfnEW/PMH2O3XA5xwZjK/2hisxrEc4KymT2hpT0wT5DoglwXJT8eQcClL6SFNh3kcbAPDh8CSDOA6TjAe1z2rtUw9eOiL7T2mENpLAlRqL6wxnn7zjiAHbUs9FLkfKCLpoIZFvROK41vSQSt/vmgpR5IR0nDT7Ylwx0r1HgB1zegJksbBeTj8Ugg5fPilbAmfS//6JVH67LP+51VF0973uYrXQOrYA3ngMXEcpiotoamI03iPMNJ2bkIboCOehLxYLAYNSdr4rUz7WIEsn9hk0kI8pLu21wbDHki2Vtzn22ccjhNIxqSCHzJYulbOuIqxNe+OqZO4rYFxRe4tTWWURaTbrgeDPv1QGPHM/UhC3xJMOJIyDJjQ6BX6tJIbY3RpgJOGPqCHCA6jL+2xpNXsZA5vJlom4vrg6I2+3nNctFpSQD2Bs5W/HyJubnbwRFfXRQrd68QaKq+UxU6P+QyaJSyA5esD8UpHem6ESStlHQGphBG5I/FrWg7GCrMaCKJyqkHzmjB5ODLRRshSkGsMiIsNhJPfJ5cPQTvdY77H6vdEUpM8Dus9OYDoF3jJ+nSxOC+DE54+jC39eFvKWsaK/qKKT1D5YXIL0STfMltVYUhjf3yh5TtoFr5lYtfHrJwiiaJ6GQatsB8fWAAcL8iZxhA2n31RwGR9d7pKxNDpNNXbe/QrFaRk8okZxWx9Nj9fv1mJdrnwOD1eSTuJf7Ioau/ijoRTc4ipxmbu9ptBr6W8bnYWosV+y7YsmJypYVOIpxXWlqG7HFpQNNnthqG5E6VSHiONMZLe9QUIqlmsNKmYxGmTb2LcaEwe15R25I84pVxKyLTkPuuUrc+HsnbSyE0wNT0KNqgW05zmr2iAz/3qy6jnK+GYQP2olg+l6NtzGdT7Uu1nKTWDUWA1Gp2IMxEPMqUGQ1+elPMhgxnsfCXT9+rkZHm01E6KX+1PspG/XnytsvNv5ExkTaOxd6CNKxEYkLBTVSB59m30YzKP9GEsmPb6AspiazEk/tIKBQyOhnR/IvqCp88ZuD1XgRCJZ7vf7rPTnPE6kD9psHiGwoIKhWAtNE8yAoBU4YEPvB5rBrWxbSePbnexwKupFq5jq8bR0zGx4vnEpXO1VqfdaALVjhki9jIWhjTicXgo83xQ2WQU2xo2W1B2f45CyAlcYcRmC21XvvTPtYE1FVqEzTjHbOz4jeU/7NBBAAXGDytiPea9y4wqACTyrWslEY0g8pcQE/lPf9tGhAod4gho0yyBzrpqEmMYWiNO9d5CcwUw7sTyAey7my92x3ML1uB4oKBcD8X3OngQfPzY3xnu6J+4QF27GkTx1AZZZDdt8FMDw1k5XPmd6zO8ay27Zlmg4HlsDIvzphBvruxjaDihrBTLlHPLnXg1gbRcLLE65ESY3CDsfDKQ8bzHHd8csGCPLaqbJ7v/qY9lyI70Sh4Lh+LmHiDoiHEv5qj5vh70fR9sNdBNWRySoK24Wp4e12YgEyyf9PKWYHQ23iAb20GB8ATtzBJBBgLP/VAZ+/kD+R+mWkMl7DPs3Jin8TNz458dXSxkRXJCuHoYcfwwRCC9hSLFONrTGBqK1AaWYcMAZuaxSR/oPh00qxiuhE7ajrE3qekrxCL8haI+pojpnTgHo71Rb5Pdz1LFXEwufQ/44o3ILdgYRcR+s4wugzCFbLZUrq8JiGzTjkCUkwIq6IPYcFwDe1U6eBuEaJHPIEg7eBDBsGhr1F7l0MbZsRqJgZ7KZcLNz/qIuXlxhUd5ZUwWumNG3VZ0FBva7ceHBo9Kkqhkk8eCM/nS+SLgNa/QRnmEDo/e0QjBQQhtu4DCsVleB9ncKb8ZTf62M/24s1Pdld87Hw/+q9ITzM43O8XAG0TFui2PGRJF6zw4voeQD8U3BTejOizIlUYhYVgQD/ixIcYGjcA6CuljbzJhWBYcS7RkAn79Rr7DDeNv+Rx6eBn9zfL4ODxs3iXEFRYPaC4AIjeCagTEIx7hDIJ7RlmHRlwv/lve1FDV1ANV59fpy+Of63TV42PfLs9m4m6pvZKi+K1XX/VvcTBlUXCTIuFEKkXM7GBvwt6WIu9rMC/ZmAHWKitYjbYjUkHC9G4lNg7628E8fI136fSGmDL37/QoI32t+nLze8TGNEGYNUMq2uD2+j4Fw+ZS6mwRQgDoOjrMJem66DhVovHldIV2cjK1qFBXZww65MUYAwyuKGuLCLXxbfLYRnoaz6JbB6Z1eWOLULMUSDAaIKXLBthidi525EBzvuPCBPKXazXQXvptXyKi+Jjz4ZiyQvBxL4D2sjeSOl5H6oh+nsU+B9D2AOj46o6AftQZAd2PHw8HNbIFZlZ0kHCG7Y57m+eQDnkmYROKHLrtiUcebXqUytFg/m4zgDkWmiZ5KOPv/5ocnjdIOzY7Z9TPgUuzbjbXa71ORBfo4eyZaEcTWf+eAHC3LWu1/dgGiJREPUIctLgGmbmCEmQIN9qK3fawBPXKd8ZAZkhQGFyc/ng8liMtEt0TvfAO2GigtPMV5IUXo6NtVTQr68U6GXhOZu4S2/EEOshY3QaLsOhw/XHbTPO33HDCyZmE/F6cQcpdtBxAzpRRnPEAshhKYc8LS4xJWGDk1m6/ssMwORgy4pmiT+/jm3x1S6sZrueqdq6o8U4Trrg2PcwaQRjqELzDHM3+uu66AJFZeqHdvmC310PdPVPuuBZNJjJ/CcUJced7D1ZIGw1NZkVkUumIoYhzJvYT0Z8ZvVhicumTVCQy2FViTN/NmjBsXtbfOUq9aOP5fzxbxuZSPte5ILrLYD2Qk+Jym+KX8jiqXAPP0dExY3N0NrWzNeZDb+EARRMdppuhw+1qeaa/WSOVhN3TDCH1aKxyER5kl7ZVjn13j8HucMCAWetMsiA00wtOiomofHAY5snHQXWwvicJUvVgWH1zcJcAsuhn/fbNxHlAwmeJIyxSdLGxgrNTKyJJjie4NZ1iG7x4AForGpGJAAbIXV0/FBiDYqT3owXmjfzW3gRZ/jp++kZqqL4HwakDQA7hmFfpBKYxzfALUzAaOLvAA7hsHuqxis742gStssOjw+NiyJOJSiuxf1m2AUmLmlWF7o9JA1RppY+/HxvvgpEB3NSWCDDMdohsuuk6OIICN3qw99NdXiqDFh2+/qXEOe7gLwfH04N3d6tvqoN/Gd795uBfDh4e/Isf57SeG07t/LxjWdLpk9P56/VYQD55sS8voGZHPJ3zX/16cvDuXw5Edjg4nhwcD6d3ed4D5Kr3K9OO4KzXEQHy8s1F8F2NojxuOgvCzqDXC86qY73U6tXqkKLokqL1eZA3wpP1B1xrEAk7/rxcyROq+o2gN8z2T2T3tlEAnd+gERR40asf8nXT7iG9qX3yLQTWto/tb3hlv+VlfSuvd7r9sQ/NcFcfPSqrul2Ek2LDmNBR2X38KhmKjkGo4SQjgeV4+w3ZLQH4c9SRu1R0xOgIr/XyAs+apuVHq0kE7SokJYKjV6F0hh5R3+iWAfhAM+C9XgshlS9TBzD96bE17QFzuwFW6Zc6+SZmZpyhKG6O2tTxEjqu06E+9cfxiI0yWPSkunafIiQY1bx3Wx1X2eHUywTh4HLnRvl5/h7UR0n3pUb5Lu+vzP0rrGeA8eaxv5V3L8weBc8ztniEKZqJdxIbx2V/hy9U0s040q7tCuQdh4z1KrBn/K14MEV/KX0D51id6K6b1wDz9k/Gom5A6WGfwssfOp/u3MFxSkwt+3cBXqxqpAGAknZoHem6QTAizQnRlf005n1BA8qmxaEELDq6x9dTUB2cVn/3bmsW1m4U4BMFdJOh9pLdoW6tdhb7a9NGcShS/esFArWrSRhHQnc8WV0qkWkIUPyMYvbqjSD0cbLyVdTo0jkuTk7kR0QlBDsKpw4IuboNylTiA+izEGrwdyKxx0mysVOilBtjzZP/kZdKmtkMyCSAK5f+ffnq0R+/f6S/9CDw6ukfdhHP9j9fPpMXy9W9LrqBBIg/7P5RMhQCffIALnPUQyK9AFE6fQndkvZ2H716/N0McSKrOGb6YhbUauWWkUl4bDRP+uGp/JJ7XNFNIAphFZ/wjSL34utVBdJqkjPXIVZ9iW5kAakRrqasrap3+3g8S5m5FyUskth4M/KOZwqpbBOfuQ1THIjHmIyAwCWUrEuv3ohm7hlDL13VFmKelsfpy7Bmb/TotAgz1DOhxOShKrHSq0soRC9+Y0MuF6vKhqshR5DNgSboK7/RO0eSycQeLxsrV7LQWCHiq6DvD15KEZj2n3K/I7cZCsVW76j6WcxQoiyoI5MB8iqJLS1kHCphugERHQLxEwxqokfIGc403O5Q1P9WvYz44gRAphVjNEdaKh0T7bUe0LT7ZmUuPwNN5YeSlPFvCfsYlPLh+CCfQ+jFojpZU1S16cO1gZiwkEDL6IMefqrr6JyDaDTGsDuCRKnmXUPtUz1GXUV/nPLOCApmhFfXdUv/hJyDQoHgbWmnvKYOKPhvoh7BcvQ3iFQ3nT4otEwWikebSpZMv8sycCkxDxDiQ2RDmCYqlKIiZHY+fl+6zzQP12yxjJOIfryV3iomFt6Bnsk+F6J2hJpRiJsbwsDGTJ39zCslsQUNsSM1tDzC4NA2NJh3jrOYXygOaTBAQCtOB5su3tNqyECH2GVZa5C1iB4mY82iQ5ZcHGtZLcV5Ic8YUI72WoDSIiv2HHo8iRRSFvaXXoaIjvc17KSjqUsPmZHjof9ORh3lRLJXPO/f75cyUlVR++vcH9eN9PiAkM8D7sPeLa5auck+wdpRRlpzUCTz8oHLUr5Uu4P1pX+dxUgL52+GZzKtwTHSTNaOuAovFiyUZny5wMIgxZGc244vsAdl7cyEI02iOKbToZV2h09lXEf6Sj59PaQ0mK+kbUAw3E9oEYMKhEATZb0CDs0aM0WGaT9XKhyCU5CaHkKTtwG82qGmkViIwc6PEQpVCx9rL2mWAkARgLNQFabeWVdonTZUhlUU8fO/DdoMFloat1jlPb6wVZBSeELMq8spIlw5l5WH28DVss6faJBGsv6TkQdHsKszmWh8XCWfaDY9Okes4rxLLo2mmLrAQv56y7O6xHU+Ew0JoaYrRCfwrHiD2WVoDZCgNdDX1MmbeHOgoa5NJ2JolegCTYvcCahjAlUdbERBLSMPDeHEjXIRm6kFQWR8PebRXLHFL2mHHXLm8AEjPAIBOMwjDkyBduQTf22Lh9qzdV6r82IaNhHIF0guqg2zDkmzw/eyW0rh7SchoKPnN01HF9EnpiLW4QjS0l35Fc9DyDyXw9g24uuoHWgBUbt7SVKoh4Ee0DJZxjkA0T2ON3mktc5vnVc+7+rkaGU0JQWueDB6m5omAvs6cTRiP5MkIxbSc4YCkI3JFCY6R4zfD2sLCk1ULTZhxaecW8f5BEQc57PbLciivHBRqxYS3l+mRY3kOTp/k+Cf+KxdLzckiHboWbw/1/K4xZQ1ux46TOOxD/ybxoNwCJkUckMkszSeZKsYVHWHOYuCmzQDmZDWA7YN6mx0qwjYRgEeMIhMNSdfWPGoaTK/g4gKc2MUR/yPFLctXKKRN+qnJnrAmoTHn5n0wLvmRIomabeGkW+L8MHgko3QMlz/KmD9i1CDSEBX5Qf7WFu2T/L1NLXwJAVGomBfwq3h5IO0yhTc1cW7LBDyzQuFrtusE6cDwFdCpOA1RfOu6zUNLLlStyXcKBwKF+eSyihuM/jGQ4E3RI722WsHY4GrRV0mfDUKSd+8ldjXDIJYh8HBGTXtuEg6F42gusosX+u793dzV2Pocmf6nu9OZeVo/dZqz+SvxNt765d8ED4xVEKq3vMIGRfS5HEVYMauPe7PIxEJSnDIjguozHqcDFVAugEQCSpuYEKssGJ8KlCIwkj43t5gqxOuNgCspiA/fruYqISCgMZVp99RK/hmW5QR49cledNRjHjFgpFnouLBKYRGBtnIV3CRUDjqgitAUjUDS2FaR5Mw1Ai0kTrs4geGrj2dL0mrKiEW5rGNXSxpRMloyRYaqX8dP0nJ8L7SM2qYfHuoRill3BmFJXM2UY1uCiEcs30BuPU+1bthC0IHm/T17uFBHblsP06tbH1VckVmjkZh2sOhow+HDimgd1dv52u9oIT+GLauZcWwqWZZIxSBxONbv37dZtPv2uzxLPVEba/rK7L8doy7dqwhjRDz8vDwj3IAEROMS0O9aEv1z2zdcFIVpl+JNS7EOAzQImcYjJrIFkM3O4e9RRrQ16tCWVirwQm9jHAt0+e3VKS5fPr2/BQTaHGMxKppCGLX4fsrfUyl9S7cr4497FjtIGqhhYGwhdsAOd4t8bDr1hEU40C/OCViqkavmap5qRnmz2ZYiLPBFmb72laCv9kkfigU6WJE3AtpUj7k3+toNnpnfHnhNAp2HOnKaRaEcw3yiIYMsDJIvyPZqDWhINF5LBJEfl/ftUkrc/17KgtB8cNdTcTa4I4lPoLwVbHHS9bjstI3WDUwwLgogqDQ+tKAa9B7fX9LM786jOd4j3jniteeZQ0FDdnfpdJazqa680tsYSn3PoUTv1RptFhcqmayzilh9+QlOy6xIGc9ZiGdwxG9AVJWyL/338qtxVLGL2jtqIjDhYOX70N7pu8nK8x7kdlRAcf1zFWd+zY0/lWqJ0F5Q93PlwRcDQ/O9lfCZ35WDN5C771z/v5SmKLeqQW3D/n14yLqzP37bxdiK7LDuFHNp9l4CTuU9P97JZe5xyWf6N38WpuuGaFcdugJcoUPdeMNpETnCCUp6FpWfD1PpmXjfNXZkjbDPDtC+bFWM4OyCh2L+vp/9Ds51XJt+M1IopyvV4ktkcrs5cAmZcYJttil6xehB9EpsmrDd8rrJ9ZScENZpPDU2vuPZzJZzGkfypoNV0AEOghdHdotUDUwxGQTgi2738qcLFFlDYPVNcGo7oHxNdkBXubrdZwyEcD39tRMxjY2nY56gOK7cziH069j4MbcbB8xVRFpYtCl4KJxQcH7XNSwvYNdYXfxpdhR3adzoWVea0XWwL+l9QLgUNEpYP1Ggnc7q8C5xYoAjNvMRt/YmaGYtAp3v5gJCdYG1YHlY1L30bPC9+VKt/zlCY2BSHM+t8cYpmzg5kVjAqxmWcQ16w1YEvZLs5ut8eE3WqcbgC1P3n7G7bVcq65pSIQZonCD31qLI9AEBJLLGTaNDViq175BMZi8s8xqPtrpGkt5olfE2RLTEmEsGJ5Cf0Ymw3CSiCcyMb7ZT6F3s1jTNVN9MoCsLCPUYREyLMCp5yUI6lN409IVMqoXqYoLa0HrZL48hUY5Zkw5OT03nj3UXrVPILB1m9HaN/s9KThToVuaoK3m03SAMY03F+wvER4CX8EE7YxbhhQjsnVNNKlHEu0n0sPeJqnZfhdlP4e+NeHR6Ljaf+lva9GZdgROhTVB7z3DZmTtVGiIPLQYdRwTUCiyzZmfPjk+taN1BPNEzGSvZIOG9cPFKrydOTs+Pg0QOPhSETcv0Gb1qV5u0wwjn/rmhpaYeX5Vr0AhkuswuUTeoej2elNCCsfWLnVBxVJujYPxzc1zNrZnkGB+ibtb/b7mDVR2rztrHsOBr6noOM+pnlPNbZoh38jSvPnhWmae5OVrCluf7hgeY9XPFVqoPlegddsbvR0mhIYUUGszmuGO/Zy2dO7HWgnQsWkJAPxFStAf2NhwFkFQzJ/rzfQNnMAg+dV8/QaAut659FVmhSPJvCkVtdwDVfD5U6AuSkJHwiYmmO1TCoccTr/88lXOiFf+wGfUdn6zj1h3oZNQzGaA+AD1G3nlJYeYXv/lF1foVIDOW9QYfnxS5OPT5CI5xfJb9Lw5J2KDhpJABSNRURQME56loVbTetx1U0kejNqu0UOJcSYijutfVWQj8Y9KMT0EJhM/b4Gg0LArZTInivBlQjataG8wg0UtXXpK3vqqPbUtLwrTKNj9jiYEBxtkXwtGKY7pDJozU0kq+T6yTB8KTNnHTaw09KuBY4Wjcb5i454yBnl6IkFqNJc2XQ1SMspc+8Mq6eUP207qnWk6asbqCRjxyWoY48llZlDD68EaZQG3SlW1CrcYATymK8d2FNEY6ZAuJRl/kYJ5U4wobuIL6TwFFlxL/KyQR/1uGwMhSRE33Wl4o9aZB8dstLD+kEeBYIlNAH8bGzx/IZWipBa1n0g3OUzS7ac06Xgo00w3GE3BttDAZL26ujgCLpPwE0Msohq/lmekJuYhtxnyHalkP8E9foUYM5fu11THlehdrl4vqPUVU/2eTuwgwWLK4gUNXppJkmlqOE7KHAmZ0Ue0EHiFwbCYFKJmXq0TDQGBeBzX5QmTdL7GBnsLc9bn/MCV/d27olwMjc9URipGrK0X+IBlX4GumM3y099jS32SvZWZ7IHnV4eiLyqqTlS8UK2NbmqhzV58U3toxV05JK/gqZwWe+soJhi75fcatbtpk3mwZCO5QmOsETvblzW9CLiKXf2Z26m1d+TjCdQTRd7q6jy6zQbk7DZbQuDSqnwBW0g3msWdMfoNSNJZgpzoBB5NozBQszpziotBzF/XECrAyeiLKWKUI1C6OqngOk04nmSHIurr9AW4hKd83f/C3FUEM2rNfWE0F8WddbYK4tVhkkskhCkGwNjYLTtJ38wB2jSTX2Ii3yyFlITunJBEKL8eudFtJslVxYLl8uJYdOPBKLw/diUEEkorMdzfff7o+f5MY6Q/ww5ZOxxYERkXFnryh9mjZ08fwVvDrNrxoFjzWapklQBobJt+fBhMqSipxLWX+ozq+pxfKIWTlEzABkwNLgLtQN2T7+UZ5aez/b++3J09eSRB4MX/ZPbt091nT6Ydvfru0d4sqhQ6uWdhOt3Oy26i2Ykgtahfv8DJngCu3OqMWyY6kJqfpVnCIdEbIX/gU9JUC7ovf/jDs6ePZ3uPv9v9/tHs+aPv4Zpj7M+N0bAQCRNd1x/sDK3wGB3KC/rtsUfuIjJmdoat0PfrbE9wa6vP/JLYC/Jp/oKbUFE54w+4oTTbgjTSYJKYwXbfTp//zfN/g/CKhlLrKcVrm21AC2E705lx+9klAP6RwbZdB+NoAyj1s4Wtje8pq/wQKuuG66hzWhSUPNv2/kk9ZAM0NI398m1SZMtA61kF2A6B0sMtBnaTgVOOY9VmFnTzTovZs41VXnY/T3MBAmoJicKdhmY3+mERTrLIMBrgxF1/PqCcr8s279Nrvn3SdiBk1yJzOk0F9KlWO9NGDP07atcDK6IjoZm8f1DJCBx/WYY3bWfz1/D88XCWxElNITyWqlsQ1+FR8ug3FIbml25T8GCALVs6Iq2aVIs1ZX6pkjWRGrDtvlcX0W643QbjCUsEARMctIt3bggFA1wbcgharLqtL8GuA9qKM0rL/xqvqEo8p8PFhct5JkRlA4he0rYVTU8AYdoAwTmsdtUqV3RNYc57vKNy43zvfJ/l4bTCRKlFED/aEAdcoIqTzPwYfB5HyiiGpn42gmhq0SkK+uWcBe9AbWkRh+Eej79sOtKDR2khbk+YMY2sKm+Xsz8uJajEpQA/NWAHUkkhZEXncrBHruMy0qQN0ldueh75krKNdV9gewdU+Rp2w8JeTWc5bNDTtARmTJLfH1N5mGoPNB3TlQlRtMfYHrOk7ko3FKif8KtWO6FBwMEogxK06cxptqTKzcK6VLHKiy/mAlT93iRAJfxLQ2CDcePeXJbBAl6LqNbyNkTsiJMMV4ofqk9G88upe4sCgd6vTheih8QB+7aO5yHozIxxP2+qPWSZtXlKNsB1O6bTOCRzS3+GZC7Kw4tU9nSFFw+zW8rUHT7O0b0O7nno8+wvbepLVXJtqIKEHa0YSRVPdL6VXH3TT9+IeF9UGz2zYl8CN5dpdD3d8S3uUA2Vz6S6A0y7r6ouqk02R6M4wFPm3ZC7p6G8aexzi5Dc36rDlYINtTtFxK+TWFtouHUE4fPgCnw+HYg3y6kdx6OBgAa1vLy7EVg9DshW5lK1eBdXOPcqakp4Ut5wCOaIycIoiQu1Bsq+6a8RvWecS4yIhYso7gs4lIYoCYertdxXjh9IMAnZQk9qvdgWgr0KcqLyEzvo8wsBLpWCBQvM4+UU6p7Z+oWNmL/VkRPkr7/PRDKaC5Cisr1ZMF2XC41eg2ds5OhvJrHyR6Vr2YvdNy/EyUbxoX5glZrgXoLhD2gznBx1yUgVbF2/7TDdo5EvnugJko43McYrvNikYti4z9LiAaz4ZFVVHSnL02WvqKYNfENIIlBHohbLryoDDHxgZFoaElYN4KLHFOO6GPlpivtcbRRi1EF8vYU6UUHK8Rz0667QgQPDEujho9LozPwYW6DKWj81ekLQaGbo0dDoxxESVBJJugmA2kefNn7KsylTeKbFbkjCMXr20Jim/mVftANeAkIbu06cIizF1l4V3IXvgxO2g2O+Yh2Hw0DoakWf8zwlNYickjeZ7rolDOQf54P2JHVELogLMU2riFsiHQMTphCak8Er0ZJORp8+2lrb5LEYcfOTS2wlERcQhsq3P1VWVnCD7mxtWVYvaEAPDq1CrJV6UoJfgz4UogMroy96sAR+DxTZSaE/VVTzDK8SRoqV+CUdn3gj02xcOfu8BlFA10F8EANQkTboe1YEmcnCrOM2Tn5U+ADIMQbJFBi/QSOMOCDK3+BDVcCbC13mp4wwpjmgqfhmKwJzyg0HAZ15Cj3NiwVCGiQOariRGkzHDIVlrvNFqAEGUiriL6RXz7T5rmbr5OsJG5fSXGHdbInFnR8lhHIuq6Sov8JE+ZoJNnOsI0x2ZkV+a/xKf2HF3ocRMbcnKKDTY6MtCRod1TvTpwqi3RXtKj2v+ooZXWo5MdyRMHir17WwHD5ZfGOUJISSQ3xBeZ5M+lgHSnKnYhkHhMwES+uEqzQi0NQYlkF3RcmG6CUwb3eSVmLGJgEMNTfrciy9trriZs4IWwrCLlaHB7zKPOAj8VPMgbEbCtwoBivPxcU9HnRxIdaDHrCqrFWvFkvkxqW9rmDV6gu1jRVXRiC8V2iTJKaKYkSXDEWEcdZu44pLhTBGuusshX77Jrymtoc7o72vttmYHA126RmTOJP99HGYm56G8Ydh/F0sf8CliJS4GuDjQzJnunWPsZ6VBDbuhm07nsTxppoUiu0AK0JR47DynRoN311fmmv17cPIbAwi0xk9BpJDFiymJfiWIFlhjrOgY4wap/LT9DCMCmOueNqoB25qjRkzQH2buitJhVAZk5U6PJwB+JYRLmEEDwmLubbHP0dh46hDjoM3AhhDSI0JwSfwGMCqytxkYSjkcZRaowVxtefBgABFi+DaMmgAIiqaGCkdcH7dGgSJGlFoOJQO7BeRA6aqPKedprchZF8fiQfYoqwgbB9r7rIZlkzzVIaQPCWiv+wPwJNQb1ofimzncABAqd5eolAUTU1sMhxVXGkox4WwogeeFjZ3LvQx50KBz6Ia2Dc2fiYmIHHa8+relIosIXlmanUHrxMHgGIympOdjOC7uQatxJAbRB9KrecXaSZ+2SbE/iMpkcKwGeEEbTKK8tXsIH3dfJwVdI+1NBwxjOa0jjd9vjovayMBJEFafhjpuQE3rjxyaJAGAU4FVnwBYUespZOV16fLg0FA3WF+jOaREfPMqZIS5EH4f+jrb2qTyuNx4KkeK1C3UQxggeHCwNn72lCdmweDXksk6nBCymZCEQ2+KHcACc7K0OMLVwn6boUn5ikhAuPO/1PsJE6dcaSCcFPedpvgA6L0ggLZHsZHbXtQjO3TdJMSTiwDGM+oGaN+CPGOlyfCpTPlHc63kcKSA2L6Sr4qjH5C1pfSfsxObSAnNatUwyHgIKn0Jg80kAQiIoZgNLNxQ7BeZ6Dr1Xr7t47Ca0aDPo4L6wGjgVuQUt719m4ln3eVhtGblUXUCYjfJ/O3S1kUuPNdn4h1jkazDffRwXOWURy0/6L6c5FdOg/bG7yJfAr1Lw/BOnnQIf1x8uN9WU241qCxqZ6KzmUc9FivpnQaChX3nlSZPWRwVPrDy9ZN3oYnRhVBQdOjvZAPITGUzIX3H+XmmntUPJtRmr4vKlWFBiQHFVDUk9g6ZiTu6DzLW9V0IDLJbkFYrL6lAdJsCqwGqTpt0UIAh1xbHJruZ+p0acTwkRCDt9P08eJoKUNRgqmJlkC5/LEsTXWcj58xQf6k0I6A/1qTIcUpjmIqPMPpIS0qE43pqKCNQdS+XIjGJS6ot18ZTGFi32pbvtkbnnFVSysca24SrCiNIoqNMPu4TS2j/bBPLm7aXOo2JlcqSihjsm3EMm8pCD+kLIaoWTYZoxoipyKBgPXGNBtEvRsQ4QGJNXCMGe8pBmNoxY7tTOulA8nu8kDql8pb3MPhsMVLNakh3Cr1m5zUGKr+b3UcXAInyA+f0DoGGdfv7hV/wJoUIZRQMXXtIsFIWd275eu9eQMAQEg4Y7HoNu3PevHKmxgYQmd3KtITAaxbMq8q5LCLFhdgyIU72ToH8f1QWzI7YZrDYKd1q+JpHJg/vRHnRM2v2ateHMpJO+fP9dMsfApb86zzmFtA2BjHH0zYyBAbsA3DCt3XZI4CXmQrRF5QcCVuEpDjD2nfl6VaqBEGximeF2UVSvHGLxgnFtG80iWZOdxkRvdcEryFgk1neEWSZ5++xu2/0NitGFi2xkcpMXa2OMbRytam6l7KetU+N7rnC7CKDfoluRgZzCj885oG940oaLiIb4t/5lHm7BpZ5lpwZcAoUHMh38nr5ibTc7fuKkvLttQRAXGh9FjR8xCH+FbiJ8+dgKvwutAFN9/tMWkjmYChDwHN/IhBRN406kQ1lLANoLPKg6+jQM9AnV2KLWomyGh7DA1FDWkyCk3kCF5Rik9TV7hPYXQRWxudr23YYvGlAnkdK8Pjj3gpfCYBKzzPfkX5PUKwe1f8JiPIH12wUmVl1QwpfOgZfhzjaaWALTVo+G31TYiMVHeNJqsaQ5xtDMXlhbs7MkmP53zoSf7TthxNiH7koEySswGtPEF3LB7SXBnLTNDnmlcTRDhoUTHLT/aHX9oUdJBu84/ZgfOCU0rr55M/W3sxbYbU1udztEqD2fmS8ZPU/derM93Ced8WPjErKfwPxXTnnXqRZy+43MXiGZkoaN1WDUXgG0g8TQ0iWAhVQJDYWQF9LqM1OgnrM7yqm4rZNvnOlSva2YovWEywogOXcCnayHz6I+XwHgtwNG0p5hMItQOVrVncfxmc/s3j6aThntEcTsK2AVU20DaaaIhzSHklmS1nixtGaZmY6eTk1xkYxpW+4LEzeMeiRikIZiO780eaC9ijwEGRWovII9x0Io2yb1KM+4QeedEsva7CVLgrbcAGrGqJxCt51RRA/OQMOEyMB5DJxOt7b5OJqhrzb2oA/ZNU82Br0NgKOglettC1DnWDpFMk65LsMvXAVBQPBUR9NGZVOsWQ6fVxENRP8JZsIqHOxnnU/2ps2HZOXG0DK4Q7+k1nXXSWBeMw8vR0zaMp+1mQ39mSUzZMWk3SoZwafexRM4ryJVur/AnQyFEIV3CUeQY8EVdxGyK3AXQBcED7ztrtnuT25RLM+NK8etY1c6HvTvAF8rkoO0afuJmlY/BIzmdD68iDnuYDynUxMIL9XdRjRJ1rCHKxrw1sRVSAC1ybGDLmJg89pKXV5+YFzsLNeHlI9SvbPKQrcZv4OgQlo1i6DiKLqNvM4mWgjYvDpMkvxzBbfaQ038Wj6k5WdcvkQ4lNk+92cw9NxWiDg+QIb8JCq6mJHG+SIZBomQZYTDgwoSQkSxn0dENUlhGhuJJHe+BsQOk6HhSM2G0TtDCEGn3R+xVrU8JNAInMWkQ78APkjFrX2J3kDMuR05nSsV4DeSu+vctWWkEjcC0LwE6xSAKNhQwcXiG/OgM1AbVdtiLFLldXCBcFy9P1ZQeAjAln1R1v346Afr4JoiFsgi5EUyxq3RZDQP81PB71t/SzqnxCu+6KA9iKSVQcW6NPfHyW6I64XCINs4RJXtFvQ3hwTWZwRT0JT/w6aMEG6EE6T1Mk/EKUORTNs9WIaW/bKqs0wwzE63KQhmfJOQIG4LoZqXjK9jle3m580AwoXOkxJH1jdawlJY+1a0lMywoOqIIEO8hKoh1MB9vLbB45ofs1bH/yGpxFc9k2fkrdKAl3wQwDQBUKDD9M8LEOmbTLcI96xaNUCW4JlfvWhNNIkCgUkOr3gjKxAGZaCe1ga/A5YO1wEHAQYNRNtwzntG1GU+x7uIxumxYPkM2zoova27yKEZ+9Uinc2ga0TbbiybUlDbyP440lZ+/dBuHxpNeSfvpWZAw62LlnwVJJlodSwYr4g75rjnNmSpR2qL5RRGxDIsC7ACdJxcgnPm63DI0oc1o+z0LIXXqd8+iIkIOdgbOqRlRGoKEY3lDF+UDfj6U8m01QTH52kcSfkQFzGRLANBOT3ZamcQTmxNcTLVmPv4WxnRWcm1NsXjKMLpBl24uzqa2HUt0NQ375Uc1DQvuojdzxYKtXHLIF2s0S0hWZVXRlg1PLG3t7pUkkEA1VzuVgsbgwJ4YqBa9fsV1MP38EL7OCIZJ+ogAAjbB8hlFJ7DWQ58YarcQCHFTUp/UA8pbPDKIuPVHjOmjdGphSRcVGskMGAUDodSMgFK4hteBfVYQLcC3vFxJ8vuVniikPmwHzZu+Jh3AznReFUz+CdMd7iyP1oY9EFeyjcR5OxertsZb7cMHaDym2NO/pgKT72QBZYIb45bFhoymNEZOU2hxN0vh7dZErCmOBOttF2Wo8LxKZu0oOd8Abe8+mIc1W6VuJLKgyadMcyw9esebS+4adq3RUvUViSIRdZ21GZw6DSb1e3Bq3ze22JM4QB0mVtdlEApNU8N16E9gNnz13W60vf9a5m6prx0E+gzU2MNn4d2nuGyct9CaNJ4zWWw/5JtszG+QFbk5/iIxcAijqyA59NC3J2ad7TnkhJHiRBBjfAUQR4Jv1ykaaFZI81iBF3WU3FPWdv1GEo45zEejKuYhhhz0/Txu19OoXHpHcjTRUTJHqf2zJoe8DaFk7kKVFTErnuMHnE+J90wdK5hRBWBSn5BG5PgNP8ELsQh8xKZiD3mGphlkKrxEWmZLds+8oleTz5tpj9E6mMUX8GJ0c2NEyNQbIaKgHykiMQLEolOI7bV6N+IIfT/HTUi6kcwZFbobSTiXixZXHXqGydcEj8tsxDzX4go8fDK/OODLXVda2dj+0GREgxcRHBVD85EjMdExwasg7MaEzUhjL17Jtw8GWw9ndkfi8mjba1Tkvce2nRIPPFYP7c64YRm3QoAmxnoD3XnxKJudarMYoyLQUIxi2ItJtviw19XYzLl5BZcdK0zkiywcJNdGRmi+qd3QXFES0Z/UCkwErKrqcIeja1KQmVtGR7ViOmVIjWW9axNst6F+gOjmk2fm0LL4K9b8uuCt0B+bgEAND0PTmmQP0uqbO6fLtUmnPQsApjKyWFNi8vornk6RylDHxOMxJMx7oqA/E++MNnZKCbDsMmNKqCHHcXTeTysQ5WfW+4ukenDee//DsmfYeLRjFtApFQ0OInzoZUjqRJTE/axldh9zXTUfVu+LhKEHrq681iEyGkfSQLfiEI+S8SdLfCviAdGDg1LRVyTI+YnnJ0S2GLHsV6PGLH57vl3cZ4KZk6sP+o73+zxb0Rojx7On3TyWoznGlGexN4eD4V6YuGqMpco2omaIqfR9Wfj+3JdtiR5U/pAysanjshFAqfq/nJvCBmD512lYACHljPDoyQSgTPfC9v+q9DKZQs7koCqhiOMbJH6A7w8T9euxe4tku5+7CcV2JOjo/nUlRaUUGF2XW9X6XeHOPx+xfOiVJC3d8xr8ZJ4tI7DFzOis3gk4yhheGz4/gVjiNUMBTd1YY31IYf72cdJNFTW7hTo5ADUpN+l+zBR0BB44sjByzy0Y/c/CYS15PcD+XjWC2ltgShqP3vjU4ZRshuasFH/M3iyRWp9mMR7kyux0OgnPS40kfa4M/IyyeBwxILXZhtDdHG1LAPwEviRMAE3Q3m8YOLmS/EBn6QnXb+BsLHUiZid/Ja/Gqt81QA/7c0Xsx4hAWJD9ARcW7btheb6KFjxnRp2iYQb2u79GXEDGR51hbSuLnrx4EKcJFIzACgvEsj7R3am78dn4a7IhIR107KOwNOooJYOu97Bp8Vc9SBso1I3Lcf5jTo7t2VfTyNuINE/OoQ1HQ7cJcs7VXV2cv8cRQb1sfZPM4didj0DR3PHPy5Lo3N7dGLVvW3EAdK1E3rzT09hoGAXWTrYDUK6jqxa/CBc+PYTiWz3ST4b0Drg1E66Rzu7woym+W1cFhqZEEP0qc0Kff/vXj4+8ePf/jrqQWLVfRQIcmpunZv7z7evkTVvGtPa9lL2SCG2mGbwK1Bl1pFe+UlLHZ8vYKFHMh11aD9eZj09aULBLeC+t4Kc7gDBsmni245XqSVPcEK0M2BP0EQSG7cgX5J5lmxC3dpCUNjREN2K8Ti22UaW6x56XxHWtqWiFpxc5VxHWEQtxS6QYM2De4DyP/9ZUoygGo3e9RO9mpSyf+7g2ZqQ83vOxHHGE5MdMVWUav/HUqpfn4TVX5YvB5WflD4ccrPhEyPwXDo3l/t18EzpiJd0Srh0XiLOHm3v44cPq0AJNxm2w1R0QGaW7Rbo+zaD8ZoxDascbVsr86k5gKDtywr7pOeJKRYeJt4Sg7jZ5CvToL60pJRT7A3UG+uU2spbPiUdrcO1g8finQIoyu1sOTY33otYwoyaaKqXLow6IKoaqCjAt2JmOk+zNu6talZg0xOyqR2LAGivn6aLlEaAaHK8RdXipQT7Lg/DDbAOgJhwMWtV1+JiwaU0tx63wWsfmqCo+5SPYRIhSjtPDEhEvnpVOfFDfybzbnfiko4x3widrwUPkQm1rk4NyKFYqwFNOmDwvnnKB7XQ/H/H2JATy+enu+ltZMz20+GxWX6Y3gCfhmYYVszV08s/coe7d5rpLL2T14MncE2NpPzEXHLOWjgCiGdhUZMrK37SOPlY2j+k0xFUWEsS4u5NivJwze44p4s3wt70L9v0SlgXoCafSO9Q3Pe97ydU+apUw6n0xNOKA966K2/TdZJALqlhfh8HsDRPdk23svKL/d/Vnw0H0JMFhTZUgY8qRGflq/wjRaQzXKGyh/YVgSGggyBdnbGJmAtXjxzg75KYl9Z2voKBDs7iihBaebASAdL5RxrPvC++DU9251dXrcbe2o8OmjljHozCB3qyAxkFQW0XtP9dtvkzK3NKKBIfQrTYpHYT02GH3gOZSctDTY6HUtRI3xTE+azIINeqGxG0EM0Iux/lP1HB8ChB2sFzEbg3FiA0FemlNo1H1wQ1ljBn/UDykLiwTHgdzKO05NWZZeNs0VonAsq3OQzMMPGfibRFMgVLaUjNqoqsgLQVHfBoter7t72vcsrWNDgxARXtv5UCD0qynWfWszLlnOm6gzZM3J/Eczk6FmJ5TE7DdMoLPAAkAwobLo938IWcGifzgc6sqLOq1RaIpCwEuY2jecqqJL6AB/dXQkOCYNvPhTo/av6H3ZiMZQS32SzN+Q1oW49r1+v7af6tm5MTyDpL9bD7IwDW0BTRtBGxCb6JcI3ZCfho0BYH5tFe7h1Q/Pdvc8woNMUswEnYJJaAc+cMQ3jf6B+A5i6xx2nPK3GiUlfXd+XbpDbPNsIuFtz3Qe86ldVkweJK2rwuzZYbIV3QlnAkY13DJJIMgkmhZl9V6LId9D68tjscVt+KMblNpjFG82d3mL3viUM5hc90PnbrziMDLXUIfm52Wh8+Z2a/BsngAsCG/zYem6OO4PJd9c3JtPj9xlxcno4TT3KsWmaqk2j5lqyUTAPUMxsRt14zdop1YVb3ildWX3k/HCEYUqmqbjweqtwEHuIMWD4YHSivbaGBKZprO82Qk9OHha8m6K5od9tisiW1J0mD3HkduLZpG0KzZ6uJBrYWq8bm+ftK1P8MDpUA/5ZjulBHg0fzMYQ0Q9oVFP5Fs0cKWmD03s/o38xBqEqrP7CrGobblez0mk6BFizBCCDIuRavWw4MtPW5qD7jVXWRNDCgr4AFHtt08+XxcpGVkczzmwtMMNc9Lnp2Xkj46/i66UUISU4vPtTbUi6GNXP433+pHW8ZhlJCE5MFUFvEOYKt25h/pP6S0x15WS4AB/aceL+u/ND/16bxU4O4tetEwLoO3+9fSrz5/sPL+wiNUsjoSS1GWDDR4XfwjSydZeprMqffG2ylggvoyTzLjDQTeDXqRU8Q2wyTmtheai5GQs46UXP2rRp2UN+hRVY3IvcvCeUBC50dme9XhyidRJNNT0ztc9wADOKEJYPxyS64Hj4kKasi7Bsard/JQ9pjMis4uPHhbhxTmNhjEM3DUxoTObWMJn3BcoTPmf6MPkGmqJZ6GdY8iG5Y/feP+rKlkCtM1pMeAPMGlJQBr6QAXpDeitTnSUIALFD+uURv8qfR0kQsXtDt1Ez9tDfbrKSCM5KShCtlKC6F8PpGZnh32KN1cnd3eTLNE244I11e9JLBz3Xjhv2Ok49oRNvasYaL0pprL/oA4guiQVBU5AopvHzkW0VtySZEQPbY9/AD5dm56dZHQO6W2LiyYvZHvJRG3l9B3q9QsRKrBTJAJ5NF9tP7CiQ5ynTDlR+gba6llA/OCf2ViD3H5i5ulu8SmDvZmlulNIFwtk15JBEYxEB0/0wOSJH+geSfJBGstZtS2kQr7xNoHbEv8zYt24DdNmxpsHEGrxgQU47uadjpea608ooOAvExelzZIO4DsjFSGdqORMp6ULjPVBrZ0aNXO0uegoYEe+r6DoTZtU/x7fao4Yhu+fBE9bWocPPDI7at5s+oigQtOQ3OZKZF2dyY6YJpl5tdKMLfiyIi52ZYNKjEfOODRp3agOHGFSC+LUKLppl+02mRxSQIxKTNvjXzfFH65Lfrk0J/CZhv5jHcbSqRbk8pREBu5Nq6ApbDoduwhqYaHiV7x3pPFu870FRPQ9w+I4Rgjie+JF9JJMkxRdYMaxbhwtXc9bRZPXuBFyC0GIILDugZljzWZIbzLMnD1vefREbCBoa8yuQ3VusyB/tPoEVZ3S11a+e4yNN5PtSZvw4nwkPKlPVMBqHdXM7EFBCnehGkNls9AAIp3VoppviAIW0RdMOami4oBIDfpeuOrlcgIAsDFjbV1iXJuAgZXo1Eto2dn77p77hMy3vPyEI4mbGwTmnb6Vn+haybWg5r5Z67mrZC9zxfMY8PmRs9OxbvRpXsKf7ATq/sDdzn7TXqcPqNfP3D8Jo11K6ye+jICRzz6ZPTHl72ox2/SSYxvp23l4U9DxA8G3PJ/47NogDQn1szOo1s2FoUiZXiYGR1QtV1W0E+bR2FDFBA0pLHFHuMVyB8k1m3SBN9W0q8fK2cASqyym43V67j1cXL5bMAy7k5cE9UBxKUB2OYG7SQ50+QwaOVkEi4vL+8G87rgIFqyJFGhgTEijOCcrqeFE4X0c9XKHL28TzzzVLYbRQKQMZHikFju3i4HPqba4vPD3O5tip2/R+n4z4DSwi5oJANEOldlZcaczkY+ja4K4CgvHxySQphjTJj2SpStSL5qiFiOkcF21CbtV3DYab8JarkOTaCgh82ZBOp1EXPIgAFHqIAOG1ESZiS9hrio1r0bNqUiF7gTXenfjwiL2Xj8dnQdtgCcc8/YnOXMZ0sm6IfLJ6gHOeEKVIqGOVcIGER9sbRabteidxK+7pI0dvYKxM/JRubazfP3cpt3jCFBglSmA/GgX0Mg0QOxa4JG1Al4rcWocXqx+RCPgvJ/CeuEakLFepUR+8Ey5bcxmFUiDyxJ8al4DmnTGqlUoZLw6UHl0WoJkt3PW7QA6OTcwMEoGOEzOZoWuWPwgabvWaidbJvyYL/9zeS8J08IV+lfy+zTWgGXVMbJJph8mafmh2x17C3hj/Aus8csNypBmlk2NPIDczKikTec+Lup0Dhc7R97Q2DUyKSZu6jbnI2HvABzCRtCFQcbUY3uNPsdNV4O+HlVcsjXu9pEElywS/Wgqny0Y/t0Zkdpa9DzAYU6CzKuxVRbUUn7O+kdPb+6cRsIgYoWmZoh7wEVXRRO1dTPgQFIfjKCXfnKY4wXR4ZZ3a5JleEaDgG9HhVi7v1zXM4jYLvJHTlHJDgzskt+CsD/RXQi6k8Y58BB73coukJPVkl2kqaV+px1wO2LkVHxxk7t7tRUowPC7B3J/3ubMZbMx9LfAu9bS5u0QETSU32mgHUNyG00rWqJRYNXLzyV5tMRkn6QpVdOsgZopsQRDwVFEzC068+762k9YccxDBou5H7rJeeumD9Hc9VRFpzM2KHZhnbN8RbPelgSBrMY2ZwxW8ObDqvYDlvpM4PU3iuIU9y2x7FYs/7pl89QduplI7LLwDekBzuV1bnLJITAoasa8TMk0OFtuZwAfVjqW8hiLAVXfrBCaIz9h+IZrWNAcEBB8ieIOy+efzwQa6cBxcOJhFbEDoVX0nEOC18Cky40pPCmwLIqpT79JazhoLrczYd+cnLWWPrm43XwqyU0hVydjpxyDDUDJV1sAxMqTW7L8NDYLIXSGB3bc4jXmqXk4HQ8zZBKRZaFtr5q0v15dXcDQi2yZnUWR6PRFksnSpfs6NJxMxZqoKos5wwNcf0zgjRmETtu9UCaH8prI74WIkW5JTm9DnlOtdVZ7qNABYbBpr+Uyv98XoaR9tlkV9qN2eRK/ZbRR+9kebbQtxCgGFpfnDMV/u5ijVWfQUcoGI9bZGIkUCC8vcCcn1RD3vWjOm9qcM5TH/YkFkW+WxRo34qJ8Fk1WUxubQ0nzAEWrNcIpzFIvQwFEeOA9TxT3FJwljbQtKeA/DKmK7wqDqycp2gWrGmfb5aUZdCnzVgpNUUaHrF6KlGlfqrQKU6cDT0LgCYBJ1TZSj09yqCnyUH4D25grYhllzDFeJAARo+Cht5GFkNFdvCt7Lxvys65u/pqFJpudPAzdseJNG1A7ZfPbuD4CHnTGy8gCYkQXYr9QbIyxx8b4xHgYGwJi+LmA78WibBqsgcSQO1BhWSAF7Nd5MjkLPJAyLozgxcZExmx1tjwqNeK0aQ1XcoW8vhzwNEVfXvSKpsJOQ3yC+U8UA9jWZG9i5faTqEY9j8dYKU2kYKJAzbD8WjuShAjxwlxv/bib9hNzEiXT7TuFIm17DV/DmJ+y8kGHzb2LKINm44TIoMC1x52z9pPj5Ty0oDhx/CKEYmCMnIdFHgYHX3EQKAR8Z+ucVeHZY9umEPELbVd5ZBJUT2+QIdlqstEglsH/X6PCi/1/OiXYex/+jY5l2lPvQakfzX6cv46eOe8f1e+O60l/eXglNJrr2+PzoSYIa4Z3gLaMDwSMQp6oaPtj+fxriVxI14weFppFsvq8S7Gdkx3URNqJsB6kS8Plznxn0N+52Kk831oV3ilKWzhNlHfWlTdN6fTOGi0ppUCn7WMsTdKBou4/hIgbP/RJmE+1PDwdK906QB0rRlHptMMqz50EthsrT/wso313Ox4/eeeGOamlF0va+b02cv81nKfCkUk7Ttsfip9oRTQB3EPiCHSRAc7AguA1o0hGOMRVVQbb0IfMCIn7JssmzBfOFtyztOf2AJzzZVdlSM42tnFNJYc2QVgUyyFct0ja4NDIcWstpsXCsxZgWIRs5PIYCYYFAICIWp8UQmKttJkkRLjR7DlUrLUKUrn7vJzpIKYV29VomfH5G8lmLau9pNQ+6ueYuWFVaprK2jYg7DeOwyCcHFoYVAP32HGg/Uhvn7t95KfrZNDT+mi1+RqjQ297k3GbaObuCEYnhC5XMChW2y1F3KOAhTbGYbkBWN061b2GAPrcFtkoBc5yhJI9K05YeC5bpg6sZnMzFwfZ9Ux9d30XLnUMnSo20KkNoue7qVGSCiOdm+nZgkEeAS0zbSJ8XOjxAJKCreqoCvSHAVthdJjEOs4CmERWPuv3aux9LKcyRgENJTRsaPHn3Vd7T188D0/FL3S/iYRbgsI90FdjlrDXX5InLNwo/lLOg2XqEOImzwyp7hoRiMMuQLsqxJ0RIi9Mqn+oD6HRvoDLIumALHEUncKc9fXYzVxGXKsmoy8eqNDsTNxVK4URHGqGWL+Crij+7B0x436J4rHWhduA61s8yXUmBapxj/RvHMj8M1GNuBbElSC2w3QREWUjBQiWABIb/hAMmZM+XI1zTGqQOT/Sqa06sHcXcrZzLYawfQ3oAVHHZ0H0JlqihGdprU6A4QbXzu4YlEQ9QVpOTSQmhPTED1yol2cBiaewOl0eqSDccOWQuTc/WcB2Q2apur4XPX+CxObtIEzBgY/3tGdGWKsL7I/jIL5jEYz64X1j/Y1mapxkMAL0Ia71USLWblfSMw8ZMiGAdAPOAyWBToN6qg2iOeNxlPjBIa+mvmRtTKxP2rQ9EAMTFCvlthgoZw9Wrifzy/ppX3yPJGHqyx/Q8va0epMArfrTFjo2wlNheHWZhh+Y3BhNKWuJAI3EABlDBBQrlOcEktVEi/2RCuRTLskLXbBv5z9rAAxdYaTAfYjuAQAnmwLAuoiWE2T5ZTjRrXUomjFD3aPNSkxMOkRX56eRC236oq6L6biV5O6LyjOZq24WRM0SoEW2+rTnJwZxRizXbw4PD6IqKKrs0xdtEYyqYZuPtpIrMi0GOPIXuYhAgfe+FYE4CVCt84gen3oFAGJ81JDm5Qf2sLjgQJEK639+Fvx0Ud6FHfSOZO2EAHywi/oIomH2kzWULGmvg6rZbu+iYEug1YnG86rSOo6ZtCeIdzQYAHuTgCchN+R3g/YKMjEJBQYZ0/Fm6sI4wMU2tG7H5XK8sw2HYB5xI06/zIzLZ6P9jqy5ZFpnNXzGZxU6jb9QmIPXaVVrD9s23jmmodbnDUOt+AXqxutyfklItTivRH/JR+e2urJq3hH5yPIsO/0FXqP7n78YIrWRnss//2MP4F2dRWsNcbR8stx1X7Gq01muYZjo0JRxdj+0j/hYuHT28QZFp/Vy7NFiZRML8IooDy6gV+joUWxyEi9KfPOiP6bBvQYRCAlEQK14xdUQOp7TRF3sy8CMcuIGotipHu3HnFxbzhpiqZvhYiwQK2cSCk27pJzIonjiygwu3mLIc0z8diyD6nFWhoJ3kWYvQJEJIcZZrQKrOS3otC23/SR2K7sxX2zpHCipqKME5ut+4j6/oJKxfSqiS5gLvss3nP+Q/7nkF5ARiYqxaGyxPtFu4uyxIcfqREdZjQpPJL+yHnYJ/5lM+2sf7YrDUPObFsbv48po3fOLC0i9uOvULZ625Wk1LUxxSDG0CIIKB+87FPpv93zqmE7+xIyMlg0cSGvydwFaFCPQxKRmQVURkFT9c92LxfXNW0/h/EEB+xfBWyG5Ay1GXLp1EeIZeGUVV2gv/q9xcZRr01j6WurUV3pXDMA0Vlte936l/pW62bQGG1ut+UtIZb/Wb67E4CAOObZNmDEs6DcIkM/oGiGi2CcE+FL8Lpev38gdZRBBytQDZtD36RmH8KICi0evLEqXXgddzGUx8uSG0+vJCasxkMBJXM0AgXVqUXDYBrDQWwPmZWs960sZAKhZb9SzvpGbcITUOrySZcLgWkxs17dqJn+S4vwK9VzrCj2NJlX8jSbsA6U9hhFfxlclt2o9KxHCglwBVtg8VDsmPHXCqDwOc5aq7JY+OoHPSETWqzmsW7RIQeWbRU6jT2WJjkT26PKaN5qwcMMfCkGVoXdj1XehmFs6Hb6lrqTIv9dtCkTFcE+WEsu75hH9chUAR9Uw41ApPvUs1AIZ5maVvEzmWxtQVWUCkf6YGLUC690YzgUaae9NXcy7hOat0BvB3wvJMQ6j4o8cKbx4UTAbzxPBeI1gFjxRY8VKAM/Kwy3FRQRxqZd4D3WPd8+wtDg5i3XylAgzzwMJXRHsrgYu10Macik+mQiEo7XPJZODIfDIkgSk0+DXMWNgTWdduDfM+43C+dv4Br97PoDITlSlH8FKT9iWlvEbh07ixPrRzk5zBrFcN/3QhYwmqYYUHEDrKYa9bcab/JOTf8M1VbbA7GZUdVjOOo0pWr5Vi+NjxaCsHELhWuUslB1yragrqmeblNSsQPv+D5ilroHGl6uf40lKPEhcXBG0znCcmFQQcj5NnUkWHVBL/V7NyZZHIrK8WR37ESW9dfzka0fAsxkWj14EFacy9EX/dvdYczdocrXXmJgxVe3YVOKZN0oUxSA8u0hjXau3YTgIKRlzqWrnIGDhkVYkR4cZ8kx3JwGso6ddw8s+dov/0bEw6lH34RCdcJs24BQPGzFUY7uSfVIMfYZxC6/yUe1QyG/gzlLlNmOhOEUDIWAiexbETpReuXsCpB/sYGLEio3O7nJR1q9tm/sOh9hIxAFHDlFvu4Zgrc3dnvqzn6yjqHCnpaw9FH7OSeYsrMpHA9uB18a/FqqrtsYKGwMa1QKJfaImMK+D0ZNG3MQIyZmMuz/xUy3QguMMFwlqJPGqKO9bMcBsblxGaUnNiMSpuzqVAFesAtpYHfcNeBuZ426kAacQpgrnGNrgMBgYTLfQ2f6YPxAa1B9Ci0V6b91e3mEK72SSO0kqNaeUq9gKVXHJamC76EicQBNxVs089jJBj+Ps3F+vLTAGaxxd8HxPYYKgY+oq0GmMl8tB5sWkJ9pFMgg+BOkAcHZDWFULjbpO5niYWXO24xXjRP2uMANZrVbIF21tIh50kBx+Rz+fAlRuQNW0+ZI59SnJI1YnfSzk4gjKVaoF1Km0jwef5OE0tRMtxZDy8Yvn3z57+nhfnx3oP5UnN14rx9+FeQKeSjtJ23TpNR4epfPs9WrlA5QhAp269rOJ1fFqEWi2FvTWKykiuA0AfWkPH+hLBvZS90WG1njsp/zYw4Wc4Xh2+B6hfbZZMjdT8HQhbwxinC9X6IgqGZevccUsWOOtBp0CbJiYthmwOx1dCOj0mmZAeFOHmIWKT+BPFRmyPZ5ePkrEDftPq/iUTJB/TFBKbXFQyS9SppWVyAOboGy7lIYtyWeKkCmfJKzAGUJ0fXpUvaxln/7e9jR1nM+Xvo9dc9nnIV3QnA8k46tsnsyelJLOUSPaGXJ+Md9sxdHObWJQpAUNaBNMVe/xyu0Elrr/0pfXNPfpcvGl0tzoASxeVOgF9h4eI+w626W6QURUl6Y6d48sNkwm9AFGKu7pJLtRGMvkrHV0uu5nqjx2Je4YSRQJak4mHNC67bOhDfDtLbHKLmA9WHB9alHuugDJOZkibiOaMlHhizKUK9l+ftR6jqhwUeWXN21TYihzJc0rBsJx59Li+Vyv7X3vVR4LjOQ+pJXTNsREp80mPolOuCXipjPW7c8goGZcq8VdHLAdi5QTxO7dG/gWOtO5rx1hl1UUQ+twWMBOTJONaq07HsQeSUOvNA2N15rfVvL79Gic6dNn7HHhgaymiX3F25B6yaAruORjtB0nSP6+PdvLM+oFDydYgMIPUwfagOFCTmbEFNjqr1j0WteyF37NdTYkqhgADgCyMB4dUThq1pNvGbkyF31vCdCdKXTH7VI3+ryVOO78KNMDG4rb9y+PMxjzWRoblpkVodtS+JVArL2KLWXaqDBgaLnEETZ/wsw+WezaT13b6bLSN8byMaKHkGOIopySyG0/DBEtVzkOpZ3owbIAJ8YsJACrxoZCPw7V7ZHTj1onzjVHDWfgfEZm9kFbiCUeUMBlgNvHkdGdsxEaIM7yvjQKVfnM7hb5/Xgi3VCz06USdNT3y//NhzYi3yjYFrEKiGQ6gVN1weSuTj6XuzaTSs3zfoOMnWf/9PDfqBUrAjJNwGbCyZrUEx13Dyj63T9RHylbyRY/r30z7EV7pW7LAZiSSzhQC2Ld49wyFB6FprkOsDFwIXDAtvbu5kzM4xRhCLKoRr8eM02oxbQbZ6AanTgB5RclKTnEz1EQaOlcDEShy4s/SZHtkHms/H4YLsE87Lrwi2B99MLtOZAYW9tSJwKkigiSIBo9Y2hneiAaRfkWPTFqaHtIIDhKjVLPa6BgFd8xxIRJ6UavOVbXijZpBiaQS9yA2JfIzhou0vtLQ/qVqWubvD3de7VEzmvS1zxiDhie7dGG/HiQ3t8bgrymA3L5bWBmCADjoioFlYVmR6EUIrUKODQ1to5GL4NtpnpRjRtX7EjXgshAlZDmQc/Gk66Xp/OgaQDiVUO7OiE6x0Tz8mFJhkSKmD1Brg5IWGH2kr/2NH64bt31VnOIvKCV4xgNtwvMcLuICxvDODDCCkB3B2bAmkWWBtFbETyFQdIIchF6MHz8aO/xoye7gz6/X756sS/e3fX3q929/VdPo4S93f2ZbgRJwpPdbx/98Gw/kSdzHIarM46WEoS49FKJE8PqV+IYvu5Xf220dEj0Slb6rmOWv4U0P9WYI0Vy38l3P+6zoswlWN7qGVeoqItWsDwoQmtibtVnhYOiQBNxo2WFdgxmES5TIqQhKsQbBl9S7a+E+8kSF36qqazfJ9zQkPriSQxsCTQimkuBNVuc/bQU5xBQQOaY559J0HY5h8dtvXx/+QaClm7kqlKod/CXf93/7sXzl4/2v1MglkrVr6ppFZRgYKZRsePTpLDUYgoc7TOQgfJRQm8rMalz+ag4HgKdv9U5kUIBwuv4hZz10cVSI9mSTnqBydpBBGCBhjaDpcMOvLxUPiJ7DMv2IvGI0y+HPtCN8fLN+AtMyPP5pdgO0K5uiL3MCgJX/jZTEX3kXavI4V/j6pT6G+UsXYUosDrkQHbxWVcMbB6JFlQcoo2mjjPdVfmgvLBRwMnejkeQkJ+VeP5g/G+//PKL31Y9czd9sYd7hKwB9qPU+sMwKtpYeVj8r1+H4UE/VHJAelkM128UccW/qnKMT5dn4XUZ/YFJgB/SczRhr9hfXZ7c/12Q37CFFnTARHUPRaCfw9P1pQxnWcX4Ff9LDXh7Fp9UWEewiykvioPD0t79mR28u1d983H9ZvXO3zCuDg6LASBXCX5oOuoQei6WPOKQB7ML/TEMqBQHxU7RUhspWs5SzKv0WhHFRDNWHznT+ZzUqgOWuy+Pfzs8N7UFPkEr+Fmh6chnuc6Bcmu4MxmGsrz5hr+ywJ2/guBmBqm5UarO79/+xr70neDcSPXvp8vDDXapmBtqTMpYQEKV3/TvytOwn9ufXm+tcgiDhIixm9yUzOEFu9SLssWFdvVw+drS8SFZ0E28FZnOM/CpWbSDRGAc2ZJNWYENDdxAMiK/aaQLuLS4P4oQBwKRMmVlwSww5PEm6FcR3phumvWxK2/0tZw68QZnYdp4bA9WApKLUuJC4gaBStK8T4bikUgx32rBIkc06ztAR+hUwNqd21Ao9VAkp3I+BKQEMFDxkgAtm2zmBe/LDtkEo8v66lDX9Ppe+cfd57uvHu3vPvn46If9F7Onzx+/2v1+9/n+RzvAfnz56un3j179tf+n3b9Ww7t81k1ppOAq73k9lZRsyBygResoVKmLMzw+6yNEnsS+Qd17Co6ifcpFosy0jxySIue4TYpCFi1OZY1cztWoHInoR+f+ALc9HIoCnPBNoIxZ00bzpKqziEmbsDroPxTEsokp2X6J4JMTU168Iu6xAZ/484vDpfoWeK3YBJkBEEtrxkuFkyFXW8PhSkodL82FefHzuXnwYYeFUh4KsMoGmApjHV50FRjwpXQhRdT9Xn1rMyFtoaJIDwCs2S38h5qh1fp5LtZi8uxyJX2G6hHAvePagpGDdaRbnq+9LCuzAMWC80w/wUEX8gPaelxnQy3SOSo8L1oUvChzGPomuNIfzGkzSk8v2xPquud7Iv3LuOVJGzjtp07pq5MK80B+6CcwZcBKe/uIRYFko+q1cwM0AtdaHRe+tGBzxR/6ApatzA9lsC2pA0knm5Q2fTLorbLURNVJEYLQPkR+K0v2oscs6qBQgaWjgudeMNtw8vf7BG5U97XXzVY8TsRyFTObH/tuBICdWxHm3hPZvvYlvl7Yh7ytOdtytiufLSxYkfF0r3+h9T3DxhW5jTEs8wevKSqCw296fRJgoO+9eM83NybTT9UjDPqWtX6n6+vY3X27WJESgFn64u/PsAy0hPnhGgesOI2QFWR8XQ5+jvn6thjVhc0R40jStGvFf8uPjFNeu3+AVcSBhq3Q/f+KYxqj7KooauJI+7TmymregnNE9fFCS8yAFNrGJawbIUbVOB1VTb8MX/MIffnTpGGaRPPSnilFOnmwoh9fp7E535rVhNdQNy0yROoQowhdCxPehSDGFBPXexk7e3qlGWttnYU8o9Cc1sPiwXMUbt5gseMj/0eGVgtZ9pbooP+gQmuWtEJSVfnWy6ByrTHlU/9OnwTXPSYDQNxX3hWUEy/M+7cYPrvDO8AU9jSVP4CmtMe14tsXjlIdWPtm5F2XFYeh9L0JCl9ggndkjsbsk0QGHGf7FtuvcPDgFw8fXXC4yaWU8ah4jLmNbzDxh5EEilQBZ4S2x8LqjOxKtyxwHsNZbV0AS+Q4LJUBdGckg5poev5Mklb0jQvv2hIHs1wOiDxMG4cL4jna9deZPHyOt+IoMG1d0aPKMoQMbNH37gxsMW994ymuO++s+3pjXd+joQNJ6+aPTeU7/vnGJk7ZBIec6eY1N9f4OT5ZeGZTJcDw+OrtubmCgyHM9Dqf+x4Nh1YX63FZDHRQRoWfzqhTGB7+9jeLMyiLVIGgbjkQ64OmijlUIwn/+N9VVeuW5uuj5bJwWZ+IakXB0w5N0mN9fVCnGRqQ2mxCbihVP4NbUMlluahA6SiyTcAe9Km+IL+3ildnKjhfqfe/BlfKbJ/J4Uk7eCqtS228oS2rqsbio2SH3xyH2IeA573yz3q/BPWfhEcQeYw/0euF/M7OlaBcBppuXUgnowh/WN2Ft5BMfbGytEJZ+tTRj4+3ceHLosJBF7M1LlRDB/vSEo4L2G+Jf4FJ3gTygg+tv4vq+eDTbDdmzAEkJ0z6sJt8xQ1wa3hbELnk8dWaXINoC/FLv6wwsc23BYx/kzJRsXcFn8tQbm83cdk+zoaZn21NcX7lc+gRY/7a5PnT4j1/PdW4Nuns8hnltz+/0gsGaBI71YfUCsbaxNz5fS0XJfPY5T1VM/YkoO653ng/llDGr/462/vT05ezx9/tPv7TXhGrF798oP/r9UTHu+Ss/eJB7ce4v1o9k6LlHwQ/U5dgmj/g0kBnSiwJaGKPFqcaGd8E2yjEohNCxsbjeOkNAe96MHiKdtWLUieagtD0DwvOQNqkh7bscHJ0daFGgTMR7hh2XdjM8mymkczLKNMcIEM1Oy/OiKWOdlwY8ceXf1+UemwZM6ZKQ3IUJi5/RaLF6UApor6tsQipaUqOGLKmZW/Ly6yXI3owBrz2SVeTftDfe7+WKrs/q+EPR6dqkNZjpru9RKyEU3vKjMBKMntuMic+oXDQU9oqPauRu0qWd2cBo/lyvTAcEW+N4R76Y07eYfhT8mvv6R8fPXv1/QBQtLyVWlwutaULK/h0/+n3u69mr3YfyRUtJ66q5ap6fihOZRWTYjtgD6TOBuSsEzK4njV78u0z7rPxGMYKPf2OL264VIa2Pzem0cnVWVOl7AWEguQRAUtpYOE1hl4wYmI2l6KNz/fDZAqJMCYiYxywrLjA+yFq9IgfyPP9wdvjnNMMN1LC158fvZq9fLEn1H7xXCldJ4qO+i8vXj2JQou5NOhzkjmCSA2fK1dnNr4Xb88v36OColmHGzMbD7+ZoHQO0njAY3xmL/hqa8i5ToU9FGoX9pC1vbDHlW+PKeCcoUD1yQWy6Uzb/UsLiL/CUdyvt7K7q3h/udQHKIUl9rYPk4LtRRVh0E8BQ70lvij+18H6Lm9+CWckKcDm4FB+lZODd/endyv8/NvBehR+j77RhOHdql48sbN6dMM5MlUqQ7C6siq3WvZqI392Jn9vRvN43RkuS6SuNx9CBtFR4q1GqxYg7PwQ3xgWWkWyhPPmRD3lfngDuiii+PC16E/OTXDBEhiHv4poUsWaQW4ADzLY2vgQnsMZoZsyI6VT8sW+FSJ9reevNQH1YXHsC5Irsm6wgtmuhyqR6MgPVEbtbsJP9/EQcUC1eEf08K4Azl52OON+PptV0uZsBmgzXlHy7o0NtVOOh35NM1kGM1mrmn+fB0GOFuiOXl0w3L6WhNVgsdO/gw+3lziJ6hTLS2wPqBPMQmHN+xUk0a+HXwWx+etR/ytB7euiCUwSeR9fNaC+Xv4EqJI2Fw5FG+EIjg9fi5FI27TOTTGQ46YYfHhMi4BVQO+Eex5jHEP7UYaisNOAGUK0TdFOQwWes8u5ydU1iH39kW1d8dUdGH/YcHFW4ucFPKrj3YtI2rYSbtbH3tTjF9/r7eq09yuxr3IeaWLnShKcXW7FE0UBiwCkXYVxPmFhv7EYJHcBA7teqVHx9zY5eHx8Ck1v8/oURpewhkenIuiULlHV0ST1ozZu0ScfZ8FytbyLhsKFWG4sX8UOu892v92f/WH3u6fPn8TndGcuQmmB/pdHf93DwtZ6HqDVzZqhr1a81DXrcuEP80FpnD2NRb5BAHaNYwbUNGibIe50EfUS2Gh9bwifkmzEBcSq42Y5WlceOLIsbjLKFHw68n2XGlhZX7pAGLhNiv+FQHaZeQuVpRxmjErsWQT09GYWoDiT2OkSgpCutxS1oeM0hI/chSH7vWX8Bcm9IC65oXyzwFCNU3DeYls+H6nPDDW9xwqPWOoDNa7dqvmxsV8v6ea7pU4iieJ3V67mr8DpoppF1K07eE5HGSarFAOLnC/wx3faA43VUE2arO9S7QqG0DCQdq+PDMdDAM2Qr2sqKz5mryHgsu7YxitAUmP2YsDtrgtaBxEyUoW6ccuxiYTnVinARuNle09lzj6Fc1poBrvVODW2b3TN4eJVuRK7iAOcxGO4RzfNJ7TmeXR2vIdKOpYq0ADELDYCL7gQlIJTyOzVoJh6o2pCptYvCwFX3kX9moDytpQgn2Dw6ups7z+elXdkI8tS5YJKDr2D1nnkgKP9zYmlWPSJxaiQxatt15sA9GOX2S16tohBctt11BdmJnbSf376ZPeJlGXtFnsst/6Kq4RzjZ/Qkkzl8A6wKPwCH0e4Wdik1zMGsY9u1A/FoezHaMfwfR/2ufNwJ1ESOOQ8/o69sGIjFAb+YSkb2qZNGqlCask33J8uBt4NuxM9lTbKatBF94bdA739k+ZcnGErqMNx4rMk/a9lA/lS1RUgDtuQmqyiF6KOGn/pDRW66+WAhIWFabQKSkDKM1DpZuerDJEL+OI5SedbrK/SZjl2ln6HUQWc1n1sa15ZPDo+DjYTAxZv4ZuDdiZjI6umaj8b13IsbESbA7nRFsPP7z6ovGDKR7aD7rE1h1b2L4mimw5qZAw1tkfz1yBgCnnchk/Z3UqVLiXAxFxJyK/+YzYATkAO2IAYGKnN2p46/67Jw1Jswwv56MZTyUHnlRpD6ivt/GL5dn7xXpUxLZqUt6uf8GhEvDEWrzSZBjqt+633Ww8tSLRQeze9lHh8sYJS/tGz/d1X/f1Hf3iGxxGfvHrxUqLePPvh++fyGb2LmNkfxs8kxmYYfm3YPsX793yTZJ+Zluxhip8R+XCxFp+N5rj1aOwxblvpzMRMBVqNhc1E2U31JFGQ/JAEW4e0caRgW21E8WnSQRO0Mxnd/1z3xxZOJKlW6P7nI2cXOm7pvOTcynGJLZuUs7uTZeBxkYslUrLJSMp6RWdDXXR1F87ISqSQ1BnDyHK+prhUA8SIyMsQO94/sPvZ4kBqzokhRGqWm0M6SPYEGRv6wWNXF+tJW/Tq6S5A1CH6TtMDkiROrEONTg8UvZqD6aX1Rb4ANh3MpAiRIxFyfP0lOW5eIiqvB35gkFqg0yIw/CsxWklfIIM5oeIqibVM5igkNsLg9lptedZ0TndEPKaromLbmjcp8/mmuQ4idTy2KtKoelm1uNx0eyjz/c0fFxADOQY+2AOfWdmdPSXvteSnY1fPLGeFfrwBvWT+4m6gceLNLwnyo9111cZP7wou1YaeslON3do7mCZbKJDkKumHl0/EH6AR5EOaBm3Q6WHw6i/v6/WC5gz0tPWtGkJBSYiDhAZYced3dlZIOsxUDNIhAeKSOBdMNmAYKqqWMGexrqm5orlBc+qkvSilNuBU00gYA5j6y2A1ataNTyPxLiOoER7mon4uYDbKMykR1hVuLulpm2GhIv4KdrbkZcUh0gVhlDStC98XaC+JpgLQQ17IOR1EqAcWScrkYZ6IOGOeIEV0UwGn0fHC2JBTUDtZ3g2JWtdOT8hPPHI9XoBNEYB1oZOUV+I5VfCF7uC3AomktNQ7Idt83Zxx0oxZMO1capirzCKAXojotFa36iWOogPqdFig8iC+2oTrHnMJxPWTbn/Sa0RyTJvL4zOE7jaYQuPrvvMF9KhtjyL1MgaIRajLO1tyjA69EPWm3gwR3vD11fwConR7LT7SOwtvjCrRTiVjJoyBV55y2/l2eURzbr0aCCUVYOc4IZPP76hufaj/+C5d9Sx/6Afcxp5KIZD5dfnZTM2BZrPhudgoFPp0a+a6JiWJ4xDYUPxo28DJW3gnht4wPb7Oc3DHx9HhrQ2i5/o9W45Qw0emEzUnmJ/saieysr//15e7/eHdb6r+D3tPn/+xDycx8S57WPCi5IL+nf9eVClXJTYc7MWxDrcJC9m+dP9+EZ28lZ3korRRcmCnqNZuDDaerW6/vWSbBL2GwC3HY/7WI3gmudy41XnptsUJR4DMb05rNpNW6dnVkjxii/O9TAaKhGFueppSn7yAqcvkriwYtJw0sJgJ91wGF0QG5Vt23Zs4JLHyTlRTlcWNztiRoBehQNP/8OC6L7EX+h8eXuu55vNrBAvwId30sn//ZoASGGK/FKj9R3v9D19c8zF+ZD7d6z95urcvvpX7/W9fvfg+K1vU60psIKGN3X+zwJ0b2by4lYqHOvfh+bHeuw71ZO9HjdsptoQ6ycElgnOT2qvfIpUqUTRKl5gTlHcxolWFgtt3A6i1QweoLfQ6QVRqqnQid76tlXRMT11IO7RlHLTbarWIph6jwmQmdrGF1wTVNoVEeSsSvPBv/HUdVYL65Rux8Hj9puWo1dStAZWMpaLRJj9l4kY2CpBY4hsw84Wddjkj0dT0XvnxqCyg+jJFmE6sLsZCvO61O+VOaUrVdUbFFXa+SUOox1m6IUM03EWfIKTL9wq8yM3WtcuYlgTiDszb6RdRnfrFdn1N/C5B20ohhLpWNW1X+GEgfB0xOMXtg/jkrt8eAqJdA+mHMDxkuHG5b55TpIcBbTvUJ+OWEpjd5CBXlRHHhGdNzleXX1hsmDUaQkVOEiogzduDdOX7ZO2p7s6Sb5aiqTwLdse1hUrMQYLUYvpFqubQX1ejbNBUWjHHV2e4iTMt4rVpFwdZjukUG9G66gLktsBvX4nbGBSd73rnd1FWdIXLF4TdZw9SyEnXsbnMGpAr9CdJle8EnN+pfi9kkk0ivoz2YFX9O4j37nIqonXl9lOJeUy6mbkuqnWxJNe8f4DtNVDhSoYKEgmY8QPGdMWsheUcroFdV4MfmbYGc1wfkSn1H1xm6jNFfGlbzVuwDQQW/eenu3+BRUkoW0jMCRWokHxnLVIR2XcGyyzTkiOFUGt+gdN/5xW5EDlch9OFMJc0FcEB0JyMRvflEiu6HQ/QYfglFPxuQfq5utMG11WhxYA4QRSV/6n5ER4T5iO99/lS4weGQ5afyT5sQRg1w/mHPmnIuIQOAOMYAzBLLDsF282D1s4icoa3JFnbDrEoyd/ekIHDSUSLeAAVh8OrHmTHQd47IPAhw65sHvSSXKYN+nmD1HrEpUPSwPOYgvJQIeVNDzzHUWFY/XZMxaI7skODSVaD0IMs8LWYSqvx8pWQD4aAGw3/+nUJdTrZyuDP7fowiURh+/ryDdB7pqxRsfrh/Dz82Jfjof59Zj9e4QelVZpirnnTlcZqwMaxQWGfWFa6/JSFdaERvAUrsfYKo1VqeFsZS5CadPMCH6R9dCDVUM8leilXHPxXYVFpHJ0JSyGCHSPXZJ2pbIdSktpvKgqhKbTW7QHHvodM6Y87zAW9iKuN8A4TJQJmx8IAtPE+lkqxqNygkrb8E2JAGLiZp8bP8uV4dQdG6sQJto7fFqnxrN9AdgsnEbSGW8UkiTdQG6jGeCZzsO3OdhpFvbSqSaBLtpXqDsFVopCw/mRakQ57+xzmBMixsXUkCyLChgp6oNO9JojopiWB66pBcKFZN67LbUihZCvZbHR2c9JLvu2U8J60svIsAMxZecLDjY41BpNc/gYBYDb2K6tKO+dNjC2wLkTgE1+Vi/MLESI3VFHdoV1TGjn0l8bIHZBTBp+5sLt3gLOowf3IEhuG0bAiq10Yd5WgXS8xmv2nBsX0F2vDtEKmJbmnyBjjxnTKvnm6xbbCB1cVa/hPFa9ZzerRbsziUCHRNdc0ggW2nJo2ws2gLhrvAjOUcdQi5rgHtf0uFLmPlUZSKtDqFYGVWgn00CZ4OUCSRdPVnvlFYyUIXermUaDUWAOOyV+1eiUkHDkY6oPg8DuHEkoWzB/jX5yCb6NeAdRb61hQ60ZsusF5VyE4tHTVZ9v/VGeA2TadwSkq5IP03VA4QN57ve5AxbTrbgfnHfkfHjC/wIkZf+w6APAJdOmdd9x7Rlq58ecYDiMdpqBOrHAYuD29/ufnxO1JF/r6S1IPYn1OPCCqydRj2E8VPY8ueSdJyqJoTl0IFKjaQXjXkRBCN9UApjOfwwi6QQmSD5oh05JVJU8+elT0QBlTW9SGFPmtDKF6Gka2EVrw7edvRdunezSRn9FxBjlRiqFDbSGfjuVTcK3dz0RME5q0BgPhy1ZDMI3ru3yQWXCaT3NQpJ58UsGnM6LuAIh9PpxGMxztdMxynyfbLYMMEZ+w47Q/Y++Tz/d0VLMpn4yrfflUj4vgDtELtS5XDnKGaNbUOIbk6LZfW2dYNwoAYjMRfYgX3SQLL+VxDa+jiIjl1i1Mez7vESsELd3XRnPioHJGHNqOMLAUTjHMAczKyOcjXFVZq8HUw7ztIouXLqgZcqrLvg+NiCPoFcZFkWE66DP2pSX4IKbWC+noNQNlUnjuDL+pZcxStS24aYH5zlienLSA2Rq2c1v6IL66NxOCl37aiMZdHkc9jMw2MsDdA9HAqQN4JixsOxoe0RRjcvuQqNGxbtgeHlWbYXLrAOTBUnVIHVakl+4Yyri3eT97t5v5OcG7lgH/bhySCD3Qc80hUf+3tcr7q3OPRuDqFplt4UXeqQHi+8RbVeepEUtzqZGHhGKcG/6J0eUnOTG+yPAwYGxUQSU7y/p8DqeXNHVGl/CoYo82QZJk58fkJNq0C6uswvCYzwRqVhJ4mQV4xO1a06Mscm2rvgriA3flPFwhz9Fbz7aNnnPfDvr/IWUAfAAH+ZkoI805eyPHqzw6BTSggqezj+74zkoMGuyOI3RddaCGiQIQy8WRujdmpTTSNvVEDKeITbaqqCVFHrSnrOlyjutRoRD1dhQ5bM1jT4MZHgPEZSHI/gP9SRGF+HgkgI9lYsNZPK9JZJOQzcd8hvLBlI8QFLNZUclnlTWBW1q9/mH4YQwV04Tg7ZrZovJ+dyD1bRtCYD8ZSgQRN97dcheVOlXIaQS3m3ZLDGhHePrsnlPD+13iOTi/YBvwblKjrWLVZA8nedlR9AYaarlpj5caImdmrwuWAtee60IQwzNU5wJzRIR6Fr9/5i1S/cr5h8qJ3eZ7XZLeNjvD9tK4RC51OhkAsEGBvoG1d0mRKygDpqu91fjK0W/EhG/tn7DQK7nm0cNp0L6BzRKihAs7xwh75zcPx6fTM6XIpC4xzegMGjp6yAOZYiqhD7j9Sfug1nNj6BrRGfmR4cpS0dVTGd1VSI1pg/VIEvQDtp7RiXw5x2XIWJp+F7zE0IGXWGHHtEsJelQNYwLDGdmILxhu+0ddY46/FyxM6w0ITmTBCnV8yhoMqztMasYZM2ph+ToTkcNVsuHrF/LYsdFgjLS1h6fGjKZI4cLl5NNnk+EZ0T6fs8mOURL1Cu4weMOn1dczdU0ZtMyDKKTC2SneZW9bQN0BK2zXFruD8IrUTdhBIG4+DJdyJanlsBp5fiURrli6LiVi4Yl3HIO+2+JDt+NlEt2+ZbOa5PFXz3IAR9Lxt+fl8aCjRseypMvVlYgdxx5Upr7xmKszDMQ1S7s608FK01TJnabYm6FpqorrahrAWjLmQGOgqHjNNdCL63G+p8hBUGJBJl0sADPHxCp7J2S6wR4mbYluDmte1dz6RsgyDheX7xaLsxQ5CsyS2HWRg3K4zeFskTmev1TsLI+hGm1rpOFjinKmvUL2cg3pXj3fjtO4WzXJF+dOL28963grZkCkdYPrJ1OLwcnSkGuu3KQEA9sXVLvJjwX5vnRiaYKbmC/P9meUk2FqEFcQywQkuLnYC2O2uM6E2DNdIhotZmSWUl1PTA4CgMoGPBkXH3nnbmr6qCMZ0X0YfG84uCmRThYIGLlWxGa6TRzOxdHs+PjUZbtspjTmz+pCU9ku0dTZ4a91CqO7JD/B7ii9skD4sIeIl4SWRwW74Awlqx6eVOdtafMJdnu+IQprj290mXfBAVAWzJ9PqEcxHtE6zkih2APEgkJh7YCzR3iH4o7enULxWfcplI1gayGREdyG+brBEWzClymRnWABZD0ffD5xOshxa37J4mNd0xiB/IVIHeerc54abr6jD0WlwYQDG6YhdxiCymVoF2E7KAJegnbr8k5rVelW0kmSwsIuKWh7VK6yWIOgQLxuVEh7pwH5SKjAygNiXDonKZOPDwFmEpWtoJBB4nhd2DLKsbuAZJkbVFGuxL14A6LsRPrw3RrH9Unx/NH3uwUMGoFht39LBx+UQMOiEynhdBd+h8L8MD5ZFnsSHVpcXK6k5vqyDpPMDpUnuCWrRiMVvPAEdd7l1LIZpqhs5GQh5lzqIVVNSWhU0hIxjMnDEVysWrglhqnX9X4/wUnpJkhOAMnhwLv1dtMDnlnx7rVhe+u1OS9yPGL5wpgZ5Vikzdz2hWZROHS0zy+sHBemoKDIFkR+98H2DhfvRVm0uRW/8wiMNQIREiBwbwaD3tuYjAks+FqGxOiIGM8Gd8TwjSZduVyzNQpsKhTVI8t7qn5rsoyzQcboeZaPpipYA65V5ed6INgVSrDbrt4fAHKJJUUUdYxBISmeoP8svi1ThzlIcItQbNeRVPyjWP/rWYsFNEtoc3waqwKIcCEvHas9uC+EIZ8wFb/PQvJFoxXVT3rOl/sJKXxQv30cBJkPtSmzcEaY7wYHe/mpTOB6QEtlxgjTEkiw/OuGIoJtcGiRPCkU6QIb8zFZfi7bdwj1rfOvUFxtHw5N4HcxtVsGpoYPSZbJp01PYnym9QaWDEg6TTbNg3AQ6rm8zADTDMUasodY2D4RqkGS6weiG0rxfJWUaJOL48uL5LSGyXlCa/38LBZlP2yc6TznczmskWYguHKsmF5oPAk0hmL5Io8UU91+rI0TMhS6tIQNzTclVr3NqEssiaO11nFOkNsZlruzNu7zk2iiJMXcL6ksJjybPtiO7GrJ5jvCMpsEiiY3tTlK4i6yCYChWQRSfDlwT45Kc0BWZ1Q4ZTP4nz8gLuD5YJiQX2UWGpyc0SjCkrTkIm4gB6Sc0lXzoTYvusmbLodaRoficw+hBjzcRSh68gtGA/FVbfRcXQS9uqm11/OlNWFQq4Y+SZGJJ0SV6o8mzCuKamoD67NAV3M2B7Jxi2ZDW+tx/sDGRyEXVYaMF+3ECXZv/yMzs4uwAHsruuKaN++D28m0BlRoYkZh1eMh3MjNtFgXM+M6uj1PI8yMLrDT6p4RUq398qHs0C+CPCg1EdCgqPyGqApYk6lBKmMLgYoHcQWNDbDluA/QkUemGw4lw4keEaq2j/TmmAMXDnleO50LnA3OKzgdYo6RvU4V84vW0JbG9ckNWh6U/KB9M8EL72h7KIlqoJkut8XNNUJjsqgqxBoFkzdks7MH67nrC5HY/Gg4aqqQuDH4ZkiIea97uNy1wtzZk9CyGVNNqZfX8JNFa9xKGw2ydn/hpBWuC1g+ojEUZEVAYhgmf1p1TiYCcZmSK91DhqBCU7fRKg3mlizkZsoh29jxIGVG+Kh3tw2sCLldfjr9RiRCC2alJxdX+TXceCStSt9UxBoY1NN9wNmcTD68GZstqvhBU04sbbqKT6HqDSd/gG86IVkjKZYcZG8IxMkWEp+pDD0A6RJFIpjEt8EzBaJf1wBUzlQ4cSdGuyljzuSboAN25tdg+rV7Zur7mHEOXwsx/d09K3lKVoGjfxE+cTWixtvgyuauz+pgmfXPmNg+vJ/s5qZgdJdMp1S1Hfm9jzAU++W7uFmSQf3uyEg2bDSHSyewVxuwEvued56l8/mXlySsvCRYSrYCcCZJWqf90fZiFbsuwXlaRascfzaC7dJCIOqlB1KADFJGZIQTMDgszbQAwHTs7QIXIFtzFYSDj9Z+d3FpzKN8xaWSiF+k0OaAX75RdsSSevte1brYlUu0izCKHhjspohcmreJuNL9W/YfGLehAiQ7uvJrv4FwemtFtGYQmJNww3dzNeyx9pwjQIltOh+tFU94YrkxliZApeEwWTDN8omSWBEYb+bUnjgCU+M/22BCwDwouO1ncs4171TWKaPGqA05FaSMpyS51NF4i47EKhcVO0DE/jy1yGll41CE3Q3lBMjkSx6Qflx0UiFGawNNgEs2jl1DvNognRJ2LJtiDvqW6jOR5WKdn9+6DA/18eJcAc4jG9ADzM3h5XQOO+BM42KIsI2I1dWVsP602ToLcSYEyOnyR6xO17mnKA0Ek9czIT/jEDz8nb7iWvW/4i8SqTlj/FDYDFiY2DV0ng05UoPubJ+HgAiC8ifOUz7EJzq+rZGR4gIKiWJVyl/JvYEvGsGvtjMbK/HEhmI2iVKRoJM6Hdu2awzclBRFG4rFrCLVDlqW0mtNw2b/TZ8Qv/uc6BXSDMU4FrIlFqfMIG8yS8/64GYNRDfCiA4RWo36DsUhy+V792Mzy5embRiJOgXR5sCzxVhuzgfo02VLH5UNQmEsStvX5apDKGS+C3t5GYfRJjfLhtvo2S8jNt8gawLCP13aTFrRZm5/YOb0Zy1AdJ8GZCrinG+NbKTeJLI0qbBxbH3sfPS4+/2yU3PzThwjtnaRl2W9lapHCrb7cWURexyGXddX+dN5TUeUosLeCOnS5ZgMzY4F5GG309JtawVywf8QsZHUTemu3nnltg5B6PRe3Z4H3CQT54MGytrIWmNd1IlCj9NlqimetYps1HV4xQ7424reW1Ac0jd7GdV1WTGunNE5CRO7cUGwN56esE1EonInxk3rZuMYtYdKB6253MioleeVWmDMXLo7xnO3bhxGggMgO6YU74G0KgQkHcfNEynvadzyh3DxPEIW39OUL2/42veTxpmBcHMqAEbkueH4ZmWxkaxdse/hyIrCVdWCOln17f1gtbryh9SzDgHka4oyDLo3AxEnK4+h0bICk2gCtF/SZjbHDJrWZVIBKNk1PMmcOjP6z0Hk+ZU2vYV/Ilrk0gLyuTNysn4hTOLeDQjzBZvE+D+yvJ1MNSCn43+5Op6/z48/KAyoZvfAdaneI6wtY4FfIoJqwTZbOSBTJXKT3xO6KiRCrmax3i2/KYvx0bCifoLV4sRQC6HDnLmxEM0kk9SjciS/QEXL3mYxF/na20lwAPGnNlZK7A1jxfEASj5M3dRwoQ608LtRkJXrbnnJR0bi0cZYyHpzcuSjU5ahH8YQIvYISwbCs97SmoFlK5d9Ag4CuGtixN1Gx7mJNUe5QXOWaqe5h3Rh+7qbUo7tnC0Bge58tsjZ5J1rWBzmtPG9lhk3Tm6WcTu0tUu42SaLVe07Xn5W9BOHVAM/z3g4S6dbLGGOmvo1psei1ebLmfxxl+yahtIYPORbrDLZXHbi8vTcVsLkNQKNEY7NjBwAZklmr+QFUmGqU0Bz6gPDzZLkJvVqfsb3dmXKby+QkdSulPqFpXnA7TrI+xWpqMwsAboQsIeE7rLE2CIrbZTxu6/GglNDs6fZ4ZqN1c/95rIO+mWrxKgJXFyyTW/x3GE7RhyzKnuh3UmQlSkKc7Rsv342qs7GQtdAUfNE6cUKLd+n0prKMDOdlduZhDQi0GKopt3Mp2i25BUUfxNWG1/BDHTs5T1yyH6qT/DdDpGF8jYjvx8tMq7bm/Zi9ccE60YLceGyFexg+DkZBVWmSGUdCjb2IL+5bSWGWTIoVrfphBsHMK5Sr10PGr6Mf/9DSl5T8GYGL92AokIZ0ijp0OyGvxscxS4vCckrh1sSZ178f67+Or+iiMHoqdsHiBaLfwRT6V3IE9ewOwFL6z+QtbeUkCvHyzkijj+Ub4ubIp+fX6dvpWVzmMcmBHyCHInQd5Kq7Ywf5IdCvAczLiv1mYC78oJxPvOTpsdLQmsd4XTQfHy8JB74l3joPzEq9S/DB//GKPGXB3DZdNYhJha1t/sM+OuOOFOOnh+3CKj7MPlYD3wpnBhQd6yWRFPQXUjBK2veqAfIwx7lxM7GiqqAJNgS/bpTsygvkYVciLkNhXoMZhbBRlZZYaOKXP+o1HIK86UraBgyhTRr8aI7oqoGJt589wfTTCpjdYF2BqYNHFdYvNlKIuLd+PfnHk2iufiaxKbmIprxSRkfAAaH9TnN82989CWv1zHuDuP+68xVMA7zLchevO+PyXSiq8sk2BqS6bXIonTZQHh6PBfqQPSr6buOduRk0fncEB10p+pSIg7OY5s3Fm8+03h5N7om+g2qrnYdFyaoDxP9k7U7goM/Y5INsgMOGpp6fB9AD3E5E0N/7uifV+4FXdcnS2ObVtsqIkgITg0RQnShZwbEf0CRJHIkkwr8iOsPqHKyyDdPhdhtJcc+nbxcNQoGb4rQcgVV4Qs65U2+J/Bqzz6zplpHkfD5HigEn9AI4qIBbf6uUOatxidZl0i2IUZBVIpSPFq+nARR3uUVuSYfIxmVmMwW7Hld7vGAS36VRnkBSGZUGeHYedfnRKYYnijg8K0MQT6/RhX7wntKa+LurHAKOyLkoHSck6Fh89cHhgNRAKEmGSNfTB8Zp3qTxoMMAPlWMpY+9y7lh8lc2j73ELDV/IllUDp9AVtErIZfvdCCuiEAFE+QFU0rOIBa6Lr7QWGSxya3UcUjvWgqthF8eJb84k08fj60dWe0Am9YIaboxohx/xHWpVSJBwCVLSEbWVZQBFDQC9B0No1bJEUZGg34x1mobpnp0lTX8uVZ3JdWuP/RBZMZUkjsNF/XUYyRaynaojeg0+M/yrtJqDfhf9w/Vhdj5NSfDXUhm1WmPvWO+JB0d8Px5TpFSo51jZQnOTaYjP/54hUYnLlbTuLmcw10CpZWLVCWAoDypKwZGfP/GL54BRSEX7GkNrpxCngPs1HRb0OjtQOKMQmYdiGu6XRvdAKF0i48ev6k0YdeOsm5pLKJyEXFrZii0EDG/4TZM6Qo8pjWpZ3U8P6phMSbi4hYJaH3Rp9P007FjYXNzK08Vye+VQDu8EjQJyhh4w87IeUsmhdUJuygQrHE9SDx1NzAFdd031WIGp46lpC0DuNLhFxBOhmKt4vFpQ2iE4m/AS1Cmu1VTcReX8JAQ06iXNoElOdj0D3jFBmnnRU9Pw1zCqzZ3xhvHTC9CykWRUwFL5A2/5rgGasRV6/e8zrM4b4w+V0L3nMu22rbhCROoFCYe5ReBfPmiPhw+76GEQwVvLzMKo53k5eynfUlJn02eyRsB7QFrD3CBP/v2QzjwO/Xl/a9YMIiJJyywCkKgP5M0ALX1nsjJFuL7UGIHTImWmxasW/SB/AhEs1lb3SDwplJzxd6vTS/0Nefip3J33amdyejsjoofj3Fx469AOX0xHfPbj/rp61Ho1KiOVwIKRYXQvKL93I0+Xi8ulJVsZw1j5Z62Px4uXwrCM/fniN6SikKmeqbvib2/y5T7ePBu3tVeVAeHN87qKpvyoPJwbT6RuljaGTt7hSlVip2+Io2y3lEhF+Ptf5XXxdVj+aQVCIwVioTZR6gpvbTiiGBf+zlLKFg1vXym69+ffCuCn/61UFZTg7eDXem96qDqkjxaq09kprjv1Uf9c9BGf4qiw6/ZL+pFCbK/bqvGR/7kvjx+Yv9fjX5W1lNq7vVgTQ//pePB9VHL5E3LqOPn6rjxEopMetD2v2Ho5BYhcRjWZhv9GCJ3Id46G8UXXx7ci+eGpx2VttnXsdjQiHkiYlk6+XrMzvlOgsFsP7X4/4DO8zNBmgBLJN12JS8FLc8FsX28vJ9/FLcau0qQf7CxNugHkREEHaJu2gZOzNlEubV5dIFzBcWvWJ+Cu4mvboSzCRkJtoWcVTW4upseVTq/fLJ6UrehW6EIHk3X14Gnv6g4pTF6m7xBozDsZ2tJdDYzFNKdwbMsKKtX4aSEhzo8pJzvoSvbCi3PtWoYw+GX9rR41CuE0pxIlS9UhRr0if6Z59N/vbZ9O7vZTrK7wKcta5Q4dm5JVAtvkFIXsK1wUxVHGjhzfwnXaZd0Zx6fQbwljJaNBD0xcv9py+e74GmGiWNpurAxkshDhSKEEZIPj7Emcfe09viKT/sZ3hGEO3w4iF+rL8sRkqS8HqoRXterYdaTVfHqf4w53W3/QltFaO6KbcA0gry9Wa1xjajOTod7bfcMaGe7jNX6ys8kvwhUlpp3pe/+eJzPDHynglffPHgt8U1qJB1eBBosZaBIiETovHDqWYibrL7hB8zxV1Y3fjjnS+eVOXkb/1/FT6qkyXcP2qfkuH87sXefj5Q6HtLsvT8p+WRDKBNTzhSOy3zrmk2yYoZjnFAKppgqv7OGlPOZq/nqDORzxvU55Ck8+7li1dt3UFZJGPAAADjmAH4YW/3VQ4AZdPmGRtqFAZj+FoehDkvH0K0RYrJa1LYrjqEMy2O40WYn7CN8xm7s9XbH3ct5J6CpUd7OgnxfE1pFigWMc1CpVkYybJCh7Qku5SXDRleEvNACOIl1+/Xot+YBRxPlrIhffvqxff989fKQy9ld5iFEgEGgegaXhxHUGT/UQmoXJyvRJo3CNopiY2mHiGoMlMGWlbEZqr/YJ1199n72t2D3/8+JM2urpbH2xRDqa6ePH7x/PGj/fL3v9eZHXS0O/2dgVTX4TXUMTdcgwRTvDMdzy4+MQkixNLZOkrCq5tmOuCeRNsubYSnXy2aIUg3Rd3Lg+4JfhXSLxDcMo6WJwKhb5GcvknrwBoVFU/5KztUZgNhnaJdPJZmKOoMx8pwTVHdl+mtYot9sidj8EZCqeLU+zXPYJaCQrnqyupwrcSHwjxdS08sZVo34Un5odrxTiYfJ1g76mzJE8adfaGKxXWaVo9t5f2xdPReK3nHSNZpFt4x61Ukit6MaNx/bkK2+apgijDanVIpOOnJ1ZmInyuXIU8vrmZHohzQ85xsjsJFzvi2F2zkdA/V+3LZXkpmS0u+JpkGhKRfIlDqqYBXTAyFdLC+O5b/JgeTcipbrhy6pnexxL38i+fKEr599vTxvpQ8KKWYFjqoi61RjJv4ZrAsLwG4v5HdXheZnFLXH10s+iiDgx/VwSHqVD2RCEFt7b73WiXLci0C0P1zCbQnUQDXH/U20r/OVsd4DvLqVD48APlHHJ2/4Z9ypsfIbw5kcKrPiqoZ/l7DrVcjkFX+O8WBpX795EN0k3myfK0DLkIM/TO0RkjXGgoHj0TIj1lIXpfVtYLWkpTcwiMG/ijVBLYVoe8mMBGLeyJLFy4zvpuf/sgswAygJqN2kwtkUiPQAF98dmf9mbgUoSyUuvkLLmiglmg5XlJVaMh12A0XdQKKztbJ2fGuRmkSMOyIAl1Qh0Ga1+OCZ3xta406FgDSn5FAIq+C+QF7L2wDfiDac37fp/4JEwAtYgJgLZm+F7zEtqp3yeUop4RMzxPRySjDuChkZhWDhphVBd0mU6U4MtYC2x/pSoBMDoqd6cHfvoG6IwfXY9yRvLahgNe8UQu6jLPXYub6c/nA0rDyZAe93/+duLOO0tRp/NZ09nqKaACm+ezQ89vva+YlOIKgGLF4SfWQZCHwGcntlPe7Cixbg628jT8xJ1EA+Ec5IAY8r6iQ0IKhbWnaj1vhtCUo+FuMvhDbp0PfIKXmryjEp6FRUQ1fUcypiU+bbIiaa6Gn2Vt4vB2+x509SZQZTaHTMf0RlZv8ZAlOxad07BIvLo0y1wqC7dxsfq+QuL+EDqJr7BngNYY49lh9s7xkiH8gjDesYRCg9ax1c0nAu5BmAIaEJGqeGz5zzQmYui55RT4rMajJ6gWjcpdb4DQp/psGvEDZTXKBr+oW8JMamkKfTKjUhORDZvg4CuS4rvxJSxdy47a1t978UWfzyJt4nanNKar3ToV1aiUIJw8BRD61pP4/5VKm6O3pr6BvotVc9/8ojPxfCTueyS56eJIiqrMKU7TH50XrhxgOV8dLLnHOdXBhrMItXjmXUq9PV4eiqKifbdViFjpPkRqK7ux4rZvG4uyn5YUkIADyk//z6PkfX8xevXj27MUP+7O9l7uPCwyFY7ihyv53r1788Mfv3EA+nlL5lurQzLYyUvVkwJ/v7j7ZExaKwQ5Empgb3vAi0ohJGZg5Cr6giFgOqXyjsz5FH9O+inYvUNnYjasV7URJrczEov4WU1d24iwLiDyZvFuu3TzXYJYO1OqYbq2S5AyAP48krwyXESRvstA8Ija14vP3xrl1vglVj2XCDE9Or9ZvyqpOE9nA0gTw6RIxjYGiRoi/+HFxAZcOhSR/svTi4KyohKB4KaOYr4+Wy8LUroAmrRMq/kxU5rpYyiR8OECCbJ2ypjQWfdMSdS5tLi/t6/XRxiW1QTOtz5EMYvW0NorBPl3hKRafi+CL2eR79uLxn/Z4MEIVcKPWJWM2HQ5xYyBkf+eGo4tviQLyWrBEc1UP2FMgAxoFbrMZL5dq8M0tvVscajvyZyj/zS4XYuSjANX1eomZEPhucXh1e+gWwLrn8JgyBLiyqsHLOXN58j6HH9JbMbo6Qxjr2+LE56AVJ/4cElJrKxoJfJF13N9Bk5k0RBmMAz4RrWMmO8tZiVIRWHxPCkg/dDIqTubLEEvgQSyKorqtd9bWlTV+0LGKezrDZrpOUI5VAQecQpbNUA53KvRIaVKDysdUE6lnK8u3S4G0hAonVkJ/N+tfLBhVHq9usuCRiNN4E0aoBScR+1h3KUJdS7W+4TUsbF9+C/a9ZTxDspCh7sTw6fO9/UfPnu0+mT16+XKvZ+Ak/yrcT26+z4Lx45m87S4/ZPaoPDPAKuq6ozOdlQGBInhgfRvEqt1OGNi3km1dSg/6YRvrrKVDb5X0t9RRapAL6dD4KzRuz4Yth98J2zJhlIdeFLxpg9bIkWgXr2fZr1r3DDbDzlPAEfO7+XrUoexeT5BNkw/8VvwI9tovRj7IFsi4qpA2vQ21h/YvyfcPqZ8/YXCxUNpB8dba6Mh8NXMs84hsECetZFu/JD9MapCrMY1LiA5DKzALqw5zgbJhF4p9lmIzJgW1EzecnQY1IlVd3QRGTv7hbYBUZpllQJzuY3k0DbiuxxOpqFDlF+UzfFWSjIU3xr9D5oUP/Fvq4fD/Xsm+cgwJK2tufvpu/t58SPimhDbH9T8Of3TMLTpVGXsnGIufqW1yCchmSM3m1BCdr64sT7GusKNaspIJ1SY2NXW061fjzJwq4ZD+fm7g82MX0qp4rHEEjAbcj4wbZ5tP/2hygD11VICYcbqQ+7J1viFu2ndDPawY/h4eqiqlbQI55Anb42aJfBwZgQ9UOPItDyiGR+psdubzkl0A1b23E/JFAs4pAvJaA+Pwx1V69ftLZ0QFhKixOHqjfqmtHWRNBihM0LIj65aoERIIsrllKXXD428NJuJtomOua8zhdlhN3HqOdURdpl0bX86gyJTEmkMPhL9jzeIMohHmcA562Esw1tc+xfVUlXv21gIWKtviYWN4IdL2WnVeyfKn5mqQLfkofHEmBX6gwDeyyoXV9gAkAYp8hx+aItO/GPlSuJYmaEgigyi4vE8U09oSBg2xCYIpZJnaR6LItH2ngyRcVLeSn21LV44quJg4zeQSOFY+aiF/joCsSV0vol/Ixiaud/ygJXnibA4vWt3GRSaRvEiUkTTtk1YgGvKw8PGqjNtRgaRrIhgGWp5em7aY3i4uXkt3kFPdQGs5bicbsvPotIKz6E/eWwEQaqjCnsgtphSEEyEBfCFuhGbFRVD/C7zwiSJFak/LSbY8ScvEN7dON2SCbsnurUThW5CikoFk05h65xeyrqCw6JqU3ogWQCNoXDFz0DS66BYSHEyQFWo4WBCU5YcCENnUsPWVFcsuZUbMH1gO9yIWvbcaeVhA7MYkXUxMzZgUhFZMr+tZw9OhJkO/y99JXYfGXCRiUKxqAdtpoK5ENjT14ZbTKz2dWsGBdamy8kIRij2BtvYx0yvfks88MTK5FMgQA9/OSEvYLhxp7wjMkgCtc755KZlEbICKAjTggOGXI0jcyDQ0P2MbSA03AcXIIZpxBpoEgE/jSteGOOQYDP2mWYfONFYCdD5F9viPHaWcst5KN2HjQhFAnT4tqKpGXtCqm8LxzxvGmtPqvkYvZK+PqwIzpHdOHyc1JHWP2N2gA7MR9SHRIJRVKEDWV1SwTY/0EUVP1eZrzsLws32JsZyvMD5kN50SS09J9l95zNSBnV3JpqHclo2CarGLHtMno/mlAybCANx2JullR5EOUYSqn+zEzUuxjeqef65GZhuFhbLLcMh1HYJrCHTCpZIqJgp19jjLu9LnyaP9R394tLc7eyVaid1Xe3a73lxk+hY7BCAE1Vmuf+w6hTel5IgoUltP8SqLSu2W/Tu1sg0N7+/u7adq/+L7p69eiU+WNOUhrS6hejHo+VmfG6ARjucG6wzPb5oNJK2SS+WSE92tIpMTiQtZN0Dcq7qq5drvdHz2T3BzGm2GqBjfqWqGSUG4v9ELDj0MA3BX0C4UwoOiNvz6l+uUllG2vlDWjesBl71Jtzfua4mvJ8Oe0JGZ5dN1HR1QZU2egVuGuXNSM2PUTxkeW1Nkkdv/CpeOZijCfIEARQHchPynRjLhi6Pyi6N9ggcIgbodHD+oqRv2M6I+YcIUQvJrz8BkQxIDO3KblxLhx7Vft2sLpCCV8qBZpkfexDYyreuG84Y8xnuS61x7PZq7rIcnx2qd4iPiMoIeBw9h4gK7CB2eWBiJ7j41m5cp8N6NbrAqU8/E0yMeVIcZ61wYKMM7zm1QlxuFte7T+qDOknYkeNr6MskMkHjw59OGyQwwsQKEWC6O6UHnMFCF/WJdNUWZFEpt7D/6Y3i6OGlpmfKSHx7ILYquA7yf4FXHuYDamccQ25sUGM0OnLLAK7409jfPCgEDBXNW3t9JkxsiLYVtWgFkkLyELLNOhMhRpKAOGqaZXqhi9hxfvT1fy4IzQhcj4HBd3axn2QiGagE8gUkzdVQVn88v5NFwhf+riyvck7bfkS5XN9+RypBdCjne2vf6zeni5/rj6lBOZcKnkitV/vz78lxXy1a+P1teidCOt6u4qFKtpBx63y0uhHMLJwqrfLZWZ3ucuR9+/oAMarOIJJOSFMPj7VT1WD06W1PPBNYLQFLLVw2rz2QccO2m1qfrsvPhMMz/+trwRpWQ/dxKLSRJggiKiIZYQo79pCs5v8+ghHNfF2tkYmhtxW6a+QWmdRo6FaDPi38ikhoDDOpr05GQbvZWONhFMtMBNbMVwHKWw5PAx8WNXz0N+i036+MIIPACU2uzb8gMHJCo4EV3IoEpNRtqFHsxpJlQ3N8r9N+jYpBQeTpQfH2tl7SGHPT/rKd7/IZUkFGUE9Wpo3xHZyXD2kOnuVpLo5J/cszXaKmfW57S7i7OK3l6uM8FhAtlv0+2Zbl4y+VLe1FLGO4vtIQ4n34rX3AHQB6SFEDU7LHs23XeUNPPVmVV23poV+x4KhX0j9t6wEARaTD3UHCC4eJHZjwYaMre7u6fZnu7+xXy1wvlBiLQLTEcLKm27C6daFq0+Gm60y0ihEJtIgIhbi0doNFsgDGUbM+trXj9jyU8NX0Uro+jm6PURoA3TZaKUoxUY2muJ1H0E2DOMMusMIh3giiMMDMuHZtO9ufhWnnSzvR5fgQPBzeZwuHUPnDlVKpqHTQP/4OmMkkGcnXx49rua2oVbK3TFmzxI1Kw9VlGSPbfV/P1G4UjgIRRwPREYQVblBwaUpipaYCCbygw7jFlEWYQKKUXvP5iu7Rjum7rLWjjGvBwlF+bmoM0A1cOKeiw9gFEwS9DPQyOgdIxIShLEiFmRc8MU6H28l5qxQRO6rBzCmdBFI29Pdw7043Ury5Pl3JFV4aytrkX03DsqINcs5Oop9DxozSc6g7ztlZz2bqLZM2TfghNwWlcwg20GGS1LMUxk1XLa+BYGQcyAqnGlA5F+WAEZ6mi2lEMMBqqIiBqTTYzw+jQyOOsoVHvlBZZYBQqXleYF6mmvLsyC4wa5RWKV5DKXke/wtO5pljz2vyeDkL2+fvLNxBkTMochhTXZLGgW1KOwqRkuo4ElKx1ijAlSfhQBF8U+SkJE34J2tJzTcFuZ8wPSuGmAHVNeGQtIzIlptpikHT7yRwO1YhjiFQVV4Rc1QZRS8bATbMe5KuXM09/OuljNhpVD/X0Out9mVyZVVXeCvsGQuCnllZVsrKtBKsvUJ59S7XMOVhi24Xsm0XgrpN8GfIEfH5uH8Yhpu1MGGWcBSvkcHLWd1m1DflJXUveDpHCVhcfXL0Eo6gFkDkGTETZfB9AHSp1k3Bx1FzdVxwLKaQFTU2tOJNW2DfI6jBrrcxM2rQNYdDPqGh4OtOcViY2w05UZZ+mHt/EB0ZTG2CQBiDjINXbC7AALXlS8eVf97978fyH53/44dtvd1/tPlFh+GFBvl5ixAUrBQfmV/cFcxoXfDOgZv0ysVkKwgYmWIOm1y0D3/C0FfsIxHrgdfFHbTGuztVBfS3dt+bZDLBsXB8BM94clo28UIPwJW4GFoHPdm78yYJDWdZBrA2gKSfS34lTUGSO2THKUApRCYmtrSPKr+982hjTrfa0R3+xvLIXat5DAJzrSW12ouqsLqAxT1TwmRTydNb9+zYbx3fW6o7m/YAWIUTKDDrNlrBh69oqXebN6Uym8PHaRqwaOSbFZ4fLs8/Wb+qDF8tg4ZjPkRBfVMullTVvPuBBPysDzVZtiXBtMJQlFoTGD8Ykxg+sB/mFO5P2Yyn3Sg2VD7DbHIwRk2TUccEn+cRLivDXdaMRO0sAY1/HY/3HsAae+FnBdml+shg3WgypUG+qc+ES0UCWq+Ef3otT59MXpZ/5cYii1mf4X8tznA9ZRzvkpyesd/ziaU/1VsVafhxdrS9Xb5d/X4gk4CF18rJAUmUOKRQf72MCVJXHBSk+U0XVZ3eOPzs5ln8xG1fwEj1fHuso+gGbGGsert7LCoBuWDITGWYtbvzv5aP974qqDvw9JaPkeLR5CIyD76VXH3Pirhfnwddpol+ytIiHoJQ5VjaiemmbnMudLE8rtSlCyDIfBIGTdbSrzrBzxurawKEaKJZt6xbNjuW/QT/oWcZRrb39J0IRP6srYPYg3hsIy3uAJoAIMriedcLq5o/cIW5REgHE49bkI4o6E6l+T8LdjeqRTCPK3L9vd3Rj8J77QXjVgRoX8D2N9chx+WZxc9ln4ax9za3xvUct9YCl4v4hXbpdaUUVV4Ruh7gm6tNnDqVxmww2jTHCWZXgkQo2Wuz4lU1+c2vWRDvYBrHTSTPRYIrwl8wAYOLj7+aqXuXl05e7N84LKS+NoDGbsqZmubo8uf87xdocliGCsqzb+vlprOmVtPMBzDWw1A+IK/Ne+a9oj66vd7gNKgY6GHhpUC5k5bVIp4ncJcqIiZwQRFsYu4X3L/oyBnpFgup92RrDPBKg/ZeYBKGqtrmOmIByqZaBq6oaA4E3uf+5PIk7mnbqNF1459ZGKQrikwtPXbyA6rx2/axVzlW0ve1VwIAgudrQpo3vOtlh0YUJrGmmW6t+yV2a7IrAaLgz9YkKpjo7UXNzxXBqVIyPWDrWIOANxEKhcIAupjnB4o6xKPoVMiatLmMwnvEGNlKa/kuk9XV1E/PP6AOcNpPHCbxR1iUhTbo2jSMISZniJnpaeb9nbKNqTFar4aT95WjLQ4GTtospKi83RJyemkqS4neDqgOLCacsM73QQlYHM0VWBz8dQCtBV8v19nw1bK+oVNKvdXkZ+NECir43OEpG9+BaNgo910I/BL++2FDkAc60QFdZMTCQZqi61oZUXEQZ/OA9r8VjjDfvnegKdadKrmsDNL200YqEjYm71Q0ssNLafgHbeemD3/G41D+RV/3CF8FcbakxostPNFyt32RXTXyxuli+nuktVgHjGg88jzphhV5AASxSw1spZCq+5PSlZ0A8iGB3YjKWQUk6m6lH7Wym4j4D/EZldGCIXPOuTbdsNC1/6xoPR9EJNS8PUFqIpKA6WCjGk7U72dlbFUKfVsqDnXwoAAHUBxAabYwMWqRacm+16xq2kjPbnTvvWjBU7iVBVU10TeJ50dVIKETVcbOXqetGbG4ujQtxg3uSa5US75oq1qUyBgFeRBRyKVqEQUU5fjeiSAlCUbrHr6JexetjxlkQL0f+xFtTHEgQ9w1CfTo4vdGH3zr9tfUOcf/p8z/uzb5/8eSHZ7vBzCm6MnDl8gA/0QZ++pTBF4ZtjKaZH3TP40QPHXLq48MkoDcI1LbkYspyr5dyrxIA4CfrV7caUw+5m11bQAOZ2BUCJoeB1bqGYcAC6Q1LSCvydUUCsQ6nvN8MCbdw3Q6CkNdn+LEFhWIIp5ifZ5E8Q1EJURxCCmv8JoZxEnhpgKkGMX5SXS9DNsCESyxohPRR9A4ei/BH8D7MEhCf9kazGulgblDDyLzz0xvNa35JexqsndSzuNdDeIDIWua3ZiwD9illIiVcCBUN9lzaSaXOptcjWY/WjjQIGt5cprOESBOr6zPYFguJeUtqybgqzeByn5gmAb1gK82QSYjktB7/+79+1HhOEhcKjaM4wA/rWAuoKTB1ZiRphBoF3Ap+6oojACV3oJRWk9BaWr3FaKBfmzu4scBvv/zyi99WvfZYWd4O0T8sDh4YsoBVL01400ucxVIa/V+/Ht7l9RqtKAAN4+XBbjTjBlFvACJEZybUrgOV6mx1ldIg5Nam48cy/eYqlh29uSjRPzHq1W8ZnUf3/2s21X8f3P/fs+ndsYSnOygkel0xvXtQfNwJYdE/SsJaRlDGccC4dr0+Ng/dmXyWfLz6Kfw9np+/kQDnb96LtgsJsvmeLedS4N369fKjHiw1DvJHvZcCmI+T+bupZBV8a1IRXFsElPRSxyN9MRi5hB+/P62K/j3Uoqoyeo90Zr7xY8CIQy+PwYUsm39lZPGjDhu+Q4HIVdjnQmWJ+s7o/DTUJp05IQgMU/r/KZJE4MaYbZHv/pAcUghd6HGAL3MFAokpNwPRBJVFf+yTTMEhsroKWQdrCewnv2VvDT/lt9FG/lwUmnpX46cf7FXlUIYyhHJBaMUnLzTYgsDjjoOm0Ic4dvHBYakQOQGUmysQlGWIts9xzW99VB7IEWUhj+PWObaKqKB+f/Hx/n1VLyofmd5FXLhvSu9Qd9t549qKEtasW2QcEUsLCveri+DaPcB/EKKoBpJtugcC/+3jv/7rx3//eHAoG+fZwaH8OF4dHFYS9LEIBcqD4cdghV0JlSV+/cHe3bnY4f4k0pAW3PsoEoXm3D94d3f+8f5KfktfAx6VLCpKErzhIDfFF40/mObP99iOjL2TYZ6ahiG0/cce6gc3Ava3Aw4ODvAeSL9xsjRu7UytAMbSE84dEtzoafr1QHUUYDiwFEqJOXp3/DFyv6pikERdFa0OK12/el4l8PUirdNYPFxeQKVzzv3tYv5uRrQQxFN5HW+ctOT3Pzzbf/rs6fNd4OdN+QSr6blT7ARiOoV3SF6iEC/+xGLLL5pzxwqUhrOU8xKfv3rbJ1XWotpUiHq4UY0mHs/pC0Bct0ThJcM5YX0klElYygW2rfWbg0P2vmrZiIfrN7xRdiANZoEV1E2/BG+U1cc0llAiYeUKOIip2KMFeaDQCxeRWJlFuG48nIe/x/zLPz+GP38HonWsyEkYJwZ1/Axe51AzxNPC7i7ZmAbhkE6U5RKlloF+qYcJ4FfR7QHxrAbqMsJsPMzxZhkCwssBfVGikF4TNIrNL5uNKkhWTleS8pMjhLxE7clyWlHog55AQfkLX7kQqLPO/ZYiuBEDHstW0pQWKl0jwou582F7kVQgog00PZg4qSfyXe8B9GMy5u1BPDrZdI+PEY5jMVM48+TfD86mOtyplFpf3vTxQ9gFVOLSwBjHGgXGh5VUjKpkkn0OEmmGkgitIUXzNUW36P8H5xI7GEVAihK+jElShcJI8vUjDFeSs5awCZguR2Y/cO0l5d7Oz0vhZoGjDTQZ0h7WMpZ8+tbA5OO/fvW1UMYfpziQjV8eT8klPZAvQFQyGR786ydPNOO2j/GUsb3hnkRhHX88Oj5Yc9e7XzlkTIuMTSCzwRg0hiZHcgsO0eMuA3wVEmdRuiWhHcVAf8SnV25shZ9sCLAh/yR9ZK90hH3tuLj1X8x3kbQxPAJDpLFxTR0uhQdVNyHI4qXCSmT/w9P3Uk4P0XN/kNSiDluQi5wWvj1yUDYuPBw3qEaxJ2joX6j5unP/uBBkVNRQLWV03swPhbKGBv9eVvrqkZ4M/XTpumN/JjU0xMtZQMwjMPPwyEtbjkY0aDxiaNDr+CCKX7ydnozufzE1OXz4me/d2CYEQex3SgA+g66ODjNWjgWTETfGxmkQ5635/b/PpsKwRVqMP6u7OlUIvMqj8TMnvfnmjXAx8EMYPngQE3xzSOlkLg8efZwMZ9OK5Jn8bTjNMMHw2lmV6bYyQAUtxNHPinFWYR7fYyF/DgBun6W3xQM8K6WaHAhqM9WhsELiX99r8+Jpe1jNwyZKg9s5QNo1UWw8P2H8xmmPpIotk2NHnQlVFrBhg45cpZjJ6AH83PR3ojzxapoCRQzy7AxpAKRda9jkhMx8wmFx1QKc013LRaKCT7NYXiANOy4+YOeLsrhiiYYs/GIwep8P5jkc1MOuOU3xpaabGLe6bg/rMlN6An9iRDpgdJ3BIDVZcJD4LEah9ZCuO34r8mxRoH+a5huK/XFsR80BErxcFSaFXVs9YlOS5ojQzbF30yhqWxjEhDq4jNLKlTvT3SaiFBreLpRUvoAbzGsz8lzjfGNBHGmiw2VY72uJTna8ORTy7vM/F7EMjWr+Dpnfh8Wmiygk5dN38rUkCxRjHDfijZGAUokeggV3KadMdF/pHoqGkGs8aWO3XpyefMYuFm0aUEhDdiAigoeOobORyJ2KxaD7xOzXCuaeO42e7FInrjU1muH5g36cxHNsyzEYWF3nVnUpTX30bMij2H1xBMnRNsEzehSt8mhHmFyYAVYkVr9wA541NPym70tcD6MeeChC19tnSn11zluBuWeKdz8CoYjb2cm4i6r1LQZVi7ScchM1Y378mAbNrlAFx+taQyv17QNuc1drTVEj0CQfCl6lF1iT70xoI2vMZPBW7b7vSxos3+ARcLzx16/72nRlB5IpbJSpbLcWGmWiLJ5ce7u4JY8m+YN0+FpmIeP71PFM/rL3x6cav1bek3mkz/EN6hh4VkTgPGoUMuYzdYTvNXUXwzCqD1LVBVHg1sRrlWG0SBn9pmbuQQ9B/YMSoKr0kk7g6pyNWxcwmIkoZcaLwKn5rnGBiQBVjE6IKa2quhjzTVrZrgsOrEqWai4uJie2XA757l0kSJ7+Di1j3zud67S/EJtQfafnzfHy4qMbh34Uyfa+JFWTcX9aHuzdE40try+lkpse/+UJn6TDdfrRO8SZ7lA5aovR2QerAsRvXHOM/vaxXx3J/b1exfw7XwnE4rdDkd1OLNeCYvqeTMCRz4KjvKPdWVBwhnxrj9VRhh35YhxoMmeHpPMXUhWkJE0IMCaFzhiXgR9OUT6WU5x3SxbNDDdGPdZSnxDu+Bc06QOxJBd/1ewMLef2Mq1e6ZjJRlhMZpMW04nglss+B7PpI21jJoMJJcbRQvrmEYENTUbAohtpDnmfhsrai5/03wew2UVztFjO+wZbCQHaxUU5fthQHV0kY4rLTHyn85CTNpvsIb2KQ5uRF3j4N/yNA77Jb4FajBS2/AaO8oW/vAGiYOEe2YlhpHhK+pGPMpitmNj8T0WyDbaGqTkk0hUtTweqU7MiXJ7FRoRPdv/8/Idnz/4B60MO++xs8W62lhxpcazO+pqVuTe4LVyT5bqpm9GDduKgCoLvqY4CwZhoQJmYOOhGZq3FFNwPhXd/Pl9K0Ei0H37qKLAJpgzl61wS1B28KCSXgwTtmVnRL6HFVCtLyMwyy+4c9+EXlaCjWtgzWXbv42OPzrwfl6en56/L0CvxWhnQWmS49/SPf3r67Jl032nWFNYDxxCUWrhIr7YAvYXhZy+50jNb6BK51cif4G7cnYU2ae6ZpepAtJlrFh9odIFTqUdc4F39BNIyHS1RJlYjpLMlVmiCVcMK/8czvYTgWTc7R2mgBCxQXxlmiFVxybqZIkiS2akqYvF1oCAbo4UJA6d2wKH1KYGCv7TZ2Gpsn4VqYOUD9kmuRBK60DSJKcF8Ce/UQ8J2pw7ptbQwxHOCkK47svTdLtgSyslHTbav5Le9NvR7b3LIn4FzXwT/o/O54njKUGA4MgIVPmI4E/yWC/hhKTMIzUq8XSGN1uClOvmitY0nwmSLyo5aeB18iDce8f62rUB9I02qyfoW+xB9G1RJrBDs2GSQtUWLm+wx6lRQkFKoMRS71YvVbJbEqoNphpbic1wY5RroROvlIaZclmCT0JMtz2T2nx3xvDpoou7TpwF+41C0k33UCPXoY2+0+1Yr6HlVx0Q6ge8hvmgzQliALAC5kMUUh0lKMqyv2czoDVx01qOEvgTyXra7mf7VVItug1yZl8CoSN4pBQJsQJIZKV9nu/Cxxbn+8NzEZU+LDlBhqIHTLvlMJ5Zdlmr3MqPmE43xXERfI1kXbUmvlYfMZvXDUXa6BIHY87l4UjE6DyZfwEAToFnAdR6497devJmr1W7I7t+XuFd+K7OpiW7oWZV7AMwRAdhej2U5Wzg3sD37avZ9rt8ojr8bp3Irq+gONJi7sMFc2Iq/vFj9X1Gh7GkaoJxYpT9LKFA5GEsExvILPfd6DzzIjbywH1AR7GNIwzqDq0S+iSxaH/SROWMoIECUjc2BIWMYJ0qZPFE32vnbw+O5Rv0ekLFI+vx9eMxilMAts0KMkWQD5P3J0US5aOgUQhuavZwQRNWJ0D0jbqzMFn51JMFhaJfrdrWb7GPhSDaQgnz0R2ZDeFTm/0vbdW63zfPg73eugvG3zO7x6x05PoyMODqVJZeis7r33rvlxb/AQwaSXad72hZNgtgCKJDmcxJvSCh+7kz+wy4Huyq57XzX9PIOdiH3GvkGiPMVUskWp0tuPDacOxdN3QbvyjoYSYEwMUIhPKE1qJeb1+XFOcWZL6fO75sLtB9pr6jmY7JcyGXmLScspqzHtGcHio898b3TFNtUXIhbjadyUsssAv3UMVM3wey4qhxfPgB8YYGCrwL5NEE1n9YM6DPwA9NSABBJBZYBALALZDoM+12+PonSwN/LRAzMcY+wPyPD+HOruIT4Vp4p3ngZ5eXGLXFJ3PJBDi7n6rdBJ7JFvq33+Gb7CHCNwk2+nlBNnrEfR77YLCexnbqqsqOWfOmqy7dHDP3HgI9py82rIN0uD0U6HHxGWJAsSuGH6/nqyfP4+iXngDcQxXSt9vLwsrUMZ/hjs69UOqZF1es7YEGtMFSlarticdmJP1S6EBMgqzcbScBYYFAdCG6zok6D84kNomQ8a1NX+wu6kZxXBxwOW6BrqVHiG5ITmHpeLtUhl9BbloCH1vyp69PmWH543dUvCikAmX/l9gSI02NV9Kf90u/uvRpqt4SCzYlJAtgvEgUGWpKUt+wgCdIbCySCtcHCk9iSio/ZAb+QZVTMvac6VPv2CBauMF47GjW16bFX5+sLCE1fZjy6qB9Pl0qX6pX+JuWd56/6qpFrOdB+Qh4S4+c2buOjrGJcYxkxc7h0+36u8cA9Td945WZ5qbMDzVit2r3PCz6HxRuFq8WDbZLZ9WUIVBvXmvZipSvXAqKPCyPRv+JpFeesezp9T/20DbQL3EyA1XBske99kfNzOWOPjVbbyNGygd4BNOZIPJS76TANQAA+lO9VWhajlCChVT/nwrN3sld9fUO2EwttA5AsjSh6R+FMAs+lPopMJ22eISOmkCGIfjXXfCY3jljWLfkQx1QRX03JTyjulmE7jptYiDeG71HIKDXjG1zjqXAtgbHLkpNIR5qhbXi4MIQZJqO2oAUNauUrXJkg3+cgBugBwOCyZmiq1x0a2RDygg9Apz6v+OCT1PWGnIJyC3YBnWY88SXW+jN+Z6w5be5yyPV6iCAGjurKShIAv0Np+OrNE6ggKNHpUpojv1iO77oqA7SfOXWme+T5BjnPkgnrOZWcufGzyXeJlLwWBitVm4UYjjZZhcAD9SN3zuCgLz9j0j9upyp52OigpdALb1rDSmnK6ZTGpQvU1800uuNHn0KAT7sUOeOA0fXnYPvv3SJj9gqnjsH98/vINLX98TsniNKpmX+KWq+wHU4j9+lvpPiqpLRYc4Girxr2Auvs0vH8/wIs3ZG3GP4j+sfiD8+q6xdYa7zx+CvJgWYFh3cgBFesxkLVNTmqTxZ1XVFQ2xrE6W25g8ex7bbzZHyzu6J5oMtuGYthVjU0nzDp0MyNwXNOZ+69vCNHhLKLlBwHKYXO3aGT0ONOz/OenP+zpEXaXBd9JQ4G9vgg8i3D/n8tF34OsHdFA2q5o5zqtQzsyA7Wst5spA7lluFXMSM7or2yDS0ihDWOk57hKT37Wln+4BqNtDkHOpq1M459M4vBz+tCroQj8qUn6Cy/b3lqt6OcfdT35csOnBOrOzceIa8SpFYkFIeg2QSi2KIoUTMPJjej7fKQJ8wfOMTRpGMh5eglG9K1DS4wzWXRLoOwzCm79vJOF5llqsxI2Drkl6WIjC+FlVuuaik2W1vxjLX20lV7hWsvrRmBqygm7jJIYZ+MmbqAdKM8oLHZKWk3yosmcnAIyfTV6EXiqiGI5HtxROONp1nlCkIwH2g64xpQw8QxtqK0xh6TGcxgNSRw7ncjNlpIavk6+HIyIZ9dXYdbtocETN0kdM+aIwYpBjooa2x/7KypymJfh34X8n5eEUaGZtXIFZjKiK/MlQ3GfMb2ldH/CgDZHgTbHfKbTSuoru6bNZu9AqT49RmQ9Mn6HLvV5D02aVKyPQbn2UCb6bQMkepxdJsNN8jj7k3Hht+6HZo1YsSeKnKtZKQ0c55gcowpuwdXGb5qsQAniuDq1hWBr8RdrLEZCibqs3hcslO7cjh2mY5SDfI1eZDLV7HlJHbqBCuKbs7ew5cHTmbQgYut7KqwjXE38poJo/DizYNbnYtSDEA3MW0T70DhTnOB4PA6twgneWhS6+A2e8Mpa72Fo+pUbD3nfMl9pte+LkTNEZLMJDl3Lce25sox8KWiIqQ7bJqGXemc2kh7bPiBmJlwa4mYaylvVZpY7m5KsdmtybMcE5pli3c2+IJi3TBO24yNEIpSokTbmP6p7crf47hx7P7sv6JSc3SV0861d+/0+lMs2eP9HLc/STmlHjmO5Ixyeq3caf/v8/DAV2Cxq7qsOHNZXSwSBEAWCIIAeLx356+S0c4YDW7iexLYm9OGNNPsQPQz09Rm2NKV27icP7m9jNBG7Es9yxIx7aGWDDSbfBE4Xh3u3TswNJ1TucmPy1/fqLJxi9ukEUkSU1Y/kpotbwkVcgRC4ABjAeUD4+Xk/Y7GpM5yU1gxFNgsFUzbtH6FcuWO++jPxyAVHXE84sPy2oKDnSTUogb/H7xWalqPR8tQ44tbnxtcL/RVOrpxJ6S+U9noNlaE0JuNIOOyxkA82op+oT9i/8r099DeKXLFlLAm7TR2scMTVhy3c5WkOqhEjsLjZMvSLkbKMLGIDUG3LztZvMMgdmVSnld9eOuwgqGOwaI/D5u+zXyL6oN7T74Iq1jBwOuZxraMYqU5bJrnBeZ6E3xwpEdoz3YT622a9FXUSTJJmAGbbGVmYbuDvkGs85Hmujk0QXyIRaBb7vyrMK/TwJigdxqq0Gw6lUIu1kL7GZQpOWLiLYFKEVzv7giqxfF9W8Or1d3propB9p6k86zz9zaBRlhUDCoEHMeU7On0ALDNS7ALq37/IRSnSvy3py0EItwLGs/MFYjWBi7gncMJoSB3O1ixAhvv7O0fMKRrjMMB07c/L8tE06JsshE70+ugPLd4xrdSMVq4gqNqBS8/cNSKH64+3Lt/3N4WMiVTv/aEh4XMgxVDGq4YE3V/rWOfv0jT7wWNc1Zhzmrt4Hj1WE4bGyujAv8md59mfAwdeI9B+dmEgDlLAUX8G1iM85Tng/31kY2e1XUuBJq0kU8arSuyG04jUx33+ROKTJoZbSYe1K8syv7mZPEfb619MuA/PDB2RX/c0jCsdYdSPmhX3nu49+DjT5JyLtOETBXSXfdXvuNwJ5rLC7gI9tWRuXw9zQ5+Di88HVa85f/TpUdm+QTJ9MirllqvfW7r+wFgg5MlvkeJRZQv2MytnvQ45jOnjHnREyMbH+//9SWb5xHit3olbRYvSkicBE+AE65aBwKBH0SL1ChHQdHC/mjvO+uuw+xXo0j5n1omVOKXe+eBU92Zm0I5jWZSWpDNmC25DANLerUMdjir3R58ekrLrwHMATE4f20jmKMxgsQC3ZIbNqyd6/Ok0bivShI03a55klLffLMzSW9HDmPjdfz+4UPsaDb5Kk9DGZuUMjXviqjy2wrKNNK2ICZhyq/KoW03l/2/BKOfPafuuTtRWlvkgFfeQmJhcPhSiRdj5TLQ7ikaaQKa25dQbZKYsA8Xppw79gXToFDd3wcb7h9/bEyBPzfUPZVwX/7JpuKhf+wgiB7GhcbUvJPTPSRcobrHBsNsKNTptg36+9KR7VhkDRtKRSN0AKwwajvpK86EAk4RnOvdl93WzIyi8WZcL272jrn/9m14W4UCJO1HUHoL4o0p1cDB1pMrxjvtLn2JLSje9QHb3JT6C2tqPuk3d+8/pKmjrYXztNIzjU7oM2XNQgcBzvZ1g7fT2qsQLD/PrfEZNWtoP5I57HRk52D4F9NK4903zuAjojou+2kOouQT/0qP1vC732PwLJvBYgiYPqWSF0RTCwiSyx1vzoEY65HtF4yO2M7iECXmUzFvYwyHESktQ9OYjLN/29bUhzHgxjRJIC8eGiUuoo4/+/65jQdkirQSaYS7nUfyb2znUFQ9TxFN9WDGSV+7LEXetFkmW1caP1W3lqEoO0x9oEPraty30aV5oD2Tcjs5kPTMR9NuFuLGuCUgXCqIdKnet+HzNG3tKdmrHuWWM23weCkDx3g38qHCpA6fHp+gFH3lYrjLhyqAJefp0CGcU02/qzaY1jlR2EseHrMqzUtUXjSyWiu3ZpuQjsXawEjpYdsswVgqTkcY6QV7y5ekdNbQN0yWmMSi7L8yvWaWH9DeZJq2/4/vfxRRgVbNHGOuIAFDGGd6JK3UYwuSiEgXCJXeHHLoKJyv/tnuVnErYuxGXsVfI1qxoFDve34QUpA1qvE6xEeVbVpq5P5KGwFCBZCRN2I1gHz7FZI1pFP9p1gnP7WYHmO4eveS0Oto5obPDeNRGhTXfp5TffOG7TU/e+PbS3OWsytg4IFtv595kecGQrf2cBEP1d3D1XsIVf4GhwDNn64WC37L65an59XqcJ+61vHH1TfZhTK1dfx/OK6rnn0Oty1ElVWf2aLA7oEYYg5wPTZfNN/Qy6StHhzcPa7UxmXYJdoQVzwQWzR1EOygaMG7fK+qv1ujv7+B516TgB84PbOqzxwnb+KaSrX3cB/laP+lZ8GbPZsNdNnFpMG/yeXTuQF0Tpad72x3Ye0u8naOFtNtxgnGp9/lGV8wnDf1UaUZ0nDk59WJ319Y5Av0ubJety/MgRKEfm5JFq8uYUhKgdpzC/A1HdfzjMYn7H+U8tVcahqg5zYeOm6xOUMDOO0F/gS1YNynn5jKaPli67dah6Abiey3Mq8JpkFz5Lhwop1hIQY0nSshk+T3kx06vQrDsB6lGnGY0c7zVuKHZSiDVOtdrEv4jLhrq5vVvye8rENubGywaDIQFGJK1gisTIJFS2MwW6rbaJkKpluSAnTZtfQCNcysKxpSnWCR9al9W3bAcfAeyKrAjI85XtyFARYrEwBzKkixd0s4OR/zhaM0j+688jC01zp0CIPTVJI4DTtBuoKgOxKMGla1Rq4R0w3r8HDv4yaJQuidJnJclFG+2Vdp4WOXTxCgVX2I0+kDq6Vv8U9XlAgowdyqlnj4GKLQznbVB3NMz2XoSf3+aTuSvWlsH0K4qG6/v7wAl+YVy5/mL57yDUdI8lyyXCDmlRr5z6BqbjiLstj5JNJQYAFoJtiezhBULCLQFUfEqLEvl6ifOZ/dV5esXQslMxrWZE0jlDruLBZoZevE6jCwLN+SheyFkcrxYUI+2myDGUhXMwxJOUd2npBOu/pwMO5mXIc5K4x8xajNEephQpD9T6zyiYrWRFr7XraSkxEaFUnfq5RRrAFJwxCMV6/r8ouokhCJbI86VL0EAc4nq0UyQXm/UU5ptv8lsPhm40TFBQy1RvHN8BbXhllE7hGhjFmqE/JiWFC1g9qK9JTPtAZrVvMW0DOm32jgnnr1zHWHzaaavTGzP3kFtmaFua/epsjaJ/CwUlsbEm2HrxA2+/WnDbzBrMZsVh3ABy9qqhM4J9nPDngJ2988Q+ThVfW/1Vuc/1ZCxwEWsYO8kD3hS+Xx/xnWnjO74eLMXzbkRWv9pq6ig8XiyeXn9l3fDCo8NUUz46XMZ+YIPmtVz9tLLkgxk17CLcszhO9XV9XKeMTJFJTynUQIX5afs+sr0kR90V3wR+WXMi/gbfsVr7+W8F8gOZl95iwyBQAl1AlOejrE2ivYXEAF+8MCX2UW1o886qkr+Mu08vl7e5cK/K1JE7wCW6hgt2qDDxjFYByhvEgCivOR/ToJCW3KpDlrD0koenuIEDuMALx/kUfvz4U78k4X3cd8fLzePH7cvv44eexey2U3VsPCXHUDsXBfY6Z1HkppodTRlx+E6QSMjmHuhR1nZUd/XX2oszH/e2R+Y3fef/+9/Hgtztx4fkbXP3dOKv3/dnn+bR27rR59HKd6yVvtEVyw4DK2enR8/z2YgnnamDvKWY771SH+Td6YfhPBwUfYZJoj3+YuwJn5G4BWdw723z8EXffuHR7cQ1sQDkMK7LhyCIR5Tt54mztAfI8t6Sb4Pljo/bqj6ObR++8qf1bmNAZEzflrdQhEj443x0Bkc/ABONWWSN9F9KS9xu/N0SO033tA3EtHNhQGOYExqw1RRxrkzZYjGQQFusTKzaLWzzhQtyZH94kJ5sY6xolgWzDcWcFT1Raz/uLivJivLzERh+be9aYdydTMIgM0vTS90/J18rfGMtQq/KIbs0ojJiNcOv/2382Ad3HwJTheBb+np2jO5WBtn6Hi55nMd6UT/SZ3kW8erDCm+5v3H6YfgaM7jILGOwftJkYFjuunjbw9wWZw3qi8tzqELHnPx0ODQyoRG3GG8wx4rW7coVQkW/ipe3iKpeLoJqsQTGJBL5Z52KsfWaqqHN9mwJ0TGD7Ca35Ocu1nlItvHCOugf0nxOU16w4B2Lt4+PgMK0w9m22YzfzCntAcV3Okolk9W+CfekPL32Or/Pjx5nH94oYb88qIilu3Nm+e3twggfTFwRogNqdYMHAPSLp75vSnd/5t3dq/XEROPzw9Zzrn21aE7VeCemY3Z/4MM3sffHI3CNfLevOHWjaqOOvX6mia9wUifJ8xt0/kTdGhfiTP/y5epjuPjRuAnTuiAHIKBIKRzB0duFkMoG/erLsG4U1x621s/Esfr5xnZBjO1FuCvwRtcqUg2uEXAVAyU/Y9BtA4RbvhvWj2krdz34V033/YAgmLlnARIyZwggDjjriDGYmzlNTVkq9PbL4EV8NzIUeAL5H26Ec7h12PswFw82t1BnlBSugx0mMBefD2KFkaQHDvBlEaHFRNmayBbiyxHvk+Dr7jYliDql7lyxLV/qJafEwzdfswSRyzpPAgGQaTpZl7ZM+OFoahHHRQjDAwBGahoPxsylng7yObRwN/GoAPT5247eAq5Zef2ytdeoJEaVCRz/2ShUCnyq3bvD4U/+dMqOr+TevhHytYnCl8tejaEFkW0hrEX4ZkdCK7i+Mm7yQw5S/ifv7NikMDHkoaoki6FVZ7cki+S16t58Xj8z290CyU69G2HMpO/EMgEYVCHukEVZdyhJlfCbhyXnAiyAuhEF6URSHCSBD423apdLJc/kZo0CgHIwMsDLtRdRGglpqsjT3G1G0HB8yvOAnO0jNpil7J9pGO3L1EjzGScdIx+2mGiagaBS5R6U/nND41NoVU2bzO3hYCbtrjZt4urn2u8EcKaO70wY54bVOauPEVh2WWFtA20MsbvL0Aj7sLFLzZzeqdZGcIZKOJZKp148hwiLJwTA511iJzY1JUbE4HJTNMfaX19CvaAZG2yP64zcR+Ya58fsFfvp1j2besig5S+VdMWkSiI1yXNm10xNIuOfNJHJ93WI35RVubeYJ2Akhrrix5QQpbVU46f3CGRC020ktKKMikERY4smpcu4mmjn7e4oCLGZ6P0yujoZrpLdtdMb9uM0X2VlNNBr3isIq3WlKG43MX8S248CgmDxcPruEmQF6T+yEmh0STu7pSzm4HsQytbFvQ+9/v1kkngTot41EsbFnOqDquc/H3wfZ4s87WOnz4zek5rBf1XHmo/AC3w/AEJpnSN2I9HwLbCqG6Q7KYAoFOVCnRATaGDMXWfKh6G/7ng99xREP9DNx2TYQbv3n4TtblwPUuO8L3eWaXGJSjRaTHiY3aJ4v/ekvOMKPw8gsAtGncmVNDQpeezHGSSQiFf4uHkXfR40OeJ+qo9KuJbWuZt2dHPFPgZrKtICv2wiPesxgd2vbCB7PO4zraaQ+TrE+FejQe69Hk0ZpggMXutrIl5MGd2hyz2UR+k25R/xZm97NukbjaMVtfebKWw51I6AxKaczh4qFxHxvtbrgHbvrcPwC33rv/kNv16vayuj273WQB9Ig4neBNfClJ5dha9AppZOtb+fE/RcpdprSQr38Ru3gG5xZDmNbUoTwWwBANBY4nSa8ET+ZbN3DKfhuGUppNH6z29pPVSqaKPh55Z0wxy7fFvdv5TP7TlXEbep3XnnY+H/XyEwpa/VQvv28/z71rZa79LyM4pGu17H4JLlGejF0djTkdD2UdXT//WRJQfoPFPC0DPq8jHre1gjF/8xyrPFLLG/ZjALOJMinxqnpyabnaigX42zTYJmfyxszXZfiAXw9Z5/3n8VnBScPAabZjpWcXMbKZM38Il191flUjJeXFd9RydQrmAGLsXoBdKnQNuvwMYgUrp9VovonhNB6bnE1K6jEgmqenYUnmD5fcv4jIYnq+eCkC7j1YvWupGVKGBsPf/10dWkLCzgxdycyrxAa/DwmeafeViMiXbEMq96MGTiWaXiRMlbSgcMadICPcUvJPzo8lmgb5ZOwOVBNiY7IA4CjAQ6lKEPvRiOom3HY9sGfpGg4hhCuuUOGiqqsnh/y/vR2geeR4seD7CTQvBh8nYDugIi6erJYELFJIScSP1323HueCopK8ShnNA9Tr2xZ6WFXf4HD4SvT38ba8p0cc6H3TVXB4c/rkGhS0A7MTlxXgqHlsdjI0RTvYhWiyMnHCSvW7T6NS4JMeVOPfocleiPSJaR5f4rhwL6byttidiP6S+B5nbVre5CkfIjt5wiu7joqIroR5L4nl9pCYzL6lUHh5PRRZLjVceqHherEtQ3IVv4eTcgaNywG3KMx101fUGZJz7rEuu0sp5ZIpqpxe48LPXhgnXyprE5/7OZg2WWqkdKAXdfiyVU24QvSTMLXBlxtVUI2H3swSEwb0S47OslD6g1bQ+CV08zDil6tWn9atc9qJvRp6SibJ80HwGXSBZs4XDwE9UjariT6sk6ffX6WESH5+ffqErA4I6XzafAPQRaXDWPpYbPaOUe9dP9zsBXJb1QantJs847PRTPaLNpOaufBYAQoGTmjtwH3H2OlALUao2DHqxHYCvPzrcwkeHG54fH7WRctNby93oVvewSt3nB0gfwtRUziUghyDGIkZrg85Nlq8e6a7wY7s5bnovLPhv6WbUeTXbS16ztxqWnX2ffstAGxtb9huufRyX8f4U+c1glvPTnEqkIPgKx3U9I5/f62bemFX39ct/t5621M3WHXzYI+xFd5zbyrauWKJcDdbe/h/HCkG2dHcsCz5VuUk1nOajIsjZnagIxe2SxHpOFvS8U4REm9Xz4/EaesWRN6blQHrQK2LOLqX2yP6iShdS3nCm2/ox3b09o8EM/9tb4wvlrEy5pFQZbW9o92xzdOLJBHR2ji9MSgRKANKXUHT4h4lA9jJ9jsIUgtr+MRkMalBF/mfaLql46TUZbH4gfPfqkhBlf2dfS46Ciwy95vAKM8o7wnQChyDZ6OAvVlpNxnkWz6sffqpr+Fc6bMva95zsb3uj+MS/H11JKQ0jiIxMpm2Y5OnUSlneSBiN9n8cFFOg2k0ZMkandJKlip1gIpGPNkrpacrC1hVDyNx3jd0PF5oqMpFELfklz3Z15x3ULcFS+BRPcYPE1zNr9wj1QsigBNJz4hU04BTswdtaX1B+rU2U/HFedHiqH7xKvwdufnijdeR7ShZ3KlPY3p45kM8MMvRxKSY5IBFkiy5bzyzn0ViJFT4/gqayZL74fzdv9m77hxi2Xv3r76lrtuT/16sX5Ep5i0YqRXBoHjixIqMIK/MCh/X5fAMZEBTr8O6EKHXIKpMXzrprhjEcXnhWe0oVwEQCbHu3zXBjNswD9qXEy+EjBk3ykgsmnNZbUve9ZiGdsGQ2pEIoNnV5sK5RMC70W7d64ajyi51vAq2VMKV7TPcAqgI4OiCPAGfXF5Rl2tqHwph84b/AvzYLBQoXRd8DkcnRLHhhJr0K0bH/drGpluZWWTTSeWUp3TrRqChO4iypb30zS1X9vJUIUKTGqmLRicrjx8m5NP14GFkmG2ZWv0BtmgPqiMzcuNTG1V/Jg6KdvdXMTnzh3sfH8m5uY18KqW5Ikfht+OgTZrGLTyYm3osdP839ye5UM4U9RmW6+tLg8F5wIbNbtEwNjcKGuHytmvVjg+lD334I6HS4LEe+TAWYmRyzFAcTvVKktwJ8iJdsnzuJ/zmkXB6dQZb8uEB3eczN/oqNgWDW4JNeNnzw3GrVOdOgV/9eYSCfNWY2PPv/qxHZ5bwHNFbFfBYLB+9bZHGrJ8dOcYtWfntBiM3n28dMLjYM4TAp8pZ5tPdcyTlRyijCZzo0eZhAZnkrHIoxbJuCf4HUkQppKsaagE2KeFUjwx0Po4Z7oZFarvtgxVJdeEZdFo/o/D8nunnw4cekZr7ySgEFwzb7Q4ecl7uappPSGyHz0wV3zmvCgHV3tZiN7rfFtidqqAqZWLKHv1GRVnYfJy2t1xP8RcXuAY0rxgCK7WMcvVBd9Ci/F9RzgFZ8l91rkHHF6LfXQfDxyxlLVYbZ4E1LqjuVdZZlc6hliO9zONIalnXJfpl5sP845qYJxNLoDdUf47t4uVo8OIpEoaEzDTK432fUBius86o5w1317gSpwsjd/cr+VzAIIhql6pRoNwzqxDbHFnETTzBJYxfXnx31Qym6Qu5HkeSxdzWYiPdwXqCxVTeOYYG9Z9d7DffJtzwE8jQ3Hr94Uh9r8vR7yd7BFQF2ZRMHU1+TNZtD0dItXKD2GUvPikjKSbOxWNMBrNFTw9wb01miY9dYo58jMz83poEPhOI4Fn3S2NNcaKxHhwtcKnMmYv47Odo3IuywXIGFtw8jaSfymsc1ZcszS6O5nNcUp8qJmxKfuV+et/guXEumvm9s/KfjZr4I2QMIUzpunjRHSaW0WSoEUXEVzLSK2YhM4JtXX9q7dLdqDZjrzBaDFS0dBGLyv5c4Crles6f/7Zd9F9W5EkGUsk7VnL1Nfw+Ull3kcR3v+BVPHJEK3usfgG99QsxkFjwsMWo6edSC/1dXLcbxQZumur2svxHFsUwARX6c+hf+R63vxFO1rRNbuK+f4io7b270NcH76aCaeg5TQlAUp8wER9S3q6X6f6GAqOKCXKy8E715fOohiX8IDX3n2yrgXtH4+Kon95Bls/ipDTne87G9hri1rYfYSgdUCzTUNolta8ZvretN9xNs0HJ2PASgUGy3OB4dfEccWu1bu4nDsbQehHPn198YyeSgdaTnx1Z3e9u5VSztoXpk59DkrKNDz5a+I+e8PSibOWz5BH/ANZHC5s=")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW2mXmzqTzmf/CobZICE+nczeZzz7PndfPjkejtrIbRIMvpKcvn0z/d/felSikMG479bvYpBqV1VRVZCyrNvaleXy+Li4WVz5e2FOjbbL97ZrF59Sp+4a/fq+a3V6+ym1+qM2tXtMb9M7o9UHmz4V6bZrTof2OkzdWm3ca6N3J6urWbBK79Spcddp3etWG+Wukmm00zPcDuoRMO2paZ6BUMZ0D3O7RrvH49zmqa1/OOlre1MVBWC719sPl7d2H16rqprj+rHWD6OdU/uh7R5a7D7Qkn72BEhjG4BmYcDn+hFZ0uGg7KwwdEmw1bX996fqflbOpxd+G77s/+rDsTMugc/2153tr4xeLL75/rN//zZZeYhl06nKZoukLHGlDQXFvXZlpZzKOrs8Krdfvu/qVm6q2rTqoLOy3NWNLsu8SNIhStI8X1Z621U6S09u9/pv03yRk1APNdEmnp8WSZbag2qaunUpodKPvtcmzYvxzl19T1e8IWDjdbJBg8WqO1FsJkejt7WtuzZsf1Rmu1cezekf3XS16dr7aCcsC4SsjklAVyzh9y6s3XUdZPG/WnkRnhZ3j07bsttB90G92+TtoDvd/SXrxVt/+7QAJ0sosaznYsSyY69m4RaLnTrUTa099pyxhRuu2tOBXGrrrUjWO7BBZw0bFGSdRdcCt17qWfOcTnVFcHKc5iM48D2spPob8j3t9awP8mudOhzPbpKH2u0T3CY/Ifwme93JRdtEGn5ISTU5KuNwJBnkzW8Xi2TXndqKDGb08qDcdp+ZNFv/X/ZuvXmZZ/94+y7L1u+qItm8yt/l+T8SK4+5SGz9kzf0mvTJtNrucyJlElwldQtyu7qtyP5E8F31Ki2Y0/LedKdj9jZPCDhN882CQN3JtGfbb/KldaY+ZjkF6YM2WZ68StL1Jk1eev7LLQG7LF2TbixJ0M97wCMU/EDc81uh3hJWlvE2BA2QEFW8pt4lwJK1RyL+BRmwN163K5HrbdY1ZJFWP8CAwGo7l9AaVKJL7OASK6sV7kiMXg7QK5L/UI3Vi8QLGRQgXlnn9toUif+xebKS4wJHApBb8CbWlT66fYAv/Q3hgKbYZ5PmYT9e8kIz/B+tYvRIUHmwFcl35qQXnm6g1XMx+tiorQZR+KDwmm4sxLirwBCsIoNnl2IxTxTtNrrN2ERAxp0nwLdvQSd52FMo9oYr/R3J6JHWN5vkdbh8swkwvMrXWF4konc2PO8h3xnJv2dGOFxBpcWeeKLpVNlj5IjFPTw8hL3kCTPcgcnUI5Y3A8ubiyxjq04SJtuUaQFikmVjABv7gwgWM8oir8hBzz/sbhezGrE2wiG6fF4ziVR+pqxHwV5E0c8CbUiOrems1chwoAWLQsyIEiSI78G7tgCMV+Ek09AQ6qABjJD+hYWQnHB5Ay782OjzS1Mfagfp47QAW0Yn2j9To5N5m7x8mWR/m7yUzTWg4eBvchH6zY0HuxAT+a+Kw7fDAQXxKTQqWzbajhLkb8tykXBsrWf9NzINHtGSLYCXPRtRxHGvIf6hsy5ZXT6UQpZH2izOOIMQ2HpackHMsNGf+qG2u9pZ0lZXtkh8o0WEwxWt1LZkU4Y/eWR/eqIbkKBeIEMdyjj0w63YKk0LOvRDZzSMwnjrS5D5hsgBzlM3CapcWNd2xukqY0k8DUhJsF5YVMsZQHPa2KuPOlmJ+LJe7xintt5XfGoAj8DZH7duEZSexJp6G5tugIZbGC0YgP0t81KA7IDI0vC6t8W48Su8QsWI5Yp/ICTttK5u8ZgTziJwIBq3wExwgmlLtETJKmgCj0k3CBZuyQiEJbACwvek8MA4xpNWCGaTZwnb43Yh6nIXJWpW2qm6WaXkksKQ8hxuvQ7Jn9o0+dPLKux6LSSlBQpnEmQsAsOQ8eEJJEaa55FUoDJjqfj8H1RLPtYfI5kk3Sxrpw82HPVewVwMzS4XfJblwb6clTCPhxFilwEvFiZW+vbSHgvIKrZpLoYhxms/Pkg3EWMszDheJDFTkwlGRDXmdp9G9hToKVmuKrjzGRNAnouXmunSHPtjGiQOxM81pxa4IVk21+0ho5y5k+BsZE8G2UMqbBZjnbp0UzBhrKcbEYiwBiZMIybNFFf4P0p13SoigZT4Kd2Z7kD9ZsTnKedKUkOS4YyIXqNc3YWTZ2H4fG3Z1B90sEBsOEuGY0Hn6QyB7G8zZhw6CCjERx+K5iT9U5v865efffbP3/17CN8s0gl4U5MNLDe52EqKl5HBYCV+xHlJVv7/r9oqDpvZ8ObwbCV+o8gGAV5mY0gCuOxTl71vcAKZLc7GXiwWq3rnG8AshyjxUwZ5uD+2w/HEMZeF7OYzcrIapI2SUkEP5ZwxfdktERQVR8APEsThPdTX04PB6ZOsyOCSBcJ+7w29Qnl8ZiwrTuv5R+6zugVVGCZ+nvPy4My/65NZN2dPvb4g8PUWm5LNbdK8Ry+i83PK0K9N+WAiZYZKKzoEGaw+L9j0WQwL81C315xF+CHyHaAFGGDLCShzVzttLBmcRkMnbTPOEpif8EhFQigeswRagTadPjJFkfLUMuxFxueVs1RMOH3EDxI/ROYij/IkVCuVDQNhgTUbKS9K8T3pFJyEEMqhAFqHyzV02VzQCrYa6w6bYG2SMTbz1mVxkUQsy8uWbR+9ZSfpBYtDfonlihUIJo+zXmxkse/kOApvydV6gOOLDRhgS8zp5/+DNf2tGBOqCkBsHV4cm2dOWqYqwvo7kTDs8WosXzyxC12MhCRFtja63eohGjkGh4CLx2YDvJde7tCXRo0cRlDAiQBuUCEHHgQpqUs6kD5WR+0gSzPi9vZ2w27BuxiLRZvsHB7bc8nH2DAOCxCX9FORYunFjpJQYRAkVTYFk4ubAU8mDQY3+t5oi7G0zXAQSP56x60e/hIAPShb4lR0dtbuxZYd9TUMhwdX8CGmyiKNy+ozoiOEhai3/qB55Eq/he8yAeVl7ssBHiXpxxHPzgA8zjccvJFeLwlr/YZObxPs0r8lgrm5LgSJwodC3EsLIJ2Pfyu0BvRmnfbrOMBQacL6UjdBgEgslJhcpkcE+xdU5xTi1kDIxOkpKg1lJ2SieRbgEYE3yunmMc3Pjecz/HjRe6N5lvawMezEfTkuoSOCZlyEiT4zXM9l746KMiFvxPJIG7zgeiDuOVmpYaGbovv3ouKO/cbixZ3eU3DJy0OUTInpmqY7uZL0OOqtI9Ly9vCg6rZu72fglnq3owsb4GGcbVehtXH6iHHWHJ5/gxmwpAHqJ4KKUn5mNUZcw0Bth1Os742v7REuDLA86rYiAYNZw6J/YSnQeQSOIZQULpCS9kTaAWXZHTVfWalheu0ygA9OW3XalnSxJyl4ixF60z90phrUEQ7+LWprqZJFKdJZneDts6924V90XBaK0in6c0a5CyMxh2VZQsWyzEeGAS3liqSMVFZN05/Tkocmv9hYz6oCI3CWc3tFz2aFdJaAV5L9qc0hPQSbimudcvqgWzcjMGj+7uKy5d9Rg/EuhcXq7f6q4UVIlv/8EUDnpz/OK9B0ndWtrs7miA8+bAOZT1Sr3FLp+ZT7qmUYH8LFmPZShPdrsSV4/7o9pOeUoRHSB8psXu6rJq/csHRe9XU77siX3Hux9FGp10PnETtuLD3kYjYkBg3Em0x3tIlC5WadUTUZt0PPd+2sPtYdngIQjYotmRcPKWzp0zNdCGMZtXtYaMk6RXz7s10xzOKaCjiaWWUg/N0jy083XmR+XvjAmKjkP1hhQ0fSsIB57IbRxNpql0UeuFVONd39cksRea+rPPmzBBDQmqfa3UMBvijWGI3TsiCKj+ZF7NnT7dnhJgsGlmsPuTmbdMqok1DqpiExfFsUVZNx7yqdkbyCOWtTMlEn3/BM65EnWjgWpo+Lqqa4NP2srRi40wRhzcWzfxKArBR5c4xkMkfMvC7iLRcSwVbRYRPpUVUKtF/uVORBQyQS93FZKnV2/K7qiu5Bc7kovX6kUzzN6wy+IUlz1DxAO1+NX5vS9Ah2R3MUJxQ4uX9HTiGaLubGzCB9ef7FazEjMjCeml98/9lnxIBpAl9mhMCPFyC7zBBBS4aN48miKEh1d5rHL+4lhc6MbgGVr29AfJCUo5Af8MAREwSLJ6/PbA/cS6hoEer7Fm0FU5ge8+DF4wZIoD9lDMRu89zUKJfXY/EUDZjxmyvso1pmpCcW5nJ15IvC6j1p1S2ru8GxpY785tR+9ej2XTs0VNPiiyRUzhm/QiGB3TR8u0LQA41l23VHFme+JICcEI21mK01dgMO56EU2ZvInpoKFc9e45cKWDoZtXPaDLSwJS8Po5GpB+OPRRglOnrEeaVR4trwBITm9MuRz6QYi1VA8n0U/bAtqYCpqcZ2Y/xZRLbZZOP2l+vG7eAEnMmIcwkewAkt7iQnXVZsJrI2zgGvh0fftibpF19+5/MD+YaMm7GOaLJ78jZJUYDgWahAxPGWPkE47q950+hDh4/aBhNnhNdoRxYmmuRJjbIulZNllyGQ48mD1K3rEkVWOSpMtwffSvNQMC9ewJlOx9CvRV91/ryOTFob/oTt17RkIXhLCOK/UCQzrSnLZeIg94hxbGfSNfmWDRGZrCROZXMUrDhlhh1Ng5CSJ5hGo0TSSAahaUZ4z7DBlrARdxGIZUxswj27CsdsOyOS456Y2B+aGWFoJ1YZkL9IY+BD4Xk1LlHMLoLJrDQ+3M5ApvHy6POOiWYiYY1BHX84J65Rm2EvC606dJh080Mbzy7rP0KxLrvemkfvJNDNHNQxE2csmFCoMh9rZGajle3aLK6kYgnTvJ+1YFBu9JLzFT7mvMu+++b7L/6V3kT+/7/9+2f//t2/v7Ov/uObLz/P392lHFtFQgj/nU8HC34FELQiUegVuyabtA5E3n+Yjvbh268/S+XDKXyEZbn/K5IQ9j7urs50+O1Uokgssrc2R0NZiJC4mVj1tSY5dbMsD9opekKXvFnv4t3Y03xiE6cPIoXRbXghKMj9B5HhrVgKibEbNLjQXsSc4tfIB1XpLKDFQ9ypUZnzJdP2DYxupgL69E4CyicsYp5wKyg7MIOYYox4I4Czms/I/qx+TOsX6Thu2oXIjN6qcdp4tf0zAH1Z5CtLLEqLNBxb17Z0UXfjdomJ+4/j+BINKFq0MEldXTVHZ2a3A2Gxb0gGUpO/9D8oxEffHjxrO6kUxtYbM75uR6sdz4K5rYA1GKIsq3rryhKC/GY5RAZOC8/7jW9E4cpxY8otXjbXRTLOKA55dTl8Rbk1OnzKTzWUJKppYkPD6subVZoORXes4ZDt1fFYNupOU5M6LAJhVI1PslGaDu1OKnDpbf+KkoSgGy9K2t29J1PQbZqEaZZ1JoOE+dIem9pleb6+fXtzs3k6U8pmqJqI2vBok8kTP78uPgBlPPWKQosphWgavmrjUcyptVqPIipQgfoMREcOp9etap31hBBfzmAmIYwCbNNZJ3KQ2/641UeX/Dt+eLxoE00eZwQVB0DgWRAT9hUx2Stvk94tMZ/22MOAukh4Ic+jd2MQ0aukXCFqaf8NrnI683xxvPFbb5ZmfavcZrN4we+FuSoeFcbhytWH4br7oNv6J/3c6w6eJtCgztRkK+vjgD8mwnX4KKa49AT1T3/8cyrfR9mfVWP3Hy4P39UWkrzCB8FD4U4q4mt27T/PfXOzIIp+0LS+Wd7QW0DV2gfysvB9LD64LZE2POzNTVghVQI+lhZbak7o+ypYMnp72v9TSWr5GmLuux0SK5p2h4+k0ErTHb27Mo8rdgtm4G/8AwoklkzhD9T9fWMbx5EvjOZvfAp4zmo5I0GwJMfZHKxhR5HoWCey5BXpZLMgggckQQnHFMElSMuKxPvZb9WvfzXVPT1DgEpy9z7ZtYjpl+rq6rfq6nrBTwWDH4TFLwDkb0Dtjze1a8DRum4de8KUPdnvP+wrU9b/CvvY1/0/f7f7alcW9T1UBgeDGulRjSSDaETyGkyJqzDN6pjUDx9kpCiRYYkjFYiNqdLPRCq9KPYFiK9NLY9JeMC03Zt7lgvkk5YHacNxTYp5G+1NCu5yxQDE4Xr0LSaUrJDGWv4eMG0QH5NWGys91TAuSg7M3TvrMDR8DSqBlu3jiiQIG1KysfAWPHlzE1Gno6ai1KxJn3/+4XY9nFUR18gdDaU5hLoNrDmGXfoHutEk14vym68+O3hX3VmX38hfYC/Zi/XRXHZUbOiDiOThpvGHFy9f7T55vLebng7ZEc6ZtRB9mpnsRgE111SUYZAFsLpcVGTENQnsC9/gcdL7OtVeRLjoyVL0H794qvKMZ3t9k7ZoFwDW9eiE2h3QXUIc7w7K+1npI5WjOCbt2gXoAEmM5tYZtlKFuiQ+p3B542Rar64ujrB54cI2xh+fAcnmYtv7SlcRJ54nCgEIzbmobmARCB6mqAsmWMcEX+iy4kkGR9cuRXVtkxQ57KwqcYU532AMoTjjT0E4QFQQF67opW/AlT9zNjhHV28l/60ydgCnZi8h6JdzyFoIbGI/fnPMboFBKYYXwehlqKF923EVG7n6vmVj2mEmeWKtXorySg3q6YkKEsgSfepMLAtMcVIEFyK/gWeI+b3YEZRxZaNuW4bLTnxtFMbi7fzi/Uxkj83uKgX5TjnH0dN6QXNYrfc0QQL9qNWaA3HiehjUuB1qtneB54OY14jY8m2Ja3Wpr+ygO0bcyjdRJRc3FPZdCH0KlEkEMW5eXYBbSzqRwoO6WldvKFxLa3C+J4MoEr0ZicYXT5Bg+z6nJNLKzVfRxpYfL6OflLvHbhHN27wR7NQCPJ0klLath8gGQ+88/IfQ2givCo/37A6ATWaQbv1V8jqMEsBRTqxYFw4Z192PutjJ4gloo+aiLwIf95GlkisWt4dMrEMUgthyvTqVU3Hxyzm1Cil/wUUGpfwig/3qT5pWpJbNTpOtJhyRtj3BcMHfAtRx8SkGjUUaY+ZveYXwAPslB4Gcj1fhPSofV5mix6sLHKLncjlQvUqRL6P7Wi1MGsCpz8s2WeM/X2yopf04oRRHFpVMjfws8+P/jfTklFcik2j18XdxTAHFSLWB8WUuS6iWLCn0Q0LlYMhy8AVVCvk2pVatVP8+vq7bHdRryhDBqvXzrxpss9rixUBAjVFgQxhmloiNBmuev5sD8AFySQ4JUhOiCjAngTmgjpJysV1j4btRcrwDA5iN+5ZQ7wWJvhFScB+K7zPsba2WMqGGycpY+pK7zerEm8M2ztSE86WenC9SlZzV6n7AILDzXg/IGXrOVLew0y5k1LJcRKGJloXU63fJYbEk8+X1dn42f60cCzWzys4V2C0q9WTlo40pcjGtJ5eeFh9oOrrOOHih+GFD0bvXr1V6DRl/Kvxny5mVntgGTKQCiJALxwCAw/XNMuRSzcEBr+p/3X9oGxJShvBxsg64lRDatJFBt/ScCJskyKncmFrAqsym8lO2wELJkNu8ZOGsXU7LTas4yGlvKTqW7rSLjUsk+y2A81w3BGT4PNVspGHmETRgxCBIKLu/ehaabd3Pkh2cTyX3mcUvqb/4BeS1Q4XiGxrn3nhTsdMZZVseeVtMHNxUn32PN0jU8duP8QdQoOfm49f4vgkxiq/OvtZ5ZzdW85IzdyZMxbfLS1XY1ZYPF9BaiC7xRKHuD8SFmcGvYWB8asoAwo+NCgcAkxI868LxlcjXhYYL6wdPNJX+nZ2+hzk/ujm7XK3GGAHtIooc65aBX5kznlhaZeatE9VTcmA80opMcJHJw9iagYLYvqBeM7AEYP1BmFKyIZmE7k7wRnO3SoSUCqMY2LtDaEnmj0tXXIpJSQuLAhec3vjlrx5R1T+8evnjD/3f/0VFE989/tOzF38wJLCBdbS95nsMyfL02d7+sxfSB0W7aKFhMZZWz+fLC8gWaxHIEFqK1k8+7XA7X0Pcko8aKS19jQF9JVfgr/tffV3DQoLoSrPZbQakFibmRERru/8p3dzrl+2S5BoXjgbbSmApKtAJ7Vp/6zdz4T71IR/2GPPToPOviI/0lkP20/WPo4XZD49rx+mQGcuUrk/f73L17EigXhSpFN8E+LY0Dy/03aRMZM/6Qx6P9OxIK1PqnyLSNLXzpnVe2YA5xIxil6rVBfMbzP+4QWJpPH0rWwyEzC8Lbik5j9Dzx30/eHB6ZYyRlM4TUn7IcpwpkjJ+Rrft2Dz7u5sb9az6P2T7LfxuhSY46dgq0EiTUCoVRhGdaPP2tq1TGHplKgb8CQGjH5xIdA84WbKp58e1iZHDRoqPG32P8csR5VTOCeWwqdOHBJ2CYbsiCdOb2OriXK5a684pFzP+ac25Ok9gPcK+TX0qLJ7JtLJZvak6FsmW7dpLfPTuOQwsQbOvJAjXs2LmVTh7wGm3t1iZvnB8UzXNKJwhueOH6Ji36R1E33ZVc93jAHUzX8Bzs3EieD0unJg3yAEpKbLDvvWgr0+ObU7lkq+dvtUbfZS1/pQThr4UfKCk9a5TB+Zc1KqTNba8LNIdyB1q+Njmx4p2Iz+q+DBRnznFQ+nHA9MWiTZOCqAzdXFccU3BVcdm9sOrl3969nT3qasYmEzJhO0uCSwGSRVXLosSicrGZQ6W3xSwG0J4u15Eknjsc5sKcdejoTggY4/DLzgu03cZt08mEpKDrwk/H0wHzFEzb9wzJgCBHPxCRiIzW7beBK1atLNAi6QpVPCS0ek6DFYFM1eEy869tr5kR17spCJveOJJjSOwmZGtaT8QXa/S5TmpNT+BNjge30bSmwQ2Ff3IOMvmY+F52Br8WznnccQ4V0UnU0nj0Tu4ZkJ1V5d8OMBGmclIKzvZ6G3lPcJf331JQqMti9snaOSfmQ5ZPpD5ccxdr43Pcylr54LsmMGcMEQXZw1QrRlCfgZrfSzFTNjUANK2EtgbL5jPHD7nsohswxTWxh5XtzzjNzoYnNTirtsJ1eCiNj0yDRHI0+zhoPtRAcPg7wuq+L6koi/nwic4OPQC6y2dGiqVyBnIMCkJymjP8CpN6lI4uumBxJzIarcoD+a0xW9q/Hi6bjw0YHV7ISlFlfmUa/u73DEq9l1eGD2jTDzTChEzd5sgIC13UoemUVXOYHcVcQN3Ag/Op7IgpJJo+x3qWEIGpfc8/IXHKOxJ2VBVjROBGmLxKZDs/8X8cA2+5+tx/85xxEN6qSpQuGqIpDhZCBZFfI50HAE39Njt4gWPvs7m+dFl3XUgFpogUo0N0ymfb5hcHeJiSxzdvgm9TTubdzTfWUWOM8OotBoTgOTj+E27t/lJkUveBORlQ89CAeQ68861dapIJOwKHmZNQ1JQzPdhbnhVR3tlypW07ZPd2hMVvUObU/CGm3FYAg3wNlOrjg4laZa/ow4ijdiwL8/4MuUVof/jrGiOzrR3427hZ3r3jFGEfff0Lbp7P0ZhFzyyiWzpETYQBFxgimqoYuZQgImUUfcu4mb0HZ7hdBqtKePGuovuM+J0FlZ3tvCSKeQ7TL7yypXeB1RzclrhzNBKQLWxeYC36eZQknO1e+Elp0HHIszmtEDOFIc0ceOyyi4B2R1M8iMFiqZ2xSZdiqxCp1oFseDNoKk9QePGpbRDQEQw1vfi1QkZLk/bWgMCWMSzgBrvtHosLi8gV938tGIuHTgxIb+M95vKaZ7gTPGJD0n36XLptscyxmgQovsOFLLHHt78dSUkhko39f9R/yvZadvkHF2i8+fPvn+2339U1deby6rxCEQ8OldNLJoYZ/oinpmYV1oxy0ZZn550ixeRGe8F0WNTa1OUVNPzf1aADveyxj1TnnDXosJ2dBnbqmMVAm0g4dPZsevskuPkABOdO0Ac9+VStBYko8rDmd7M6/pqFxprEQyy9cfLQSQFzOTABJA/5SWktXGHsPUfOOy5qpE9ujLdOpuJhom3bkqY6M3ysXSYh4fX2HCt0yxsg46yb4DYf7DSnniHMPB6IHYPGzDZYsh8sJo9dojebW20pauNojZ8hhsqxcosFM5RaCffiCqjXFKGINWdsGWVxZ2iYswO/QmX+8YOK2qu5nznDoyPCrAThI5xppzwT7uv9p69fCEXnvKLgWw+GA8FUc88KbZBlNCqdQEfJL5omy87qJLJuTqfALz4xoeATnazDUsYHNpdvtfJyvlfXkpivg6TkNfYbv0TNNJ9un6Wnq7WI7tjpf1Hs/mN3NYXkMnlJZTZeNuROiDuX54jt/IL0RgrK7XeCr/9AIjLyUyXIBfn/NL1FvFUdIdaBgBszdfETzQKpIAbzO74IeaUVBZihvyhTIT52o+KkBj3gpHEsFHYgQOYHFF3HUnzL7I/gje0l4Wzp82YZqQqq3L6v5YL6Rh2crJ5CKDV2fKoFNAGTV1YTvtmOCj9kuUSdUlKekv3ckD9+2jDVUdisCRW8Nto9DpZwixx0Ne/R/DHkjLMRCV5KcQ0VY7V/I6aO1sqBNLTmfLvpg2EXAwaDw60oXcuZeuzdug0j2Ih1KZRmwPi79UJ9ix2BEvJMMMQ0CbTrDJJW6k2U4cDp/O3h8fzUV8+FZpa8JE0gF5V1Exkbed5N0Kcy7i8pv1fDNJJrbAza1CQNla699Zzxf7EP27ulqitVxhA22zxMax9auLTBAjM9BEFgBtlD7mWdoetYFkr6FTyHyXxvB7GzepzCc1yuzV2WYPqqUTbtCr6NMlsbhGpsy6lBQomogr43tDkik5plZbg7SWxICAVMf67PWS0DjoQiheY6/5v6Bk3L9tt890q7nmvFu+NN0akk8IwqFWRNX5MIkhT98cuDeOs+RBMBBg5ZubLFcvMZ1LtHQ8lp/UlS9eFJHmwCAb0oPsu1CDy1k4NpcomFfXfQcVk9NuGu+N9OHsY4pXpzrHfmY4iw38NftSPLHqrmt4a0EaeWqO8QR+zRvZobNMSHKn/+efKD9ksw+x6oKHt1B31GI4H5fVhhu+ANwqzAS3Orosms1TAn7h0MhN8qvXaX9ulNtSv4pXiXF5Q8yIXgBmg+lWuyuW2n3q7jlerLgWzBy348fLV091XfHZ/urv3xMkcE9fbGrDTtKHkqKEb1WjTq780km0nxPsO7lBsDuB4toCK2c6qat7SilceaFL5i4x0pUYfNkUkUfmr7dGKa/a/EjpgYIirtmpIArEYVy6BfCOzSR/RqmP6eCLWH6rF116zeGy3781259iYIU5PPZAm75o+zW4w3uwy7YzHEodn3m9/xkceTzJfjV1mRIUMBCMXWSOBPhwZh2ATdNDX9rhYK99m7rbNxH/fMBV5euTLOl3Q7mlIw3cq82eXPvtmPm9kelacsIj6Ib0UBmmdlri6XLpeh0LQQJ6d/ozkyL/Q64hVoOfUtVTQujhPLK2sJlDnDidJgW7xjRPp8q/1axodR9G5wvpC9Btc93YBTG1daLIC4BvtXHVCsz8WGgNflatOuTGOIt4el2XO3uanWb3x27BpENJz/VHKBsPGJqOH/1tPj+LeA/kfbt5/uX/n7f07x/t3vhvd+X50Z+/O3+qwL+jZ5rsgWkew1jbuw8ZfAdp0Gf64tzvb/y+uaRbA7cysAi1R7zHeNy/7dv6TsjMiQS65p2ly5dcj6J7pu8XOnfUOVspGjo8vbGhMnbGshNBv50L0flFFoV4nvPS0nrC+mHKvmC4rsan+vWW9YobU3p7unTzMpp5mzQ7rFLc42sz8+OHF3ckP5uVxfDBDEa5hT+GbX8rB+EVDSiqRcs88m6+S/nyAYvQZIJXEW/PscCF9PNPHHYLkna9pyUOTqGDpNVMBRHKJSy25N9zbzGV1dg0klqjcgIjnZlg9IiSejDeKqW0iGyGBknDn7EzTqXdil8eoEqA1y2cOqzSIiuw6dVu8Cq8n9x8KLw+CqtWL05eXljA4Gldr0EekqOOFVKXoNTEtcj8EKL7OB7pvzkCLyNlu8Jfsbx8mAWxxi9ZpiseXzqBrpUZC56wvTXZ7WXN/6CkzUrWOVWFOXgV3dFAXCKwQ5ekG0OHhH1lVPqaa3BqpJB287nFTbJ32wKTTPVzbGMO1pw4xHCEN1yrkVqTKxqiSz/ApnskEtr4+dV+YyCK61ApukSDtAAwB37WhPPA7FTgyDi2q1fbaWqWIlG7h4w1tUucHoHShFRWs/9aoAiCq6cv8ooobm1+qt5b1Je4tTPZKY+8GarNEvUGimAdFynzYnMl9inUUJWccbUA8JTYyt9fEIJIkNbIDIxJY+oEUEl1NAM10bJE++ppVe4QfPZresHkHOM75dz0BAdQXU01jwXTr9rNa92AUof3v3UyNHPiRZF3HQ+oN97YRVHLHvb32oCUgUadH1QTpNieq0JPLw5tILaECXKoGz2bDEJIAM2/Q9GMKGHHcKoAkrmunRG5NmVQCPYk4fPVwxbsJ2s8yIqc6v0Yj+O2RhNXyeDSSyFDwZ2bJ6hhJrzwvQg36eN/5eYdauYT0Zq4h91+LRGrdQ87Rai4vSbJSkD0/OjWA+F5BLMpGKrOp6XVp+mJ7On89C32yS/fiRNwNLhUd4I7KUgLnlKB4FlBEGTV5u9BCVX9f+qKwhNvFfirzTnBE1q4UbzR13P8/L5+h/MUC49a/6MtrGGAprz8E+F5dCrTr/6xlAFQ3RlkeTLdS+k6xPLwSaHMtOR9qwuKUIK1jvdBRSUFt5O44Jjs+WOgoKqYl8ZWXiyh3uZpZZrlDRYOdCgOBDoByXgPpPhGkN6VMhUF/5+1OhbyvcEjK3mj7UxdvcStOm3f+7DlBVtMM8GPtg/UcPZvo1OpezbEvYWqTuX96XjUThwl+8exGIxZm1esvdym1WfqNgpXX3NGr4s4OJCQMIINJgwMi3LFAfiTKoRTNo/XV4fLYLbBymE2+iqo50lAHJwlC5q9ZDrmeBPoMVImY9UEwtqiSMNC5a2gJI3SYumwDc0alsnjIMMjYK/kOehuOlxPTR/0fe7jc0u82Kvp8vYXTa4ji68MlxUkPEn8mw+utOe/U9s/K4KJT3XgtUirgSVeTUTM0ab5LNRkneamY2zNX+XJvV32TDvp7788u57/w48ezpSL0dKH/Ii0M2LnsNYknN4tX5gvp/1UOcrodcqcOJSJ3zBvdZLdV+7s8Zv8Puqem0o5eDnRfx29YJvVv6ufKkf+Vm0TCUe3G2A1cpnrjkf5wdmX2lz612v2FCIK0thZcMtWNLC53uBFuojTow117IkIKjNLfSWKMeiaMkrmLkGlyFdIGwbnjBwwuaLtghWibTgzc+rrMCkqCl3NxEm8q3momTbLOmvas91LHgHDc35hG8pDVrWGWopIZ1dvUcqW2lxjEKi5d/R3d3honkwTSEjf2g4SmMoa+5cHrobGdjnj/iNyfpnDC3AEDpzzb/xUX0oflUXX/6693tMByfay0EmGgKkUe7ShPcKLXgp2iGcE2LIqh3j66LLR4zZ9os1OaxwQLjTSGRep6dXa0/DibL6ty9vHgv6qiQa2378HIYVbIWf/4xUu9WRz8F10aNF2x2oBtNoHOz4aOw8B3yO4zZDunNHg9rwNUj4SxuXZv5akJgrmcYWmGeEr9dU2xWKHvLvU3+a7KPQ34jsmMNMayvgqbncu0f7duq/crD+kH/9+33lnNV3evF8DrMCW3TfKofskMEv0ZlDiRKb+WsmbttwxJNeDtDCrwpfhNPz5cynjrD9yRKK1Kr1G9/vPdb/eTCxac4sj1ymsKbn7V0qWELLDLNedsly77FunSA15L2Z/lmhJLJBvA7Dalj6uxkAZDQ4FQ7tH4tu8OVNJile5Zeu3LH5yiz7zVCbkcBDNUhauvxvjZjEQd+4HzkPmc0NT+9ncKXAisl9xrfBEP2p4hYruLGEfkCqeg6WnaryHF0p9MWUcvxJPfTqPtHtInxyinOwp0YY7MGPHOYcoPBWw1QjeGNo8RqKRXRgIicDMRHsUdZo1M8JtH+v3/q9CWHCKFaTMPkPH7nTny0slOxjx5jyEzBv9zmk7HJKjqc9X2uYlFU1QGNH82NkqklVXTUlMVqzy5GXyz4ittBwZJTEctes0Lta5bx+KDdioKCwg1LHS09sN4Ha5N+hahnQ8glYFmnxKnsCHXgbhbWGYx8r1goQjxhIgdw3MS4YsXam3aeosKiaIiSyJjsE3ATnZdobqzScGrLdbmZsQw1TEpG3O0x5clHMrknVP3/xHd8xDEgJFFH44CNAITjzYWXyy1RFGpVy3uQsREtAAuT+P4A+nmjFzzTc414rw7yWZ13U1LCHSZdwbJ2hW2XvXAaNgW1R9vu5MJgxWuQJNojySbiJEAJcM3LirODuQ7acupUIEpilFr2zrRkJ6T1O48A1ZJENPY0AU2Xf5KiTArPfdhCa7EjP+p9RBPiCTDGpNJek3fyAwRkiw+ozdmtjtzpz9jn574Tt09om5lZ3a/0fw44J2opJSFslS83/Atmy2hXNhPK4wl4dy3a60DZo0JgupNh2oLAclZWfT3duW5YPfbxz8+3+8XlRxBtRfcyIt2SUiKeOwUu1Ifl1AtbLhVpovrbMD5IHxn+IAlC7AUAsA93wCivB3eTdHYLE7N/WfHe3CAVlW+XFUAWprJEtgEP74irLEs5bFKCwkc7Xfs180ODu5SmeUAOaZYkErG2V9P9BFbyVrlOtbGnF/wPZWtDhQu5sNGXWh/stXhY0wV0Ij7FJh2d07FRQDZDdWJfDv6V++rO2/r3PlQxCgdO7FDm7XpHXCKSQcwPdgIYQXmR2DttHtWuefizD368Eqwuih1eXDeXsc9V+1sxg5KPfVdrRnwebb47ytxTQ5EBrR5kP7QuqWm1SPSKs7jxg4ORNup+h9BO4VdJYTUojkNUSeP2+BopsTNvAO60VUOpNm1DFnFz3KytQB6pa3LFSpAoon8A0UF5aoqH9icAfD1xanGN1N/U88nQRx0X/u0dYQY7hNsgSHK2s4hMB2+37QcpduaTBFN8CjQ5aEdpCkScX+NJYEbDKxwoMyOpUsXSzyz0r4KiEMi66ektnsjsKhoAiY4jQDaKQeLpZC4hwMxeVzqaGw0NrHyKmhtiqu8smuxhHYFQNgjA6SZaEqI5IS3+cvD01kiREPx1HvVRPpFr2B6FjhvfEHNHAFXXuyU34yevHyxt//q8bMXcjCWk78W03syj6pvDg6ffLf75I/9bw7KHT4I4SQWuHhjaMq4en2/fHLwX1+srs7Lh8CimIfswsQsMjyzw4u5XGdlMAAeKE9QU59nqv5oWqUzBX2IRMSIanixFJmKWwLHRKWgbublzLeBoqunsPLTNCP0Qjy/VfwirULKA0vooLIyDFMynnaX/R/31F1f6YksPOhHSSHYVNFmIzBsFJN6dHl5dApv2ZgMOTIsFCNzJJOCwtZhho+0+fTx/uPfy4iVFRX72SGbUWBWfCy7pyx7ocqwoKRajLZT8rKobEZyc0+lBDxh48V0spjLdihn3frqXIV0a+4EWX+x7frMm/YoZeWXH4M46LCWvXIapEgLxOIgj7vqOZHBZ4FqOMA6JKWsw80D8n26m6aktB8HlAqlgStf8Wor/fRlOYxuObxbeZDheC32P+r305f7j58/x9rHQS9g/PTBfseTQfDBD+qO4xudwjdKKgyS1V5P4/Ob+oPAVkmGH/XyNz4DCw9urfgvk1wOz22W8PKJQrfNZczQdXSqanJ+LmqaDqwvPBLze6C/jBKz5jJA4dZnhu2UIWQh/MouTh6u0oXW+iRiv1cMHCkwtSOny8M+c3Z/WV7uXcoeigJ8+GTenvw9XbxQkpzPjzbKwC+lgy5nlGPWe+BUQKmh4qF24WUResBr2eoMgv38RMQlOr6B275c2yQGOCAqL6u5mqorpd69qzqrihUv8h/C7XDEmsXxXCrP1wtJSWyqTRJnsLkwC5M9Xdf9xGGt0KOGx7cMRGuIukH6eW2R0LBt3syAgddg6Umh5rAULspALi4ua6/P5HCzMcxMFCkaYku5dMvaIs2mA2+dVJtW0WOzrdDuaG6tL/zENo/YFaMquAq7IkUT7m4P59kucp7gjSLqrSLGWkNZuOc13SMkktfWUFamRFxaSDgLL1aDNmBVAu3m8E8ccBde6GwQsFuQOVPLtgllUjzCblXw2nJmtU6ZfCyp1NE9nN2R6lLquH1x50Z5+1FHn0/lt/o/GesBI/MA46ec1uPn+2JNIqzPczhbBpdz85ZYPygKCe2Fqux4MOArKs8vt/7i97Rpf9XrQ7tMIAJyKl8H154OI5ZaFkUO2tJ8YSensnnWW0F/L83e8+4COUxpRi1LYvyxGJuqJx4qkcFjtcxqld5rdFDcGyGfXDhG6uL7x+9f6CBFQjv5bPNfyHYgIepccS4uzI6VzOJBp478Rzd+7lzNNDn0jE12mpu7xNHQSwhK0EkIhAhS+oMfQY2OFdoQjzSdLu19g8d/KL8tjrfvHDeQbUc0t0KzFRJ8bve2X0idPuu6j4A4bB6x64zL6KvE/cupTyXBU05MUXOSknKVgGlBwd5guUWLIX9l5WrIdZJOMmWd+dXlSjXs4uCdnYVUccEKgsgeu+/HV692X+zP9p99v7u3//j7H4rbvtQ6ipy5LvovlbkZQJ+z2orOCQToSuKOtwTdjxbWrzLMhuETsXv5NiQxZV+41jTlW1G9REq1HQpF0fqc1l0BYlGFTaVR38bWdtqnPqZQD0IiVdcS5d/ZWqK4mfSVFWI/ny1h8pszJHPgUdyBxQyRwUDZh0vngr7lmk+EENf3+CjoD5OiCq38WuORUI+WAQSuVeNYb84dTMzbW4ai9Y27gT3uprI0f73vfrKPJNssTtbiumeAbvP+/7FvrxWZU/78HCfT7vDyXD56p47RFR96qBcv5tSJQkISyMIY7hvflOMXT75RE+NmtDAXDSM/YjV0ZNt5cj8K3KdC7snHEMRttcl6AgkfQnUbncNo2eP7XQrC3K5QCOvYldmahECZbsxXZ2HpeKBXbUEWePiwbJTVc5Nadhy6Nq0LLVUggIIK6ihahe8NMtMOp3Wc0LMPti0+3nvy+OmumHLyV1HvhgJ7prBHNbxrzLka5Yqs0wAvEfRWEcn2JMsOq3gGDYioLif+5IxU9HjyGHUNMr07cYMZyhlV+sU3naCsqphF/qsmSSEEVjiRUKH6vtrgXlZn96lcTrw3ci7WozH+1EtwXPvfN7SvztVxQYw5zPz8moVPv8rmYmZX5uilBq3twr5GEYr4kqt66Gt8VWeZgLSU4uJiJ6ap5mM4IXylpGtkRNaqHbtYOfR0dTQ/VQnqkUDn6qgR9oBJBIzdDNUpfIuwQk2ayBKMrBVPTxZgpkLdPn91gLIJzENwe6dUlK/DBDuRscfqm1TMdDzUeO4IxnODUPpEui2cJGu4WnMUiA3i/GIbUzhAxEfDuEk+/1IiF86sADAS4JsF4MkO6h3NL2SKzYVteO+VJP8hcpHSocAZNWuPR9JWxbc90nTjCx9+DRe/LI6km6VJPdNbD6eOO8CxaieLSzmcT0/Jn2jcVC1Q6fpA3FR7xH8Ulsy86ZZi0HR5psDMiWVxJFLAyGsf0wGUb3wmNJ65jXdPwyrMg37K4uIizD/hfEws75ZgeF/70+Pnz54GM5tYwUTvqbuvXql4oaAdFGO/yDx4KjMQMav0/xwK9iW0zXme4+Bsb1OA8fTVyx/6/naHSJKPnz5Nk9JbM4fH42RlHxCd82DgMpWD/nQpF1chPg0fXSdTLgAy+LBvxmvLANuDbzwUGOt1EAcaBcb1S4gOru2ULrXF0EeC2zbNyYGH57txY5fiDT8mOU9HJXmUaxfZOD8aX66aDuoEHLUpN7mi05KxDzpxinCGuKVKWUMtdyQUY+SUS4LG+pGKcxwjhDiYWlI36iz0LHf1Vt2JiIMkirrm+DOM6DHFVVLaGKYGYhjOVFKBRoFCVA0zKkZiMxzFxsEwlPQ0nS/K+7+fCR1wcqhiovkQE2hIrrcMZqTj1UVpR8TF7qSMfHmbzJGSHDob+A7PSxgye2TTVhUBe/De/gSkqC3bNlIRG7cRyti4VWSbQ8zuYbETPUgSgKMzaFoAsld/1Yu3CXvwuVqK7VQ1ynxCd1wtvaP6vnchPmPDhtlt4/r6Ss5Jq/4H/ejxoFuJnegxrEbrzWlSACHdPoqLwyIxGuWW1R/jTU64J/X8EJmOimAE/hGK+fpouYRNM9FfS+/P9aSL2jmVOuofeUoNknfzJc4ZL6EpRWMXJQ6KTizLj8kyaW6iuqJlmHAQ8rwPRWquOtWQFEEY91bdhxqvh2X9zDUGTC02DnvU/HL1dnlk4vb6SU5l/mgQjn3RG/mhnaEuZ/xOF1uvcueuYOuR0YWuLEE2Aflg0P+ysuUZNqSFwKYbNC3VsBv2J9PA2Kz1p8X2R4X8pr1VbIh+ACWaKyrl5VNt6XWNY5q9u5hDWQ9zMnm9AO0hWOqAFk38YSB7CVuJcXPsCWOzzhZRzwnY3XM+3fKamDGEuCjv7e7BzfrpSnQ1lKjwwCYLVPlUzLO8oiJAxV0pkMnWFGfhjIgyZVsNpKnIP19C8zPMRTkW5kscC7oZmu6tCgEBrZLZdbpUqaZ4k3kgzKDNufn7Euv9+Ort+br8YE/dI38a5o42BkPawKSqrqP970HvVwLTLdPOZfktggs6afOBJrn6eGJydtHwayLvWRcXglpukeYXlCsZNDHVXw5lleFu8Odn+9+pM7VnL4Tp3P9L/6d+aQ4i55dVmxuPXj+7vQBc6+3lpyGgmXLaT5Ijxleu9FvWFp5LWHgKHL2zSP31TjUaIVwFoJ9pUlUNeonJHLL013oQIVEN8kIitT1Oy6TkoruYnG65m5TbuTa50VlFr++OT7ZxZ2K+TNhvtJZ5Okl7eSOtoa4qi8UCjCjNdcou5hrbChIgEm35VvafpfAs9r0OsxKtM+XnuTRZ5/OBt1cTkF4uUwcy7mQm7Zf7hCmT9mSuWgOyC5xerVUC4EjcYJ6IhxtfRN0Xf585yIRJpl+dq63WWTo92JNPufFXvXbJQosM4Ghn0y0fdACP1amxx9eRNYygzSDa9iQGJtCs7oe/BguGA5bHTecZ5WiEW51A3/qIwoYPPLc/kTuOpudiqf28D9ZcFcf8YGJIMrRSob7QN2r1lvqlRMEVPfVY3JfI1d/Lw564BvtlluIwFmdy38rE54UdzapP7odyQHDcMqw2ntEpDqlfG66OwjWPP797r//94/+c7f7n7pMf9+X8xvtjqe7z7n5e02bQfwhEOiRBND+JTOoy2Y/HekvU+uJib/WepkW2eWXDbGcYiWR0ck2YzVonPfMSCdFxt/SEQHN3Qw+LPKaAu6jmokZw68htY9xC5e+G3UuYqzaL7NT7FQUcrlX4KS5Gwr79JIAa9WhLNJMawsvN5M3tVCzfmqTmjoKpryWGHXcVyzade+DNRFyqTFs+AA1WZBUL2OMe7k/ES1YmUcK1NfVfkdRyG400PchuvB4l8Y4SKtoXiwsKSBGqUZTksNOSxJMG7Qmq/+Q28XKdtQjCElQsCcueXZX2m+hojktzemLUz9+bsWyGrBd2fM+vYnRdD7cDPrJZVWmSTYNsJrJnuQXbVkcdIPrkJTA/ypC3+TyD9gUmMStstIDRCrRZUTKmK+hDbWsT7tzwdhRLENjedT7bHE5GEd6cNfnmox0wWs/3dLyDFc8hNbU33PIibIKY6a34QlTNfEjlikod078f33SjMxNIb7Y5O2JabxqL3m1G2JcY0cYnbr7pDOJE1jP7Z96pc7aFbvu7zhBA61Y4R3fRMg+qesZotIH+hyB+HVEjn1JU/6YeGpQwkilFNCPTrOtoxH0Hp0b3GE6Ii4EhMeZfYOaI3cYCzGaRh3v1PY0JOD2j4myezTZF/uaOoe/riQl9o5Lf9jVhtvqpGqCAE87jpKIc8xNCWpLu1pK0ljj8sHZJK3hAVq5q7sTeXZak4qgUm6CPXnoaSmBgksFjl3vIZJ5fPmpTmY0mdD4OsSkNvTpOclPGDWYxfDgky+9F9dwUIsHqhjHfT9AQx5CaNyaXFl9kMrfRi0lSdyrJ0yqpGCLxS+VQSedAS7WHUzLfn2Yl5O2xUoQsdZlWJ4EOTmAimraJK24TJhIjkA6jMlKWGdbaWjvCRmH88d1lk46Y4zO/OFStNiWqo6KU9b7GO+Gm+1zHxtjij2eyzV4Y6OpROTrto/mMPFdDgKMFlG9QgY962b3GpalWEhRkfbcpju3e2FzKmXTQEiAjMirakeKzM0Me/jDnNTFRQSayo8zMDv/tT7v0lP/UeInAg9ijJ4J/oGLWC70DLd17TjJVXN8jlZ1ukFEdqYwKyh+JdI1nLYVWXSIX7LI0+nUM3E6325KXch1AD7Id180Y0M+OrYmOxYJRZSFydUagv2tUs/VGoJPQ1HTL1dbtZ9DtC6fxLD6TwaIjEXf6NGhdcHRTyVnj56LP/PazH5PodrtPdqffViLY7VAtdX84h8BWSte92FFv1eLSuGMo3m+/3Tlx8yO5nbLTnldx3qOFgwAZhfc26ZhmI6K2bPrQkrFws+ajQm27qYHf/8Pui91XIhN7WlQWBseZp0hsA2j9cdwQs29sqqev8PYqJtWzqtKYKuNDPy1W2c9Lnv/kluPwqjhzpzN0Rc2E5P3QbW2GYrYN811V9CxHI3iVHKBHaf1qKGnL8zI3sOeAxK0rruBIo44GKjz+cf/lTB47XkHgCLVzEAqZTvc6neR3VtTJz0Nr3Gcabpd0z8wUfQs4lXAHEqrXE5f6eCmaammqvNIcLVWkX6eIt4rIiZ4/0sEsH40ngkLQTFOhtMn8M/w1L3K8dem1w41XMzPR2FhLPpWDHDGaP3lC5pDDYC65LX75+czCc1HhQR4dbjREIKPUxtSEMQN3njGmN6dauSJ25MTVl91cjPu+VkDSk/EEAoM8QEXMLuN2wL6O/b7GWNGkAczVcCchGTaBZjGCD8Qao0qDW61Cp9+ey4527CXYvmXQJaOWVdJm5TQxLsPh8P44D8U2xfRaVtj81ESkLiF1C+vcDhvyU49Ct1mWCpfkAzOsxlP4W/l2sb98MRIz3sVFzk9p/yMpLqFetIRkfCkPxAjuQnGoPhpLktkP/rbXu5TwZTBOLB598eWDL4Ua8uOHB/rS3gtvszMrUvCtFt/qz9P8LQYnA0p0eS0vLwDp0ccvvxSEPj76t48/PPj460fiZObfHvy6+vjg8ccH//vjo28/fvHbj1/874+//vXHGKq2KtsR/U00wP760b89+EJACXby729/+0VoQkCyGt2RNbF59FER+kL/ffhrLXok9F3PwstN2VMnvO+PDyWc7E8fD96Xby4vz9ffHLy7+1EOtlP9K0fzoShUvL5QTWpNmItk/eDdvYOh/PPxdCWPgTpqWk51ezRLf4v0e6na0gsRts9EXLNGNE1pTTPLS2Fkq2/mxz9LdDf5qUMsoKuD9d2DUtG4XH3UOSIJ984vVqJ18/bgfdGrZHR1bXHU7979Te9kqRcPirYGtVu3QtN1NPUIQZ58xA83z17s7b7Crx9/eCr7uf4Kuqa1ab1ME+EOjvOQFZ8eHmDL0Iuqaze7uBIhA90JQ2R/20AZDQVSATc/MY8DWGIt5knzIxUnLo6h5suFqJNJVx3eU0gFoZFrXn5I9Eg36PaXsXL/oKHGX2kdw8FDDBXrhRBI1LapQHgo0h/ZBq/BpZDr/9AwWIjdC+A73IHwO0GRPTJNHspn7YFEjTgicfqgjoopIpLVu3GIRKV0TCJVWiHNEK4cVNoQ+5LXepRGz20OlCxdIRVleVeJFUvLQmPBuIkE8aXVkROVwRx4B8Soq7admSgWrvic+H+gUuOEAoA1aJ5bSxAwSelTInaSySyobSILXYaWbpQtxA2Z8sOEWtoXNI1OOBYfMu8UsLooRoT8VicaG7S0I6TZOAWuY+pgdWhoCKOb2rgRJYPTLoigqzAV5D8Qx6h7bwxIxJ1zg6PBJiaOwJR9ynJcNAUIuvB0McC1jT7olGoJ4HMLuqbdK1BayQxsoFiIkPw6bSBrpmAuHURPcT1I1CY1FDbWS1Zo0K5p7l005i/FjaudqHnoN4twjmVl/nO12o3K4zFRUOaalKoRjTgMLp/c/2tARvFM0mNzRW5It/R54n6N2bf8RRFt0PWwTIOkRyQDQEAqNw4hL1GAu55NPuukKO5F3NE0fvnlkMbd8q0Q0GBpBs0KVR5bHvEo2Dj41YbzYcOG7/x83USEr0vSBWHwOU03Lba1Ak+lrIMxvDh30nGHOxosHsKVwlnEnQ0xfkDGbB5yT1bIEXlt43bqolTHKMj6ofJCUTVN36iR8Fy44g51hPh5Ut4GVxc/+atxkoUUze+P8zoGWvjBCPTd8LLIfQcfsr1FAltXMnbwCDZsL5y/l4t5/MoJLVWSI8NxWDcPNwahaDVgHfsrpdQN00L52tmsct1X54e6AbNHNWH39UK0haIHpy0OB6dvVMDfNvmTp3QXEAOxWTOHBRdgJB8YZwOGnnjKvnT6PrC2mokGJE93CndtcVd477X6ZmLUPvTC7LVdu0IqTj7gwRMLKeoLgm8THPmsma+/2D6oNjYHYpsQIe9EVIBV2ooA0vlfJomDvkUFBoZY72UAkThFASqRjwnQhkREJdKQVbX5NEw7RFhn89fYdI3FfyJMtexFiIcVO5mcYGsnGyffdEkQ7U7vwJCFCAB/E3GX09dwGMRjYT0CWUJUXAGLBuanpQEbNPguHsigA89pqdU0BRYrDblkpqe5e8Rna9hymctdzfoHnOwDBtMsV7lRNNkfZU1ZkixqExs2xwd7nin1u3Q/sBSjfpNRDrl+4ozsuGFW4hStVV/DyvEWM0oPPOa6u5rCAS8vAAepwuurFxXLjI7Qke8MzPToxuEH36rjjhv7qk9dAzcnqRJ7EuJYc8wxSwyFBskEPbt0+7EWBA02qqr7Hh0AA+92KLyB0hrt3fxCetaznTdZDzrWI3Wv2X92ufaTBg99uDzLytC9G5PAaSNhr00AivZdjwUroblM40Wn247GxFFm2tcTO4MEGR6RH3z38s8xPjMRX1gEKjrQ1r6BRdRb8/JSxXBoKj2VsZ4VrQGiOmMwQsPCyfAol+tWfarrJaPOFxZY8sAJk3HWNUdvnurYDB76L0MTly75XIisCe8jcRe1g9HSl3LAaJrqZQnOQiEygn5i102INEOjqtmWFNAYQK9s4o0JUlNWkZJEVl/Dwpi0Z7Nnth2g0NgaRE6u5opkBhhMCM/5EIjICZFsnZWHrEcGGD30oBabgQr+xjNNjlcIOIVblPoriXtYakhoSiqlHFRP19FT2DrohZwsX5c7kHNSqXpnAKtkdZ1dDZJSLgRtKVoAF87W0JhQV6X+FKIKMP2KJan6yhVXg761m0Lv9cUVav/Z99/vPn32GNIx73qtTcfRWJd2QmFe5bT4yikFa9jMoNY5gPTAs4mVjpUUM+VHXzadoxp7NnCf0dw6GnYKTBDMVFcpjfskj0jSotslLI/Vjeqlgt7ZQTJiJlKkYjGN+0UP7W6IbMzgyf3XfAN9Pbx83R6zCll4Bf/X/r9J7r8ZlshYru0NqeoXaDi2cLrDiMuTqdwz+Ni8wXAne4blvRWtxkGy2FxHqCxrBYhfagOX1BzwMGAKoPJXHQo/s7gm0CqhCGx55hPYXngnzh2XN1xBA2cK1hS/k7u84RDLyBQHPO14+AvHJFodMiVZu0xEXoZ/0B/qRLJqQ5Oz3dYb57qvOmx92J47t28/9eKli2urw5FyDFy8puk3KgHj8AZYQvJeVTzz9Av4mucISOIr14MitO7+tim15loYeRs6bgQej5wms5xzIzxCNH0aI26PzfXjC9+c0+I0s4+B6HbCxwc8o7cfNzGN8xGzd8xovncSyYImpTPKzY+jKCkQTTigGnzq0/4DN0IymboG9QW4bLG/eP7s+2f7tL1AayZjxkKU83QcXvmvIxZwYuAjcvuRqkoE+vjsD7wZm0StMaGvKj4ZaeRnohofst6ZSh5U8bQVVvMjXQtScqMNI801MuJXcS3aihG4L3YOGo6GlGQYUk5tyOIGjhrElxVSdRgIRwihgl/AkhKZIoSmjccNKO45Ye2Q6IuqFZSUAiCWBRQWU1gpdNCMEFC7jRbv6FCr0FOA8w4XNTjD15niEzBTPACJtR0YDU00vJ1mTJtFlMGq3ZOVfKVraHSHxoz2QKuCjS44m7PLLD5FNOrUOtRi6bKieN/jHRmaSI9BoQ0tB5/S2hofGPvCQb1UNKG1JK5rftzdw+8I3e4lC7BVFZeYFNJVv6lotofUQ3mMUyce9FdBVBQLGqEwhHiDAhiQMCtEtNiyPqLG7uk8eLW7/+OrFxrRoejf6+4Zalc+bQOWvpZsGwqgzTZuELYDdrhRFWLFs/CQjkWTrQhQ5lMaVN+YF2LaGWYhm28Hr8KFS0Fgw3xzOxIQsj6A8vnn1Nf5havA5cr3+e71RrYuRoDIUTxjn4EpCOICAcQHcToR7lhixMOWWnQssnpO2dDAoGsFEZlp/x6WrQ8VF3wO8G4YjvT06TiB7aTh8WvnjXvZ8usPDz5hefWEp8XxzoeLwfng5+sdDzoLLpi0WbXrttpjjSOFQUaT3Lw99BYx9WumogQc224ufoHIQkeLwsRR/7zmtE9FCnklwsf+qXLbp+S2z4dSTLPYg3Okfy1qFb/54re/jnh4FBTkwbCrViUcDNo9JRjhI08Llyi9vjjq/3/u6sx5+UrvANKotHR+KldUNaVCSSTp2APm0U6VXhs6e+eOBlpdA6Dz3Z4B0EumCSDTIV7sVLg6+zjlt4l6XKZVMl5kPdOJlQ8aPEm82hX3xHvP/iTay6UQCTHwSuuikS6/CmIofWRlGNmRMa56J/KT1MhvfxFZy/gueaFj4wkC3/BYnr1BWo2HJKhklHNd8+m9VaBUNm4/vlCvJQShHhLnl2XsLOB8darBxAZSZdBvZOg9BZptmusLTHKWR+/Zqnw46nmTCUgGir4gKA8DTVjz442gMueGQmMH51mEKAkOUmmdOh7obkQf2wm+a2dxoL4l7fy8kxE+n0OXXRPH1znmhfRFVIdK9cd1UV4Opb6MUfgCQBeLVFV0w5cJ1LlKfe522wr49GNfOZl9ofrczSc2UL8Bc9owpJhXmK8bN1EbVm5kO6IKpxN+tpZtUKTcO7ZZYHTys6N5EIxGUs5PA+4fvtdIbsbxG0yE1r86RPCii4ND6j3rdDHXBgSXGa9070Zddh4uBftUww/aeZDGmyVKrNbl6MM98RAihqXhQmWzexMMVn7Sc2fPz2g/ky1cpksmB4kdwGyQBiSngAaVfBhab4SCnTqR7zSe5sPgZmlOfGCB5Sk724tFLJmpsPaO2APMZuRNZQWJuBzFTClFjA2mNNd9Xp3EgeXLuCGwvCvZuS8yhvfp7t6TTaAB4ra31E4oqooPIPdqELXzoNXRpWzmciV7LcYZ1vNqIBvORujsr9+DJ0pcOp1soDHFhNR89z2JMryeSimBcc+neC7FUW9W4sXw939xiU7w3gKTuHq4QXRGsVAHX6P7CPaaL6IuPx0Mr6h/vrIWOFniS/oAZB30qdZbheAKHolXWuQSHGUW0nho4myxNYsq+YTmlYFTOnflw3sef+Oyx9+8W8BH3zar9XRxchlsscuyfuu4n72EiF8YaKzzLqm1hE6muh6LWiLpYq9jE/A9Ih+X7Z+O+FCkPgIVnVTdvqIt1K2M4NA1EHPU7vHuLjIBeBunODoY2ml3iixDcyR71aWe7bxRccTi2QJRNcSzihCBUFZc/PBAN5aluNFcLXAGv9FHeDQYb5WpEz2ZgPPXZ6v1ch3ZRiFb9IRCSIKZQNVShRnasQPU9x/33co1kZpIOg/r2HOStafdaMS7tAb6Y8KMux7bMLDzRADdV7U1PaeAOgSKnG5Q6Tpe13kD77HezX/n5h5D/gwaLhdhvXFy+g02mpeP/7T7gzAG+7UWPCxKQHGbxu8R2waqDHLrQloE4dXL589//1jiq4pEqxtaWkUWg0Z37C4e8NbCXXuEdOQW03/jhN7g5Cl3EWFbvlv7QWKpsiLQOBIwaJoL7XQepamnTC1hAOfp5wUizzdKH0sqG/UnLdRaJ3ahDF4SRxhBIQt/zqIMrFuZAYHXSARmjdc9rw2XRnG0Ey/Hnia0WSdOoV/LO8fDa7QuoyjjB5EyTGtkHe2QmVMZa70fyDYgR9JO/w76p2cMwhfZFhLtLm4u577zixEb0krWB249sOXR3UcEiFT1TRstYJdlssoRrZQeNTFdruvwxZigatozZ4gqRZyEJur8SpFHS2Z2Z7phSeAXjAfMyDzqkgBjIkgfykc/QXqXkFbIAjT/lZWJY5KTnqTlqC/IBg5EBBAYgqKXPwhKRdeRs4jKNm/sARPzPH66S7mytO/gQ0E5xGwY+6uh9p+aZKVAkly62e/qJZ55qjTkufLKFK8CN2AufjNaAzdFDQalYwKNzCOBgFmn8SVTy6LPLA7UaqOxuFAYJf1pAuoyMbLiXpCeHdo6zj0heOMcNLTqswzpAxj9K4vBAwzYZWXOX2szLMGWu48mwcLiB7SenDRDM1cKccPuBCm3prUr+M5IUu7uICg7mqG/pOIgqH9lHnF/BVfaNJbsjFDLXxdC9tXb3GJy/X6dGE/yt3C/qp63ZXxbpMb5V5fL00aWTIIjYX6U9WChH+aXb75VnuJik8mmqhetLT65EAeabThbOyoOYdYn41G3xe9eLxyYK9z5akbbI9qsh1ZANGrUjvBtbdh5KtiHz4df6vfR6UrWiZwF6ikEyWIoebWGHKT48ssfsOkXv35Ag88jjcl2Gl7Rv/y3B2ItKUagq9mhdk7THgnQh5KGl4TEzhLimfJPz3b//FE8Ue6K6XlwG/8RPuLxs4LwpmGXrpHz5NFD24VS2BvZ137EO8lucN/68+K5NF70lIU/lUsPHXeIIuLjV7tqtVS8Wr1Lyw76EdQBgbaUKrKEx0dHMgBJsqqvSsaTJ+KWWoRlT57/KOJrNMzSgE4AikvybR8Ac+2dmAT8+69Em9KB6gNPs0ih70GTGFAEJcNLS7fBMO5l8VpW87lMamwU4OW4jIb/tTzXyHrIBSOnQbqECKPYlbrp1Ebu7EMxerQvUFJzi9y5fdXTpTzUBiajaav1nOWbTqYqTOj31KvOsFzg2lwKLIbnq3PgbDskCmqwopmmDsNzZimW0d+tVj8pm6v9kMZ9acP6ZqbJZbFeXsrSWot6vNzKC0SaQQWlAgAjGuR6khbEyIUs+aE7CwvOdO0H0PqPwAM0kG4ROGMGmCzDH7eqUHRhjvA7PSOWR9KlN6tjiqcMYbJ12tNwXadJPj5iZ5ZKSNs1cp2iBs1CdLUSBCPG1q205ejKojcHKdTRO70BAfO8x8AS1S0B32/ESzrMrpNUHCdMGX5vG+IuO6aj20lgQS76cjngY5PNukAw1ZsFwLCA2L7yAII1LDMErHwO8dtNOXoYEs2Tzfrs56U8IWCiFk//z+MXf3g50xvcyx/3Z+JR+I97BXnnlTKArTG4MjA//GX/u5cvfni8/x0q27m7CktkvTivtZprFkaPbKztqU5qNqa0d9iTCC6mtMMLfECoZHfFRp95b6SlSp3cajWzIaBCawQDOx/LzGzoloaGlKqtZ24u3h9v6c/HA955IrX88zgdWQTj1n6h4U3BHrJOe6esPycxDggRPv30Rp+Gu9P6jwJnU9ufbvDpdtgR6khiwCK3xs4wju2yjQCoGjqNkNtRi5isyGmkaePw6AEzNjbTYbQ2pMmYbgBOWijGY6sSfQxluZPZX6CVIpZ3IGXb5YLllm8x2rts02k3UVHuTeej+uvUU/o9HXReX5tYI99tR4hsFsKx0MYp99niY6ZFi+m1BY5FVb++uif4jJX1n8YG17t66LZyjEf2AtK18Q+ynFeshFjpNZBBvGd70zOWYZ1h+DHTsktV8jSoHANuf+ESWmIeAnDqOzjPUJqRMLc3kOuyE8KS040Go6VDODIZLh6U4P+IPcE6cnxsH0/pwHmZb9qp2QNmQdOa96b6WtYsbR4i0GzXkqZ7Wd85PAl4Y4aRlpEBRDpqAN4YFg5ZV7te1rsKoDmw5ARUPFhC7nRqATfjqg6q1LNu81HHKSnagpzCd4rwu4Es0PkkTLRDf8+S4FabVfUaTiu3yI4PmS3sh70JEG6z1e/fcTBxilAdHTM+C4cmT6dRMLSN3v5tsXBAV82nZZ3S2QnOVVPWlfDKUXacg1gN2znQnx/DewQFa6S8HmQ15ckSIDwbHJzO1emURlcYmLgF46A/6F9PSlbuGzGW9RYFdkVvO1P4IJxxXOQOaY4n5yTanDacd6TdWMLJG+NFEwk0G8f2Z2lt+ulTSmwLaxevU6jCdBM71+kAm2DG9n2Z2ntIN13/RyWMXJxgO2+5KredezRJ96pMsgJ1+q3XrttCRKxjx27qiFu7dHgltXN2nhwptD8meEeIO+NvUwRlzNO1pQh6MmjvIoN2swCBkE4LQ+ofZYCHRerfuUTtZQ8ft5mGvrzhUDHBDD1GghaRaaqQIlV8SETVIeVKZPAh5ntJjBwJxUrq+FN76/2XYtWhl5LmAMwcaxprMXU9/tA+RF5rfki/BB3pbs7MOujK9xZlpaUri7E+jwdIiNxGAx59AUmNsy8xLtgb0KLeap+CycPDlj1ywPJw9BsRmOekoD8TfxsMqK9OEOmaajVxGvvGaVpOtMi0wkCsZZHAiwSMJQBYtADxEcBzuKwgo/3z6V2LOVm04kOkQ/rbGFHth7n6hDt2ziiBiDnluglCw0sRzHLeyfSoMJPYpfPlQoSqgEqOEWgANDAwVzEt/qJndKgBcTXKpbphOtQBkq+cromfanpEY1xWfzfkiOBtUw0xhGAtx5dCfRyFnohPUkmTQuopRih8Zvr0+tNii4Cei+PNEzDpCZcr6G9TcKAz0zhe7Sk3n2Z/7yLmdHxN0HKl5aO8lcq9r04nomDFRrifsB3dVUYuaKRvfxxhmEIiX54J2rpFpwqBkjus8zKm339WvbQO5da6p2Tz9fD95WLNGUuOZ1PEyWyA59E4ivLOKS0vF9jlbITkLJ7paw7P/hjHojA6+bSkpsm2kWgI6XZRWWQo5j8vzkUQeMkncOIRJg2HK5863Vg9pV+RyAfMBWJoJY7IZu7pjxMAZWLXaEhvXUhyE147MO7KklS7xeRLvcQGMtp78SoOr52fSszi0QP7TkdpGjZgDRYslTfsVn5qsgo65FEG3BlbfZCZSjYPwswxBUM6nc+XF2UMpHKPEY0BSCdtRk7dhgBIqCRdBwmTKctmsqnrPAEp9s9nAJyMjZ067IqlTU+Hx13OKdi9+98a5GZiL5u8vs4ke3mNQtO2cybybIsdRMcn5Uj+HlaEi1s5DF/ZTYWwjFtVwaJT8RbqYrm+WNwesPtEfbFcj66Du1aiUnp19605zdAffPb0C0jYICOhrXlIat05gf0G2SzauTaZnFqUilcNYqPnfERrHRHXIuSuOqOCgasROr20ftnlXcBh5nqFHfB9MjpdHY4rG3bDYC+5dNjLjgWEjm95fvACNzBPknCz/oEyx3hDSe5712Gr/u+rJdQcpEfkqS2RfiFwceu8NjAuhNZua0T5M4OHVUmspByxzY8WTEDvVHpHTT71TprySD4cf4fPpny3yd1R2THgdVVNDWbIa70RcftxvbxTeVcGQ4vJlB0FbDNaAUOtIefljO8u1GuLi5kjO7Qlx5708GfOLCWCza766U+9sdCvB/28H75HIt0323mrTQ3DFlTaM5PVB4U6hwdTj191vLD1p6Hdv2eQEDTUPrDBKYabz5hO7miBmCnRPAYuCYe0kSX1oeNDDfujLtXWQ1PJfrtcr90fndp80V0xWR1NcUaH9KKaKymvRZLgg3wCkHZD02WdOpGiU/G3xHQOsmJUhKMuNGiQTDpjCrQsvzo7fQ9ODmIczNlt8Wd3Gx0gXASTwNIvLs4La9UmlmORTE0iwlWeGRegG7rqSiRWnqive55465lyZ+0cBrfsFqa5dPOkS2+vamcHnZTXuI2E307SzfTkbOASBcWiyQHw1853agsZ14nsNikHFna+89miOBKFIlEwo1WV7nBeX6VDYLok/Ua+y6voFtzOgIEyiBMTDa52xThLH14k+2WeFXnMokBkzAYRly+g2lEiCR6vlI0Ls0rFm4SloDZW5XrwddaEdbwU38MXGll8djuw+RI2jiM6SezKnBuHugMEcndKjNoUFKNqRtkwt2SACBn6mSSUwSOYFjMLaIO0gxz7anM2EEUcKomG9tnatmw2L5984bLboBVQPsXMhvVNH2g0dSB3vOFuQ2ZaurJFM3a1PjCkfGSYvRe5EhAqU95dcyM02Y3nny19kNmHF1/xRh8PcFkXGYrnuVPprwcn7zOgk7wZQWMSD++CynUvE7qTBVA4ECc0KYStGY11aIfyMRrwU9SZGLO6yRoMpVxRr9N5YkmlXu02AOPUD3q/VT9EeR8+EAjOt7g7dC4N42A6HKNPCthRmX8vmvAVd47fYq+SiPPlQ9GgLDea8pG+cLxIIzr9t0rvB6r1Vj+jyunyDA+o3798uhsOkpcvnv+lX2Tbg70kkoKGNMnNzvvWZZQHMnav420S/XRDG6Sah8WyiP1Q6lzKzAY1grBBSruWGx3eWTdsDKMmp1Vunsn7HswaFBFaXm5/CfJOy/jnHqpTRFPD/qYPzmqQF8htKCtcI7Qdl2FRbpFOCJtQNnkl3084XlIBpRPCXfd7idimt+4QUKUJSwMdkDhpjU5Z06OZJ2t2y2bM45i75yB8oghI5yN09aUk6YHdKC2lHTG1/UQ2BcFGeNT1GztmG65myV4EfsK2ok/z3o2+pg+n7+bLoMEQbbcwzXEuHQ/S6ZZM+R0/tU8OHKa5+nvQTy0blMTyPjeHD/nFWbDPH+C0Xw9ww5nJ/GrbYNWP5QB3NQ2hpT0xSZDLgJwX5H46BodLXkovaTrM46AbGD4ElmQA13GC8bjuWS1l6sFCX3TvMYXQXuKgUnvBxuz2m3cEOWhb6qHI/UARSQc1zOudUBzfkg5aefiipVxJRkjDS7cnwhwrlXsA1DW9J0gaB+fh8Esh5PDhl3IkPJL+9Uui9Pnn/UdVRdXe9ybizUHq2AN54DFxHKbKLaGpaKfxHmGk7d6ENkBHhIS8WCwGDU7a9luZ9rEAWT5xyKSFeEl3aa8NhgVItlbc5ttnXP1k2cekgh0ytnStnO0qtq15d0ycxGMNG1dk3tIURplHuu16MOjTDoUez9yOJPQtxoSTS4cBExq9Qp9W8mKMLg1w09AAevDgMPrSgiWtZidzWDNRMxHPB0dvNHrPcdGqSQHxBO5WHj9EzNzs4omurosUuteJJVReKfOdHu8zaJawAJbRB+KVjvRcCZNayjICWgkjckf817RcjBVmNRBE5VaD5jVh8nBkrI2QpeCuMSAuNhBOfp9cPgTtdI/3PVa/J5ya5mFY1VbooX5hL1mfLhbnZTDC08DY0o+3paxlrOgvqvgGlV8mt2BN8iOzVRSGNPbHF1p2gubuWyb2fMzKKZIoqo9hkAr79YEFsOMFPtM2hM13XxQwXt+NrhI2dDpN5fbu/UoZKZl8okYxW5/Nz9dvViJdLtxPj1fSTuKfzIvau7gj4dYcfKqxmbv9ptNrKa+Hnblosd9yLAsmZ6rYFPxphbVl6C6H5hRNTrthaO5EqZT7SKOPpHd9AYJq5itNKiZ+2uSbGDcak+Ca0o78EaOUS3GZlrxnnbL1+VDWTuq5CaqmR0EH1XyaU/0VDTDcr0ZGPV/JjgnUj2r+UIq+PZdBvS/VfpFSMygFiu+qEzEm4kWmVGfoy5NyPqQzg52vZPpenZwsj5baSbGr/VkO8teLr5V3/rXciaxpNPYOtHEhAh0SdooKJM++jX5M5pU+jAXTXl9AWGwthsR/tEABg6Mu3Z+KvODZCzpuz0UgROL57rf77DRnvA7kz+osnq6wIEIhWHPNk4wAIFUI8IHosaZQG+t28up2Fwu8mmrh2rdq7D0dEyueT1w6V2s12o0mUG2YIWwvfWFII+6HhzzPB+VNRrGuYbMF3e7PUQg5YVcYsdlC25Uv/XNtYE2EFmEzzjEbO35j+Q8ndGBAgfHDiliP+e4yowgAiYx1rSSiEkQWCTHl//S3HUSo0MGOgDbNEuisiyYxhqE14lSfLVRXwMadaD5g++7eF7v9uQVtcAQoKNdDsb0OFgQfP/Z3hjv6Jy5Q164GkT+1QebZTRv8VMdwVg5PfucahnetZdcsCxQ8j41hcd7k4s2FfXQNJ5SVYplwbrkTryaQloslFoecyCY3wMkHsVY874/A9wgs6mM/e/F09z81WIacSK8kWDgEN/cAQUeMZzFHzc/1IO/7wNVg1txikARpxdXyFMbqZP91+aSPtwSjs/EG3pgXBYMnaGeaCDIQDPcDYeyjB/I/TLWGSNhn2LltnrafmRn/7OhiISuSE8LFw/Djp0PEwaQrUoyjhcZQV6QcWHMbBjAz9036QM/pIFnFcCV00nZse5OavkLMw18o6mMKn96JcTDaG/U26f0slc3F5NJ4wBdvhG/BwSgstjD2/hiEKWSzpXJ5TUBkm3YEotwUUEEDYsNwDdur0sHbIETzfAZG2sGDCIZFW6MWlUMbZ8dqJAZ6K5cJNz/rw+fmxRWC8sqYLPTEjLqt6Cg21NtPLg3ulSQWySbBgjP+0vdFwGs+oY1yDx3uvaPhgoMQ2k4BhWOzvHayuVN+M5r8dWf6cWenuiu/dz4e/FelN5idb3aKgTeIinVb7jMk8tZ5cHwPLh+KbwoeRrVbkCv1QkK3IO7wY4OPDSqBdRTSYG8yYVgWO5ZIyQT8+o3SHQKQ3zAceoiM/mZ5fBwCm3cxcYX5A5oLgMiMoBoB8WiP8A2CZ0ZZu0ZcL/5bYmqoaOqBivPr9OXxL3W6yvFxbpdnMzG31F5JUfzWp6/6txiYsih2kyLZiZSLmNnF3pi9LVne19i85GAGWKusYNXbjnAF6aZ3G7Zx0N8O5uFrxKXTF2Ly3L/Vq4z0terLy+8RG9ME2azpUtEGt9f3KRgOl1JnixACQNfRZS5J10XHqRKNL6crpJOTqXmFujqj0yEvRh9gMEVZm0eojbHJYx3paTyLbu2Y1vmNLVzNkiHBaICUzhvgiNm52JELzfmOMxPIX65VQXvpr30Ji+JjzsAxZQXn414A7WUxkjqiI3V4P898nwNouwN0fHV7QD/q9IDu14+HgxrZAjMrukj4hu2Ge5vnkA55xmETily6GeLRrjY9cuVoMI/brMAcC6RJHsp4/F/jw/MGqcdm94w6HLg062pzvdbnRHSBFs6eiXY0kfXvCQA327JW269tgEhO1D3EQYprkJkrKIGHcKWt2GwPS1CffGd0ZIYEhcHF6cHjsRypkeiW6IV3wEYDpX1fQV6IGB0dqyJZWeNw8IHnZOYpsd2eQAMZq9vYIsw7XH/cNtM8lhtuOPkmIb8XZ+ByFy0XkDPdKM54AVkMpbDnhSXGJCww7tauv7JDNzkYMuKZok/r45tsdUurGZ7nqvZdUf2dJrvi2uQwazhhqF3wDnM0++u66wJEZumFdvuC3V4P9fRMd8e1SDKR+Y8QnBB3xnuwQtpoaDIrIpNKRwxFfGdiP+H9md6LxSeXhqQikbFdJcr03VsThs3Lepyj1Io2nv/Hs2WsLuVznQuiuwzWA3dSPG6T/dI9jiLXsOfo6JiyOTqb6tna5kNr4QBFEx2mq6HD7Gp5pr9ZI+WE3dIMLvWorHIRArJL28rHvrtHZ3e4YECtdSZZYJppBSfFhFU+OAzz5OOgOljfkwSpejCsvjm4SwCZ97N++2Hie0CyzxJHaKToYmMF306tiCQ5ntitaRTb2IsHoLWiEakIYIDc1PVDgTEoRvo+WmDeyG/tTeDlr+PQN1JD5T1wTh0AcgjHfEonMPVphl+Ygj5w2jd/18vmoV6raIyvTVArOwQdHhdD3kyUW4nty7IDSFrUrCp0f0waoEorfTx+bHwKRgpwU1siwDA7IbLppuvgCALcKGDvp5u8VAYtunz9S4l73MGfD46nB+/uVt9UB/8yvPvNwb8cPDz4F7/OaT1XnNr5ZceypNMnp/PX67GAfPpyXyKgZlc8nfNffTY5ePcvB8I7HBxPDo6H07u87wFy1fuVSUdw1+vwAHn55iLYrsZeHjfcBaFn0OsFY9WxPmr1anFIUXRx0Roe5I3syfoDpjXwhB1/Xq4khKp+w+kNs/0T2b1tBEDnN0gEBV4U9UO+bjo9pDe1Tb65wNo22P6GKPstkfWtvL7p9sc+NMNdDXpUVnW7cCfFhjGho7L7+FXSFR2dUMNIRhzL8fUbvFsC8JeoI3cp6IjRkb3Wyws8Nm2aH60qEdSrkJQIjj6F0hh6RHmjawbgA81g7/VacKl8mRqA6U/3rWkBzO0FWLlfyuSbmJlyhqK42WtTRyR0PKdDfOrB8YiNbrDoSXXtNkVIMKp577a6rrLDqZUJ3MHlxo3y8/w9qI+SbkuN8l3WX5n5V1jPAOPN43wr716YPgrCM7ZYhCmaiXUSG8djf4ctVNrNyNOunQrcOw7p61U9MfC34sEU/aX0DTvH6kRP3bwGNm//pC/qBpQezilE/tD5dOcOrlOiatm/C/CiVSMNAJS0Q+1Ilw1iI9Kc4F3Zb2PeFzSg27QYlGCLjt7x9RZUO6fV373bqoW1KwX4RAHdZKi9ZLerW6ud+f7adFAcClf/egFH7aoSxpHQE09Wl3Jk6gIUPyOfvfoiCHmcrHxlNbpkjouTE/lhVDI/W+HWASZXj0GZSgyAPguuBn8rHHucJAc7OUp5MdY8+R/3UkkznQGZBDDl0r8/vHr8h+8f6y+9CLx69vtd+LP9zx+eS8RyNa+LXiAB4ve7f5AMhUCbPIDLDPWQSCtAlE4joVvS3u7jV0++m8FPZBX7TF/Mglit3NIzCa+NZkk/PJVf8o4rsgl4IaziG75R5F78vKpAWlVy5jrEKi/RgywgNcLTlLVV9W7vj2cpM/eihEYSG2963vFMIZUd4jPXYYoc8XCTAenwCCXr0qs3vJl7xtBLV7WGmKflfvoyrNkbvTotwgz1TAgxealKtPTqEgrRi9/YkPPFKrLhasgRZHOgCfrKb/TOkWQysUdkY92VzDVW8Pha1axRsPCFav8pzzvuNkOh2OodRT+LGUqUBWVkMkBeJdGlBY9DIUw3IKJDIH6DQU30CDnDmbrbHYr436qX0b44AZBpRR/NkZRKx0R7rRc07b5pmcvPQFP5oSSl/1vCPgalfDg+yOcQcrGoTtYURW0auDYQc6Al0TL6oJef6jq658AbjW3YHU6iVPKurvYpHqOsoj9O984ICmaEV9d1S/uEfAeFAMHb0k55TR1Q7L+JeATL0WMQqWw6DSi0TBaKe5tKlky/SzNwKT4P4OJDeEOoJiqUoiJkdj6OL91nmrtrNl/GiUc/vkpv5RMLcaBncs4Frx2hZuTi5gY3sPGmzn7mlRLfgobYkSpaHmFwqBsa1DvHmc8vFAc3GCCgFaeDTRfvaTWko0Ocsqw1yFpED5OxZtEhSy6OtayW4ryQMAbko70WoLTwij2HHk8ihZS5/aWVIbzjfQ096Wjq0kJm5Hjov5NRRznl7AXP+/f7pYxUVdT2OvfHdSM9BhDyecBz2LvFVSsv2SdYO7qR1jsokvn4wGUpXyrdwfrSv77FSAvnb4ZnMq2xY6SZrB3tKnxYMFea8eMCC4MUR3JvO77AGZS1M5MdaRL5MZ0OrbQbfOrGdaRR8mnrIaWx+UraBgTD+4QWMahACDTRrVfAoVnbTJFh0s+VMofYKUhNd6HJ1wA+7VDSSCxEYeenCIWqZR9rL2maAkARgDNXFSbeWVdonTpUhlXk8fO/DdoMGlrqt1j5PUbYKkgphBDz6nKLCE/OZeXuNvC0rPMnGqSRrP9k5LEj2NOZTDQGV8knmk2PzhGrOO+SR6Mppi6wkL/e8qwucZ3PRENCqUmBKMSNKkfA7DK0BkjQGuhrauRNvDnQENemEzG0SnSBpnnuBNQxgaoMNqKglpFAQ3rjZuu+zdSMIDK+HvNqrtjil7TDDvnm8AEjPNL2bZhHHJgC7cgn/toRD7Fn67xW48XUbSKQL5BcVBtmHZJmh+/ltJTC209CQEfPb5qOzqJPTESswxG4pbvyK56H4Hkuh7FuxNdRO5AConb3kiRTDwU9oGW8jO8ARPc4PuSR1jq/dV75vKuTo5XR5BS44rHR29Q0FtjXiaMR25nEGQmTnm8oANmYTGGic8T4/bDWoNBElWITVnzLubWfT0DEdT573QIvygcX1Woh4T0yLWok4eg8JsE/MaxdL1ckiE7oWXw+1/y4+ZQ1vR4aTCPYB/5N/UE4hIwLucmTWeJPspUNqrrdnEXOTZqOTEjrAdsGdTaaVQRsIwcPGESmmpEvtHhUNZnfgUWFujGKw/9Hgts2JtHIG/VTFT1gTcLjz0x64F1zIkWTtFvCyNgiDBhcshFqhutfBax/4WoQCeiq/GAfa832Sb6epuaepMBIFOxLeDWcfJBWmYK3uviUBUJ+eKHQdZt24nQA+EqIFLymaN51vaaBJVfqtoQbhUvh4lxS6cVtBtt4CPCGyNE+e+2gLHC1qMuEr0Yh6Zu3EtuagRHrUDg4o6QdD0nnIhFUU5nla417fzc3NYYsd6bxfHcqK0ftt1Z9Jo8Sb/HWLxkQPlFUQqq+8wgZF9LkcRVgxqY9bs8jHglCbJ6OB6hMe5wbqoB0BSASVM3AVmdhxfhUIBOFkfCzvbGtTrjaALCagvz47WyiEgoMGledfket4JttkUeMo0vypaMY8YkFI89ExYNTCI0MspGvYCKhcNQEV4CkYgaWwrSOJmGoEWgjddjFD3RdezpfklZVQizMYxu7mNOIktGSLTRS/zoOSUn3vtIzSpj8eKhGKWXcGIUl822iGt3kQjje9gXg1udU74YjSDuYjYJ3DwF15LH9ONWy9VXJFZkZGoVpD4OOPgw6pIC+Xb2dr/WBEvJj6LqWlblNpWaNUkQPND/69es2h37XYY+w1BPVva6fyPLXMZ7asYQ0QszLw8I/ygFETDAuDbWiLdU+s/XASUWY/iTWeBDjMECKnGEwaiJbDF3tHPoWqUNfrwphYS0GJ/QywrVMw28pS3P57O35KSbQ4hiJVVMRxJ7D91caTKX1Ldyfjmu3Y24gaq6FgbC52wA53i0R2HV7D4qRDwfcEjFVo2imql5qivmzGRbibLCF2r62leBvOokfCkW6GBH3QposRtrwdTQbvTO+vHAbxXYcycqpFoR7DfKIhgywbpD+RrJRakJGovNaJIj8rn5rk1bm+vdUFgLw07eaaGuDOZbYCMJWxYKXrMdlpTFY1THAuCgCo9AaacAl6L2+x9LMnw7jOd4j3rngtWdZQ0FDzneptJa7qZ784ltYyr1P4cSRKo0Wi0uVTNY5JfSevGTHIxb4rCcspHM4ojdAygr59/5bebVYyvgFqR0FcXhw8PJ9SM80frLCvBepHRUwXM9M1XluQ+JfpXISlDfU/X5JwNXw4Gx/JfvML4rBW8i9d87fX8qmqG9qwexDfv20iDpz//7bheiK7NBvVDM0Gx9hh5L+f6/kMfe4ZIjezdHadM0I5bJLT+ArfKgbMZASmSOEpKBrWTF6nkzLxv2qsyVtxvJ4hfJrrWYGYRU6FvX1/+h3cqvl2vCXkUQ4X68SWyKV6cthm5QZJ9jilK4jQg+iW2TVhu+Uz0+speCGskhhqbX3H89lspjRPoQ1G56ACHQQujq0V6BqYIjJIQRddn+VOVmiyhoKq2uCUdkD/WuyA3zM1+c43UQA39tTNRk72HQ66gWKcedwD6ddx8CVudk+fKrC08SgS8BF5YKC77moYWcHu8Lu4kuxo7hP50LLvNaKrIF/S+sFwKGiU8D6jQTvdlaBc4sVARivmY2+sTNDUWmV3f1iJiRYG1QHlo9J3UfPCt+XKz3ylydUBiLNGW6PPkzZwM2LxhhYzTKPa9YbbEk4L01vtsaH32idZgC2PPn6GbfX8qy6piKRzhDADXZrLYZAExBIHmfYNA5gqV7bBsVg8s4yqxm00yWWEqJX2NkS0xJuLOieQn9GKsMwkognMjG+2U6hdyNb0z1TfTJon1hGqMMi3LAAp56XIKhP4U1LV8ioVqTKLqwFrZP58hQS5XhjysnpufHsofSqfQJhW7cZrX2z35OCMxWypQnaaoamA4xpfLjgfInwEPgKJkhnXDOkGHFb10TjeiTRfiI9nG2Smp13UfYLyFvTPVqxUv0v/W0tRpu2g1NmTdB7T7cZWTsVGuIeWow6rgkoFOnmzE+fHp/a1TqCeSJqsldyQEP74WIVYmfOjo9PAwQOvlTEywukWX2Kl9skw8invLkhJWaeP9UrULDkOkzOkXcIur3elJDCtbVLXFCxlGvjYHxz9ZyN7RkkqF/i7Va/r/kClb3rzprXcOBrIjrOc4rnVHKbZuBbsjRvfriWmSd5+ZrC0acnhvtY9XuFFqrvFWjdzkZvhwmhIQXU2oxmuGE/py2N+7FWAnQcWgIAf5ES5Ac2NpxFYBTzcL2ZvIETGCS/mq/fAFBXnEtfZVY44sybXFHLO1AFmz8F6qwkZCRsYoLZPiVzyOH0xy9f5fR45QE+o7bzl334ugudhGA2A8QA1G8kyksOMX3+yx+uQqcAna+oMfz4psjg09xFcorlr+h5c07EBg0lgQJGoqIoGCa8S0OspvV46qacPDZqe0YPJcYZiziuf1WxjsTfycX04JhM7LwFgkLDqZTxnCjCyIRsWtHeoAaLWrr0lLz1U3uqW14UJlGw9x1NCAY2yL4WjFIc0xk0Z6aSVPJ9ZJk+FJhyjhtbaehXA8cKV+N8xcY9pQ/y9EaC1GgubXoaJGeUmfaHVdLLA9tO6pNpOmr66gkYMWQ1lPHkMTOI4fVijbKAW6WiWoVbjAAe05VjO4pojHRwl5KMv0jBvClGZDfxhXTeAguuJX5WyKN8t20DIUnhN91peKPUmRfHbLSw/pBHhmCJQwB/Gwc8fyGVrKQWtZ8mbV9zetpPadLx0E0zPWA0BcdCA5P16uriCLhMwk8MsbBq/FqekZqYhzxmuO9IJfuJ3eNX8DFz6XZNtV+J3uXq9YJSX1HV7+nEDhwspiwiaPDRTJJMUsNx0s2RkOl9RAthrzAY5pNCxMyrdSIhIBD347o8YZLO11hhb2HG+pwfeLK/e1eEi6HxmfJIxYi19QHfYOELdA2zWX56PLbUJtlbmckZeH51KPKioupExQvV0uimFNr0xTe1h1bclEPyCt7KqbG3jnyCsVv+rlGbmzY3D5ZsJFdojDViY/uyphcBV7GpP3M7pfaOfDyBeiLIW12dR6/ZgJy9ZqsL3MB0LqAL6UqzeDNGvwFJOkuQE53Ao2nkBmpWZ07xMIj56xJCBTgZfTGFj3I4SlcjFTynyY4n2aGI2jp9gV3CU77uf2HmKoIZpea+MJqL4s46WwXx6jDOJWLCFANgbNstO0nbzAHaNJVfYiLfLIWUhO6ckEQofx650WwmyVXBguXy4Vhk40EpvD92IQQSSisx3N998fjF/kx9pD/HCWkGB3URGRcWevr72ePnzx7DWsO02hFQrBmWKlklABrrph8fBlUqcipx7aWGUV2f8wulcJOSCdiAqc5FIB2oe/K9hFF+Ntv/yw+7s6ePxQm82J/Mvn22+/zptKNX3z3em0WVQif3zE2n63nZSzQ7EbgWtevXJ80sIpdrnfHIRAdS9bM0S3ZI9EbIH/YpaaoF3R9+/P3zZ09me0++2/3+8ezF4+9hmmPbnyujYSESJrquP9gZauHRO5QX9Ndj99xFZEztDEehn9fZmeDaVp/7I7EXZGj+godQUfnGH3BDabYFbqSxSWIG23s7bf43z/8NzCsaSrWnFK9tjgEthONMZ8btZ5cA+HsG204djKMNoNTPFrY2vqdb5YdQWQ9cR53ToiDn2Xb2T+ohG6ChaWyXb5MiWwZazypAdwiUHm4xsJsUnHIcq1a1oBtPWsyebbTysvd5qgsQUItLFJ40VLvRD/NwknmGUQcnbvrzAeV8XbZZn14z9knbhZBdi9TpNBXQp1rtTBsx9O+oXg+0iI6EZhL/oJIROP6yDDFtZ/PXsPxxd5bESVUh3JeqaxDX7lFy7zdkhuaXrlPwYIAjWzoirRpXizVldqmSNZEa0O2+VxfRbrjeBv0JiwcBYxy0i3ducAUDXBt8CFqsurUvsV0HtBVnlJb/NaKoij+nw8WF83nGRGUDiF5StxVNTwBh2gDBOax61cpXdE1hznvEUblxvnfGZ3k4rTBRahbErzbEAQ+oYiQzP8Y+jytl5ENTPxtONLXoFAX9cc6cd6C2tIjLcI/XXzYdycGjtOC3J8yYRlaVt8vZH5cSVOJSgJ8qsAOppBCyons5tkeu4zKSpA3SKDc993xJ3sa6L7C9Ayp8DadhYVHTWQ4H9DQpwXUR5/fHFB6m0gNNx3RlQuTtMdbHLCm70gMF4if8qsVOaBBwMMqgBHU6c5otKXIzty5VLPJixFyAquNNAlSyf6kLbGzceDeXZbCA1SKqtcSGiA1xkuFK8UP1yWh+OXVrUSDQ+9XpQuSQuGDf1vA8OJ2Z0e/nTbWHLLM2S8kGuG7DdCqHZGbpz5HMRXl4kfKeLvDiZXZLnrrDxjl618E7D22ePdKmRqqSZ0NlJHi1Mk+qCNH5VnI1pp/GiHhfVBsts2JbAleXaXQ9PfHN71ANlWFS3QCm3VZVF9UmnaNR7OAps27IzdNQ3iT2uUZIbm/VYUrBhtqNIuLoJNYWGm4dQdg8uACfoQMRs5zScQQNBDSI5SXuRtjqcUG2Mpcqxbu4wr1XUVPCk/KGQ1BHTBZGSVwoNdDtm/YaUTzjnGOEL1x4cV/AoDR4SThcreW9cvxAnEnIEXpSy8W2YOyVkRORn+hBn18IcKkUNFigHi+3ULfM1i8cxPythpwgf/19JpyReoAuKjub56pvtVDvNQhjo6YIVImVP8pdy1nstnnBTzaKD/UDq9QY9xIb/oA6w8lVlxupgq3rt12me1TyRYiewOl4E2NE4cUhFcPGe5YWD2DFJquqak9Zni5nRTVt4BtcEoE64rVYflUZYOADJdPSkLBqABcFU4zrYuSnKe5z1VGIUQfx9RXqRBkpx3PQr7tCAw4MS6CHj0qjM/NjHIHKa/3c6AlBo5mhe0OjHUdIUE4k6SYAah992vgtz6ZM4ZnmuyFxx+jZQ9s09S/7oh3wEmDa2HXiFGEpuvYq4C78HJywHVzzFevYHQZcVyv6nOcpqUHklLzJdNcjYSD/+D5oIakjcoFdiGlaRbsl0jEwYQqhORm8Ei3pZPTpo621TR7zETc/ucRREu0CsqEy9qfyygpu0J2tLfd6gQa04NAqxFqpJyX4NehDIDqwMhrRgyXwe6DITgr9qayaZ3iVMFKsxC/p+MQbmWbjytnnNYgCug7igxiAirRB37MiyEyWzTpu4+QnhQ+AHGOQTIHxGzTCiAOi/A02VAWsudBlfsoIY5oDmrJvtiIwp1xxENCZp9DjvJQhpELioIYbicF0zFBY5jojQg0wkFIRf8G9eqbNd1Vb576ebONSmiuse1ticd+PEkL5LqukqL/CRPmaCTZzrCNM9s2K+63tV/oLK/Y+lIh5PEEAnV4bbUlQ6ag+mT6VEe2uaE/pedVXzOgSy4nijrjBW72umeXwyeIbvSTBlRz8C0p4Mulj7SjJjYplHOAyE1taJ1ylEYGmyrB0uitCNngvgXq7k7QSNTZxYKi5WZdj7rXVFDczRtiSEXa2OgTwKnOHj8RPMQfGrihwIxusey4e7hHQxZlYd3rAqrJWvVrMkdsu7XUFq1ZbqG20uJoEYrxCTpKYKooRTTIUEfpZu40pLgXCGOmuuxT67YfwmtIenowWX22zMjka7JIzJn4m+0lwmBtDw3hgGI+L5QFcikiIqw4+PiRzplv2GMtZSWDb3XBsx5M4PlSTQrEeYEUoqhxWvlOl4bvrSzOtvr0bmY1OZDq9x4BzyJzFtDjfEiQrzHEWdIxR41R+mhyGXmHMFE8bdcdNrT5jBqhvU3clqWAqY7JShoc7AGMZ4RFG8BC3mGsL/jkKB0ftchx7I4DRhdSYEHwCjwGsqsxMFopC7kep1VsQV3vuDEihoAieLYMEIKKisZHSAd+vW50gUSIKCYfSgf0icsBUhefU0/Q2hOzrI7EAW5QVmO1jzV023ZJpnvIQkqdE9Mj+ADwJ9aZ2KapPDgcAlOrjJXJF0ZDEpsNRxZWGcl0IK3rgaeFw50Ifcy4U+CyqgX3j4GdiAhK3Pa/uTSnLEpJnJlZ38DpxACgmoxnZyQi+m6vTSgy5QfSh1Hr+kEb2yw8hDpsmJVwYDiPcoI1H0X01u0hfN4Ozgu6xlIYjhtGc1v6mz1fnZa0kgCRwyw8jOTfgxpVHDg3cIMApw4ovIOyItXSy8vo0eTAIqDvMr9G8MmKeOVVSgjwI/w95/U1tUng8Dnuq+wrUYxQDWGC4MHAWXxuic7Ng0GeJRBxOSNlMKKLBF+EOIMFYGXJ8NUHEvU/hiXpK8MC48/8UO6lRZ+SpILyUt70m+IAovSBAtsD4qG0Bxdg+VTfJ4cQ8gO0Z9caoH5VsuMsT2aUz4R3ut5HAkgNi8kpGFUY/wetLab9mpzqQk3qrVMUh4CCptCYPNJAEIiKKYFSzcUWwXqej69V6+1hHIZrRoI/rwnpAb+DmpJRvvb3b8ecdpaH0ZmXhdQLs98n87VIWBd581yeinaPebMN7dLCcpRcH7b+I/pxll85D9wYxkU8h/uUlWCcPOqQ/Tn66L6sJzxpUNtVb0bmMg17rVZVOXaHi3ZMis4d0jkp7eDm6ubchxKgiqGjalcnYWiSGkjnz/pO8XPOMimczStP2Rbmq0IDkoAKKehJbx4zEG51neauaDkQm2SsIi9WvNECaTWGrQapOW7QQwCHXFoem+506XRoxfCTE4O02fbw4WspQlNjUREqgu/yxLE01nI/DmCB/UmhHsP9akyHFKY5iyjzD6CEtqhON6aggjYHVvlyIxCUuqK9fGUzZxL7VtvywNzzjqpZWONY8JFhRGoUXG9ns4za1jPbDPrm4qXOpx5g8qSihbJNtI5ZZS4H5IWUxRM2yyRjVEDkVCQRbb0yzQdS7AREekFgDx5j+nmIwhlZs2M60XjqQ7C4vpP6ovMU7HC5bfFSTGrJbpXaTkxpDlf+tjoNJ4AT54RNSx8Dj+tu94g9YkyK4EiqmLl0kGCmrZ7d8vTdrAAAICWcsFr2m/UkfXvkSA0Xo7E1FeiKA9UjmU4VcdtHios8Ni0a22Q6iNNOWTE+Y6jA4aV2reBo75k9fxDlR82f2qhe7ctLOebh+qoVPoWuedR5zCwjbxvF7YzYyxAZsw7BC9zWZo4CIbIXwCwquxEsCcjyQ9n1ZqgWUMHSc4nlRVqEUX/yCcmIRzStdkpnBTaZ0zyXBVyjodIYokrz79NVv/4X6bsXAsjUGpcTY2eIYRytbm6p7KetV+9zoni/AKlbol+RiZDAj989rKtw3vKDhIb7N/5l7mbNnZJlrwZQBo0DJhXwn0c2Np+dp3VWWmm2pIQL8Qum1oucuDvGtxE/CnWBX4XOhM25+2mPSRjwBXR8CmtkRg4h8adSJaijhGEBndQ++jhw9A3V2KdaomSCjJRgaGyLS3Cg0kSN4RS4+TV3hPYXeRWxtdEbbsMXiSwX8OlaG+x/xUvhMHFZ4nv2K8nsGge+u+M2NIA+6YKXKyqoZUvjQO/w4xtNKAVtK0PDb6hsTGYnuGk1WNYa42xiKyws3d2SSXs8Z6En/k7YcTbB+3EGZJHcDanmC7lg8pLluLDNBn2teVRBhoEXBLD/ZH35pU5BBus4/ZgfuC04prZ9N/nztxbQZUlqfz9EqdWbnS8ZvUvdfr870COd7Gz45KwPzPxTVnXdqRZ5FcLmLxTMyVtC6rRKKsG8g8TRViGAhVAFBYmMF9LmM1ugkrM8QVTdls23yneuuaHcrRrCYYEWHXcK5aCPz6U/kw3sswNG0pZhPINQOVLZm8f5lcPobxtN6bWdGczgJ2wZUt4G20URDnEO6V3Kz5WxxxSgtE286Ofl1BoZxpS14bAzesahRCozZyN78keYM9ijsoEitWeQRXjqRRt43KcZzQq+8aJZWV2Eq3JU2oANWtXjilbxqCiB+cwYcJsYDyGTi9b23yUQVjfk3JYD+Saq5szVIbAWdBC9b6FqHskHSKeJ1SXaZethUFA8FRHk0ZlU6xZDp9XER1E/sLdlEQp2N86j/1diw7Zy42gZWCE/0m+666CwLxm7kaemaeVP2uyC/8yWn2zBpNUmHcmr0saBmZOVLtlZ5CNDIUAhPcOR5BrwRV3EbwrcpaN5dgPadtes9yevLJTbjS7PqWdebC213gi2Qz0U5MfrEzTQdg0VyPhtaRx70NBtQrouBEexvIh4j6lxD4It9beAoogBc4NrEkDE3fughNa0emRU4Czf95SHVn2xzl67EbeLrEJSMfOk6iMyjbjOLj4E2Lg6TKr8cw2z1kdKMi0fRnazqlsmHEpsm3+3mHpqK0MYOkiO8EQutpipyfEkGQ6JlGmAx4bAJJS5ZyiCnG6KyjAjZldzbA2cDSptEJgQxtUPQ3BCq98W4Xy5NCS8BJDJrEW3sByFn1LrG7iR3WI6czpSO9RrIWzH2LltpBQ3HtSwAPcUicTQWMnB5Bf/qG6gxqO28FSl2ubqCuyhonq4vOwBkm3BW3fH24wjo54cgGsIh6Ew02aLWYzE49F/D4lF/Sz+ryie0y644gK2YRMVxNPrEx2eJ7ojJJdIwS5jkFf01hBfXZAZXlJPwxq+DFnSAHqTzNEXCH0SZQ9Y8W42Y9nasskrTzUC8Lgepe5Z8R8AAXDc9FU/ZPsfL240vmgGFK72GpDFWx1pS8li75sS0rOCAKkiwi6wk2sV0sD3P5p4TuqNhe8hr7Cyay7bxU+pGSXgLphsAilCg+GGMj3XIuF26e9QnHqVKMEuo3LYm3EYCR6GAVL4XhIkFMNNKaAdHg88Ba4eDgIsAvW66ZjinbdObYt/dZXTrtLiDbN4VndXeJipGfPdKuXBrG9A26Yonz5ZU8D6OD5Z8e+9WCI8nvZb027ciY9CxnXsWNJVkeSgVrIgH9F1znDNVorRD9YsifBsSAb4FOEkqej7xcbula0SZ0/J5Flzu0uqcV0e4HOx0nFU1vDICDcXwhiq+D/T9Wsq72QTF5GcXSTyMDDaXIQFMMzbZdWkaV2BOfL3RcuvxWBjbacG5OsXmJUPvAlm2RZxNdT2U6q4Y8k8Y1cwltI/ayA0PtorikC3Q7i0hX5FJRRc2OLW8sbdXmkQCUVHlXC4WiwszYqhS8PoV68X08yB4mRYMkfQbBQCoh+UzjEqir4E8V9ZoJRbgoKKG1gPIW4YZRF1aosZ10Lo1MKWIio1klwwCANPrSkAoXENqwb+qCBfgWuIXEnx+5GeCKXebAfVm74m7cDOZF5lTv4J0+3uLPfWhj0QV20fjPpyy1dtjLe/hgrVfUmxp3tMBSc+zAbKwGeKX+4aNpjRGTFJqdTRJ4+/VRS4ojBnq7BRlq/G8SHjuKrncAW+cPRuGNF+lb8WzoPKkTXUsv3jFkkvvG06u0lH1FokhEXaZtSmdOQwm9Xpxazw2tzuSOEMcJEXWphMJTFLGd+tDYDd89txstX78Wedmqi4dB/kM1tjA5OPfIblv3LTQm9SfMFpvveQbb89sJa/jhi++73AJaFFHduijaUm+fbrllBdCghdJgDEOIIoA36xXNtKskOSxBinqJruhqJ/8jSIc9XAb0zzORQw79Pntpc24V3/wiPhupKFiilT/Y0sObR8CLU0bJi1iXDrHDTafYO+bNlAypwjCvDglQeT6dDzBB7ELDWJSMAe9w1INsxRWIywy5XbPvqNUks+Xa/fRO5nGFPFrdHJhR8uUGHiHXTxQRmwEikWuFN9p86rEF+x4ip+X8iCdb1DczVDaqUS8uPLYK1S2LrhHfrvmoQYj+PjF8OqMI3NdZW1r90ObEQFSTHxUAMVvjsRMxwS3hrwTExojhbF8Lcc2DGw5nN0die+raaNdnfMS135LNPhcMXg/54qh1wZ1mhDLCfjuxVAy+a7FavSCTE0xgmErwt3my1JTbzfj4hVUdqw0nSOyfJBQEx2p+aJ6R3NBQUR7Vi8wGbCioskZnK5NjWtiFR3ZjuWYCTWS9aZFvN2C9gUqk0Oa3U/L4qtQ/+uCp0K3Yw4OMTAETW+eOUCva+qcLt8ulfYsBJzCyGpJgc3nq3g+SSpHGROPw5w0446O+kC8P97QKSnItsOAKa2K4MfdZTMpT5yTVd8rnu3BeOPFj8+fa+/RglFMq5A1NIT4qZMhpRO3JOZnLaPr4Pu66ahyVwSOErS++lqdyGQYSQ/Zgk84Qs6bNPqzgA9IBwZOTVuVLOMjlpcc3WLIsqhAT17++GK/vEsHNyVTH/Yf7/V/Mac3Qoznz75/Jk51jivNYG8KB8e/MnXRGFWRa0RNFVXp+7Dy97ktty12VPeHdAOrGhY7wZWKv+u5Cnwgpk+dthUAQt7oj46bIISJ7vjeo3ovgyrUbC6CAooYjnHzB+hON3Gfjd1KPDvl3Fw4riteR+enapslrcjgosy6Pu8Sa+7xmP1LpyRp4YbP+DfbyZzEsc+crsoNp5P04YXh8yu4FXYPBW4gnhfGtxTGXy8n3WRR41t4ksNRg1KT9tdsQUfAgSMLI8fsstHPHDzmktcT3M/lIJitxbeE4ei9b3NO2UpInmrBxvzNIvHVaTrjUa7MbocD55y0eEKwNrVnhMbzgA6pq/6Y+uZoQwr4J+AlfgKggu5q0zjBhewXwkNfqGwbf2OmAykzsTt5LVb1dhiqw587+i5GHMKC5AeoqHjXDVv0Jmr4mBJ9ioYp1Ov6Hn0JFhN5jrWlJHb+akGQIlw0HCPAGc/ySHun6sZv56fUIwp01LWDwt6go5gAtt7LqcGoepYy0F0zIsf9hzk9umtXRS9vIz4wMY86BAXdJsz1tvbq6uwHhBjqbWuDbBbHbmQMmuaGZ06eXPbm6taoZcuaB6hjJeLmlbreXkMhoG6yFZBaBVW9OCpcsPwYhmv5TA8Zvjvg2UCkTjq3y4ui/GZZHRyW6knwo/gJffbtXz4++e7xiz/sSmrR8hQNdKhimt79y7uvlz9jFd/a8lrOQia4kmb4NqBs0IVW8UlJHpstby9AMRNybTVobz4xaU3JIiFeWEekOIMzbKh4tuCWy0lS2RO0DNkQ5BMEhezKBeS3Vs1otnSTlDQ0RjSgv04sthGmucael8Z3LKlphaQVO1cR1xEK8UilGTBg32A+jPzXVyIoB6B2u0ftZKcsnfi7NWQmPtwQ2Y84QnNipiuyjKP8dQmlGfymqnwx+LysPFD48YohQuanOk2pp9tpF8E7ZmId0WphkRhLuLq3BwdOQwswGa/JVnNEZJDmGu0WnEX7SR+FHgPHn5Y96kyiKjhwxb7qOtmTjAwTbwtX2WkUCvXqLKwrJRX3AZ4O8s1jYi2dFYvS5tnB4nGkQPMwuloPT4410GsZUZJNFVPdoQ+LKriqCjwutjMZIz2f8VK3LjVriNlRCceGNVDM10fLJVwzOFwh7vJSgXqSOeeH2gZATzgc0KjttDNh0YhailtnWMRmVBVec5HsI0QoRmnZE5NdOi+d2qS4kn+zObdLQRnvgE/UhoXKh1jVIgfnWqwQhDUxTW1YOOcE3et6OObvSwzg8dXb87W0ZnJus9mouExvBE/ANzMr3NbcxDOLR9m7TbhKLme34MnMEaBrPzETHdOUjxyiGNpVpMjI3naMPLQveTp3+lQUFsa6uJBrv94w+I4r7M3ytcSF+v8RlQZqCaTeO9Y3hfe8XXRPqqVMOkOmJjughXVR3f4bNBIBdduHcNi9AaJbsu29F5Tf7v6ieMi5BBisqTwkFHlSJT+tX2EarSEa5QuURxiWhAaCTEH2Nkom2Fq8eGeH/JbEvrM1dBQIdneU0ILRzQCQjhe6caz7svfBqO/d6ur0uFvbUeHTRi3boDOF3K2cxIBTWUTxnurYb5My1zSigiHkK02KR249Nih9IBxKTloqbPS6FqL6eKYlTabBBrnQ2JUgBujFWP+peo4PAUIP1ouYjsE40YHgXppTaNR9cUNZ2wz+oB9SFhoJjgN3K+84JWVZetlUV4jcsazOQTJ3P2Tgb2JNgVDZUjJqo6oiKwRFfRsser3u7mnfs7SOAw1MRIi286GA61cTrPvRZrtkOW+iTpc1J/OfTE2Gkp1QErPfMIHMAgsAzoTKot//MWQFjf7hcKgrL+q0eqEpCgEvbmrfcKqKLKED/NXRkeCYNPDyj43av6L1ZcMbQ831STJ/g1sX4tr3+v3afqpl50b3DJL+bj3I3DS0OTRtOG2Ab6J/iOuG7DZsGwDm11buHl79+Hx3zz08yCTFTNApmLh2YIAjxjT6O/w7iK5zOHHK36iXlDTu/Lp0g9jm3UTc257pPGaoXVZMApLWVaH27DDZip6EMwGjEm6ZJGBkEkmLbvVeiy7fQ+vLY9HFbdijG5TaYhQxm7usRW8M5YxNrjvQuSuvOIzMNNSh+X1Z6Ly53Ro8mycAc8LbDCxdF8f7oeSbiXsz9MhdVpyMHk5zq1IcqpbKeWyplkwE3DIUE7tRN45BO7WqiOGV1pXTT8YLVxSKaJqGB6u3Age5gxQPugdKKzLaGBItTWd5sxN6cfC0JG6K5odztssjW1J0mIXjyPRFc0/aFRs9XMizMCVet9ZP2tomeOB0qId8s55SAjyavxmMIbyeUKknsi0auFDThyY2/0Z+og1C0dl9hVjUulyv5yRSFIQYM4Qgw2KkWD0s+PLTluage81V1sSQjAI+QFT77ZPP10VKRhZHOAeWdrhhTvr8tIw86Pi76EkJRUgphm9vihVBH3v6acTrR1pHMMuIQ3JgKgp4p26qcHIP9Z/SW2KuCyWxA/y5HS/KvzcH+vXeKnB2Fr1omRZA2+3raVefh+w8vzCP1SyOhJLUZYONPS7+EKSTo71MZ1Ua8bbKtkB82U4y4wkH2Qx6kVLFD8DmzmktNBclJ2MZL704qEWfmjXWJ6vG5F5k4D0hI3KjsT3r8eYSiZOoqOmdr3uAAZyRhbB+OCSXA8fFhTRlXYJjVZv56faYzohMLz4KLMKHcyoNYxh4amJCZzqxhE+/LxCY8j+Rh8kz1BJhoX3HkAPLg994/6sqWQLUzWlR4A8wqUlAGvpABe4N6K1OdJTAAsWBdUqjf5VGB4lQcb1DV9Hz9lCfpjLSSE4KspCtlCD61wOp2d1hn+KN1cnT3ThLtE2/YE3xe+ILx60Xzht6Oo49YVPuKgpab4qpnD+oA4jOSUWOE5Do6rFzYa0VtyQZ3kPb/R9gn65Vz04yOof0tsVFlRdue+lEbdvpO8TrF8JU4KRIGPJovtp5YEWHuE+ZcKL0A7TVsoD4wT6zsQZ5/MSbp5vFpxvszVuqG4V0bYHsWjIogpHI4IkeNnniB7pHnHzgxvKt2hZSId+ITeC6xP8MXzeuw7R5480dCLXYwAIcT/NOw0vN9RAKKPiP8YvSpkkH8J2eipBOVPJNp6UL9PVBqZ0qNXO0uejIYEe2r6DoTYdU/x5jNUcbhp+fBE9dWocPPDI9ar5s+oigQlOR3OZKpF2d8Y6YJpl6tdKMLfiyIi72ZINK9EdOPzRp3agODGFSDeJUKbqpl+06mRxSQIxKTNv9XzfZH65Lfjk3J/CZhv5jHcbcqRbk8pREOu5Nq6ApHDodpwhqYaHiV3x2NPzdAkImhfYzw/w4Rgjie+JF9JFMkxRdYMaxblwtXc5bRZPXdiPkFooQUvQwImaONZshvblhZtvztldP+AaCtMb0OlTmNgv8R6tNUNXJfW1lu0ffeDM5nrQJL84g4Ul9ooKt1lHN1B4UpOwuFGMob4YGgqezmlXzA1HAwvuCCSeVVRwQqUHfC1e9nE8AAGuMW1snG9fCYGAlOvUSWnb2vrvnPiHzIy+/4Uji5gaBeadt5SeaVnItqLpv1npuKtnLTPHcB3x+5ew0rBt9mpXwJxuBuj1wt7HftNdpA+r1M/NPwmjn0vqJLSNg5LNPZk9M+btazA695NpG+nZe3hR0HCD4lvcTn10buCGhfnYH1bo5MxQJ08tE4Yii5aqKT8/MGxuqGKMxrdR3N49YniC5ZNNM4CmadvFYORtYYpX5dLxO772Hi8t3C7phd/KSoO4oLgXILidwN/GBzp9BIieLYHFxeT+o1x0XQYM14QINjDFpZOdkJTWMKLyPo15u8OVtIsxT3WIYDXjKQIZ7arF7uyj4nGqLywuP39lkO/2I1vjNgNPALmomAEQ7FGZnxZ3ORD72rgniKixcHxNHmqJMm/RIlq5wvWiKUoyQwnXVxuxWcdtovAlruQ5NoqGUzBsZ6XQSccmDAESpgwwYUmNlJr6EuapUvRo1p8IVuhFc69uNM4s4e/12dB6kAZ5wzNef5M5lSCfrhsgnqwc4awhVsoQYq2QbhH+wtWls1qx34r/ukjp2tArGycigcm13+Trcpr3jCFBglQmA/GoX0MgkQOxa2CNrAbxW4tQ4vFj9hEaw837K1gvTgGzrVUrkF890t423WQXS2GUJPlWvAU06fdUqFG68OlC5d1qCZLfzrdsBdO7cwMAoGeAwOZsVumLxg6TtWqud2zLhx/vyP3fvJWFadoX+lfw+jSVgWXWMbJLpl0lqfuhxx94C3hj/Amv8coUypJlmUyMPIDdvVNKm7z7O6nQOFzvHvaFxamRcTNzUbe5Hsr0DcHAbQRMGGVP37TV6hJeuBn3dq7hkq9/tI3EuWSTy0ZQ/W9D9u29EqmvRcweHOQlyq8Y2XlBL+T3r7729uXEaCVNqI5qaIe4OF10UTdTWTYcDSX1sBL30k8McL4gOs7zbkizHMxoEfDsqxNrt5brCIOK4yIOcopJdGNglfwVhf+K3EHQn8XPgLva6hV0gJ6slp0hTSv1OO+B6xMipGHGTp3u1FSjA8LcH7v58zZnLYWPob4F3LaXN2yEiaCh/00A7huQ2kla0RKXAqpffS3Jvick5SVWqploDJVOiCYaCo4iYW3Tm3fW137Bin4d0FnM/dJPz1lUfornrqYpOp29QnMI6ZxlFsz6WgECjxjZ3DFbw5sOq9guW2kwg+htZcbL7llh2C5Y/azk89YRuJhK7zH1DeoFzfp2HXHIJDIKaMR9TMgnOlscZwJsTBXWljsWAqm9WcM2R3zD8wDUsqA4ICL5E8Ybl848zwZV0YDg4cbeKOIHQKnrOIUE0MOlyYwpPiuDEd+rTb9LqDprL7Uy2b07OWkqfPNxuvpXkqpCrk7FTjs4GIOSrNQBi4cktt/zUNwshdLoHdtziNeapuTsddzNkHJFloW2vmrS/Xl1dQNGL2zI7iyLR7Yskk6VL83VIOJmKNVFV5nOGF7j+mMAbMwidtnehjA/1ZyK+CxEjPZKc3kTeplrrrHZXoQPCYNNey3n++L0o9lnfolXYj9rlTfyW3kbtZ7u30TYXoxhYPJ7TFf/tfI5WnU5HyRuMWGejJ1IgvLzAm5xUg9/3ojlvanXOUB7vJ+ZEvlkWa9yIi/KZN1lNbRwOJdUDFK1WD6dQS70MBeDhge88kd9T7Cypp21Jwf5Dl6r4rjC4epOiXrCKcbZdXppBkzJvpdAU3eiQ1UuRMulLFVdxmczAk+B4AmBSsY3UY0gOVUUeym9gG++KWEbZ5hgvEoCIUXDX28i6YefKomWDe9a1zV+z0GCzi4ehM1a8qQFqd2x+254Pdwed3jIydxjxc9g/xjPG2D1jfIo3jM3uMPxWwGixKJu6aiAx5AVUNiyQAtrrvJechR2QHC5U4EXDRMZsdbY8KtXftMkMV/KAvL4c8C5FS170iorCTkN8YuufKAbQrMkiYuXak6hGKY97WCmNoWCiQM2w/Fo7kjgI8cJcbf24m/YTcxIl08M7hSJtew1fwZifsu5Bh829iyiDZuOESJ3AZceds/aTveU8NJc4sfciOGKgh5yHRe4EB1+xCyi4e2frnFUh6LEdUvD3hbar3C8Jqqfvx+BrNdloEHPg/3wquA+nfzYl2Hsf/o1mZdpT70GpH81+nL+Ogpz3j+qo43rPXx5eCY3mGnl8PtQERByXLURbxgfcRSFPBLT9sXz+pUQueGv6DgvNIlkt3qXYzskOaiLtRLYepEvD5c58Z9DfudipPN9alb1TRLYwmSjvrCtvmrzpnTVaUkqBTtt7WJqkA0XJf3AQN37okzCfarlzOla6tXs6Vox80mmHlZs7CdtuLDrxm4z23bV4/N6dq+Wkel4sabf3WsX9M5hOhQuTdpyaP2Q+0YrIAXiGxP7nIvWbgbnAa/qQjHGIqioHtqEPmQoSz02WTTZfmFrwzNKeW/g335ddkCE522jGNUUc2gRhkSkHa93CZ2OHRo7rajEtZp21AJ0iZCOXe0gwLAAARNT6pBASa5HNJCXCTfpkoWItU5DKnbflXAIxrdiu+sqMb99INl1Z7SV59lE/x8zVqlLFVNa2AWG/cRkG4eTKQpcaeMWO3exHUvvc6CO/WyeDntZHq81YjA69JSLjVr7M3QyMJghdhmAQq7bribg9AQtt9MJyA7C6dQp7DQH0uc2vUQqc5QglCypOWAiWLVMHOrO5kouD7ApS313fmUsdQ6eKDXSqgej5rmiUpEJF52Z6tmCQ+z/LFJsIH895vICkYKvapwKtYbCt0DdMohtn7ksiHZ/1e1X1PpY7GX2AhhLqNLT40+6rvWcvX4RA8Qs9byLmlqDwCvTVmCUs9ksSwMJV4i/lNlim5iCu8EyH6i4PATvsDLQLQtwUIbLBpPCH0hCq7Au4zI8OyBL70CnMVF8v3cylv7VqMvrigTLNvom7YKUwgkPIEEtX0BXFn70jZjwvUTyWufAYcGmLJ7nEpEA1npH8dkEJP1PBiMtAXARiJ0wXEVE2En9gCSCxYQ3hDnM8uC1VehJ1zPmRTm2VgL27kLudyzBk21d3HmB1fBZEEdESETxLa3UCDO+3dnfHoCTCCdJySpbYIKQ3fuBCqTwLiDeF1enySBnhhiGHzL35yQKaGzJL1fC96HkAEpu3gzAFBz7e056pYK0ucD6OA/uORTDqh+jG+hvN1DjJYAToQzzqo0Qs266kZ+4wZEIA+QGcukkCnQb1VBtEc8a9KPGDQ15NfcnamFiftGkLDwMFFCvlmhgoZ+Eq15P5ZR3YF98jSZj68ge0vD2t3iRAq/S0hY4N51QYXl2m4QcmN0ZTyloiQCMxQMYQAcUK5TmBZDVRX3+kDPmUS/JCF+zb+S/q/kJXGClwH6x7AMDJpgCwLqLlBF5+GW50ax2KpsdQt2ezEhPjDtHV+WlkQJvG03U2HW+SPH1ReSZz1ZWCKFkCtEhTn9r8xCDOiPn6zc7hQVQFRYF9Gs8WrqgamvloK3kgQzGFI3+RC/8TiPatCMRJgGqdh+/41CYAEOOrhjSvP3RvigsOFKmw/udnwUoX5Z3ZQe9I1k4IwAenqI8gGmY/WUPJkvY6CJrt7S5ytQRanag3ryqt45hpe4J4e4MBsDcJeOJwQ343aK8gE4VQYJBtOt5MXRgXuFiD1rW4nI/3bcMhmD3ciNMvU+Ly2Wi/I10umdZZDZ/xWYVO1S8U5uB16tRaWNtGlGOqaT1qqmlF8acbseX8iZBCcT6I/gNDzm33YNV8IfKR5V12+vfHovuffxYyaiM943/+58LfXZ35WoMXrWiy3HVLsarTVK6hlujQdOPsDrMP71hKtmiHAkWn9XLsUV9l0xbgFVEeu4A+oKNHscJJvCjxzWf+mAb3GkQgJBABteIVV0PoCKaJujiXgRn5xA1EsVs92o93cm05a4ilboaLsYCnnEkoNO3iciJ94okLM7h4iyHvMXHkWLrU46wMBe8izeI/cROCh7NaBFbvtKDTtrvtJ223chozXkvnQElFHSVsvm4l7vMLIhk7pyK6hLngp3zD9A/5jyS/AI9IVGyLxhHrE+2mnT1W41id6CirSuGJ5FfWww7mP+dpP/PRrjgM9X7TsvH7uNJX9/ziAlwv3jr1iKdmeVpNC5MdUgzNf6DCQXQHxNbtnk8d08kDzMho2cCBtMZ/F6BFMQJNyDXrACgCkqp/rnsxu7756Cl8f1DA/kXwVkjeQIsRl65vKMCTe2UVV2gv/q9xcZRrk1j6WuqUV3pXDMA0Flte936l1pV62LS6Glut+UtIZb/Wb65E3SByOLaVkzEs6Ddwj0/fGsGf2Ce491L8Lpev38gbZWBBytT+ZdD36Rk78KIAi1evzEeXPgddzGUx8uaG2+vJCavRjcBJXM0AYevUothhG8BCbw2Yl63lrD/IAEDMeqOc9Y28hMOh1uGVLBO61mJiu7xVM/mTFOdXqOdSV8hpNKnibzRhHyjtHowYF1+F3Cr1rIQJC3wFtsLmpdox4a0TKuWxk7NUZLf00Qn7jPhjvZpDt0WLFBS+md80WlSW6EikjS6xvNGEORv+UAiqdLwbi74LxdzSae4tdYuRQrhuEyAqhnuylFjeJY/ol4sAOKrEzIZK8alnoRbIMDed5GUy39qAqigTiPTHxKgVWO9GZy6QSHtv6mLeJTRvhd4I/rGV4weMioc4UnjxomA2ghNBdY1gFrxRY8WK+87KnS3FRQRxqZfYDnWPd8+wNC85i3USSISZ54GELgh2QwPn68ENORefTATC0drnksnBEHjckgSk0+CzeGNgTd+68G6Y9xuF88j4Br97PoDITlSlH8FKT9iWlvEXhy7ixPLR7k5zBrFcN/3QhYwmqYQUO4DWUwx724w3909O/g3PVNkCs5dRlWH51mmbouVbtdg7VgzKysERrlXOHNkh14q6oHq2SUjNCtTu/4BZ6hJofLn4OZ6kxIPExRNB6wzHjUkZId+nKTPJfANqqd+pOtnySFiWN6tjv6Kkr46f/OwIeDbD4tGLoOJWhr7o3+4ea+4GSa72GhMzpqpdm0oEeSNHUQxC0EWq6lq9DcNBSMmYS1W7BwEL97MiOTrM4Ge6OwlgXT3tGF72sZv9j66FUY+6L4fohOu0Aad42IihKtuV7JNi6DOMR3iVj2qHQH7D7ixVbjMWilM0EAIm0meB50TplRsngPvBCSYqrDjo7C0XZZvPtn7ucIiNRBxw5BD1tmcI1trc7akH/WQdRYUnLXntoeznnGS+hVX5aOA48Nr41xx11dpY4WBAo1og0U/UBOZ1bPSkEQ8xQvJNxo2f+KkaaMFshosENRJvVeT3rRhgNg8uo7SkZkTi1F2dinsrVgFtrI5bBryN1HE30oBTCFOFcwxtcBgMDKZb6Gx/zB9wDOph0GKW3lu3uDtM4ZtM8iZJoeaUfBVboSguWQ1sFx2JE6ggzqqZvV7G6HGcfffXZwuMwRpXFwTvKYwRdExdBDqN8XI+yGyY9Ea7SAbBhyAdAM5uMKuqoVHXycwOM23OdrxinCjflc1AVqsV8kVbq4gHGSSH39HPpwCFGxA1bX5kTi1Kcn/VSR8LeTiCcJViATUp7SPck4RNUz3RUhQpn7x88e3zZ0/2NehA/5kE3HitO/4u1BMQKO0kbdO513h4lM6z16uVD1CGCGTq2s8mVserRaDZWtBbr6SI4DYA9KWFPdA4Bhan+yJDazz2W35s38Kd4Xh2+B6OfbZZMjdT8HQhEQYxzpcrdESFjMvXeGIWrDVSA6YAGyambQrsTkdnAjptpukO3sQhpqHiE/hTWYbsjKeNjxJxw/nTyj4lE+TvY5RSXRxU8oeUaWUlcrcmKNvOpeFI8pkiZMonCStwhhBdnx5VL2vZp7+3PU3N5vOl72PXXPa5Qxc05wNJ7yqbJ7MnJaRz1Ih2jpw/zDdbcbRznRgUaVtTOr4mqndv5XYDS41/aclrkvt0ufhSaR70ABYvKvQCZw+vEfac7VzdICKqc1Odp0fmGSZn+gAjYfd0kt3EjOV81jq6XfczUR67EneMJIoYNScTLmid+tk4jePjLVY3LaA9WHB9alGeugDJOZkibiOabqKyL8pQruT4+UnrOaKyi+p+edMxJYoyV9K8YiA77lxaPJ/rs72fvbrHAiN5D2ndaZtsotNmwz6JTrgm4qY71u3vIKBmXKvFWBywHYt0J4iNuzfsW+hM57l2hFNWUQytw2ABJzFVNqq1nnhgeyQNvdI0NF5LflvJ79OjcadPg9jjwQNZTRX7iq8h9ZJBV/DIR187TpA8uj3byzPqBQ8TWIDCDxMH2oDhQU5mxBTY6q+Y9VrXvBd+zXU2JKIYAA4AMiceHT44bOtpOTJyYS763uKeOxPojtu5bvR5K3bc96NMDmwobt+/3MtgvM9S2bDMtAhdl8KfBGLpVawp00aFAR3LJWaweQAz+2Sxa791bSfLSiOM5WNECyHHEEU5JZHbfhkiWi5yHEo7UbiyACfGDAkBq8aBQjsOle1xpx+1TpxrjhruwPmMzPSDtmBL3J2A8wC39yKjJ2fDMUCc5X1pFKrymd3N8vv1RLqhaqdLJeio74//my9tRL5RsM1fFRDJZAKnaoLJU537XG7YTCo17/sNMnbe/dPLf6NWLAjIJAGbCSdrUm90PD0g6Hf7RA1RtpIjfl7bZlg8e6VuywWYnEu4UAti3ePcMhTug6a5DnAwcCFwwLa27uZMzL0UYQgyn0afjZkm1GLajTNQlU6cgPKLnJRc4ucoCLR0Lgai0OTFA1LkJ2TmKb8fhkswD6cu7CJYH71wfQ4kxtq2lIkAqSKCJIhGQQztTg9EIx/fIidGDW0PCQRHrlHqeQ0UrOI3hpgwKd1oNcfqWtEmzcAYcvEaENsS2V3DWXqPM6Rfubi2sbenZ6+WyPeaNJZHvAOGoD3akF8P0vd7Q5DPdEAufw3MFAGgXFSloDLH7ChEiKlUAZemxtHR6GXQzVQrqnHjiR3pWhAZqBLS3OXZeNIVdzp3mQYgXjW0qxOic0w0Lx+WZEikiOkT5OKAZCvM4vhrT+OwdeuuSM3B84JWjn003M4xw+08Lmx040D/KgDd7ZgBaxZZ6kJvRfBkBkkj8EXowfDJ470nj5/uDvr8/uHVy32x7q6/X+3u7b96FiXs7e7P9CBIEp7ufvv4x+f7CT+Z4zBcnXG0lCDEpZdynBhWfxLH8HXH/LXR0iHRJ1npu45ZHglpfqoeR4rkvZNRP+6zoswlaN7qHVeoqItWsDwoQmuibtVnhYOiQBNxo2WFdgxmER5TIqTBKsQHBuOo9ley+8kSl/1UU1m/T7ihIbXFEw/Y4mhEJJcCa7Y4+3kpxiGggMwxzz8Tl+1yD4/b+uH95RswWnqQq0ihPsF/+Mv+dy9f/PB4/zsFYqkU/aqYVkEJBqYaFRs+TQpLLabA0T4DGcgfJfS2EpM6lyHFEQZ0/lbnRAoFCK/j+Djro4ul+rElnfQBk7XJAoQCDWkGS4cTeHmp+4icMSzbi9kjTr8M+kAPxss34y8wIc/nl6I7QL26Ic4yKwhc+dtURTTEu1aRy7961Sn1N8pZujJR2OqQA97FZ10xsHkkUlAxiDaaOs40V2U4edlGASeLHA8nIb8o8Txc/G++/PKL31Q9Mzd9uYd3hKwB9qPU+sMwKtpYeVj8r8/C8KAfyjkgvSyG6zeKuOJfVTnGp8uzEFtGf+gkQIr2HE1YDPury5P7vw38G47QggaYqO6uCPRzeLq+lOEsqxi/4n+pAm/PvJPK1hH0YsqL4uCwtKg/s4N396pvPq7frN55BOPq4LAYAHKV4Iemow6h56LJIwZ5ULvQH8OASnFQ7BQttZGi5SzFrEqvFVFMNNvqI2M6n5NadcBy9yX0t8NzVVvgE6SCnxeajnyW6xwo14Y7k2Eoy5tf+Ctz2/krMG6mkJorper8/s2v7UujBOdKqn87XR5u0EvF3FBlUvoCEqr8un9XAsM+sj+93lr5EDoJEWU3eSmZwwp2qQ9liwvt6uHytaXjQ7Igm3grPJ1n4FOzqAcJxzhyJJuwAgcadgPJiOymkS7g0uIeEiF2BCJlysqcWWDI40PQnyK8MT007drV0uhruXUiAmdh0ngcD1YCnItS4kL8BoFK0rxPhuKxcDHfasEiRzTrO0BH6FTA2o3bUCi1UORO5fsQkBLAQMVLArQcspkVvC87ZBOMLuurQ13T63vlH3Zf7L56vL/79OPjH/dfzp69ePJq9/vdF/sf7QL78YdXz75//Oov/T/u/qUa3mVQN6WRgqu85/VUUrIhc4AWraMQpS7OEHrWR4h7EvsGce8pdhTtU84SZap93CHJco7buChkUeNU1sjlXJXKkYh+dJ4PMNvDpSjACd8ESp81bTRPqvoWMWljVgf9h4JYNjEl2x8RfHJiyotVxD024BN/fnG4VNsCrxWrINP9YWnNeKlwM+RqaxhcSanjpZkwL345Nws+nLAQykMAVtkAU2Csw4uuAgPGSRdSRN3voRUcaKQtRBTpBYA1u5n/UDO0WgfnYi0mzy5X0meIHgHcO64tGDlYR7rl+drLsjINUCw4z/QbHGQhP6KtJ3U2xCKdo8L7onnBizKHoW+CK+3BnDaj9PayPaGuezwT3b6MR560gdt+apS+OqkwD+SHfgJTuqu0yEcsCiQbVa99N0AjMK3VcWGcBZsrHuYLWLZufiiDY0kNSDq3SWnTJ4O+KktNVJ0UwQXtQ+S3bsle9JhFHRQqsHRU8NwLZgdOHr1P4EZ1X3vdbMXjRixPMbP5sZ9GANh5FGHuPZXja1/864VzyNuasy3fduWzZQtWZDzd619ofc+wcUVuYwzLPNw1WUXs8JtiTwIM5L0X7xlxYzL9VDnCoG9Z63e6vo7d3LdrK1ICMEvj/f4CzUBLmB+uccGK0whZQcbP5djPMV/fFqO6sBliHEmadq34b/mR7ZTXbh9gFXGhYSs0/7/imMYouyiKkjjSPq25spq32Dmi+ojPEm9ACm3jEtaDEKNqOx1FTf+Yfc099OWBScM0iealBSlFOvdgRT9+TmNzfjSrCq+hblJksNTBRxG6Fia8M0H0KSam9zJ2Fnil6Wttnbk8I9Oc1sPiQTAKV28wz/GR/SNdq4UsiyQ66D+o0JolrZBUVX700qlcq0f51L7TJ8F1j8kAEPeVbwXlxAvz/S2Gz+7wDTCFPU35D6Ap7XGt+PGFq1QH1n4YeddlxWEo/WyCwBeYIIrM0Zh9Es+A4+zcYvsVLh784uWjCw4PuZQy7hWPHrfxjU38YcSBIlXAGaEtVFidkT3plgXuY7irrQtgiRyHpTyAnozcoCaangdJ0op+cCGqLXEwzeWAyMO0cZggnqNdj83k7nO8FUeBaeuKFlWWIWRgi352Z2CLeWuEp7juvLPu6411/YyGDCStm4eayk/8841NnLIJDjnTzWpurv5zfLLwzqZCgOHx1dtzMwXHhjDT53yee1QcWl2sx2Ux0EEZFX47o0xhePibXy/OICxSAYKa5YCtD5Iq5lCMJPvH/66qWrY0Xx8tl4Xz+kRUKwqedmmSHmvsQZ1maEBqswl5oVT5DF5BJZflogKlo8g2AXvQp/iC+71VvDpTxvlKrf/VuVKm+8wdnrSDpdK61MYb0rKqaiw+cnb4zXGIbQh43yv/pO9LEP+JewThx/gTvV7I7+xeCcploGEaw3RuFOEPqzvzFpIpL9YtrdAtferox9fbuPBlUeGii9kaF6qhY/vSEo4Ltt8S/wKTvAnkBRtaj4rq+din2W68MQeQnDBpWDf5ihvg0fC2IHJJ6NWaXIPoCPFHv6wwsc2PBYx/kzJRsXcFg2Xobm8vcdk5zoaZnx1NcX7lc+gxff7a5Pnj4j1/PVO/Nuns8hnlrz+/0gcGSBI7xYeUCsbSxNz4fS0PJfPY5D0VM/bEoe65vng/EVfGr/4y2/vjsx9mT77bffLHvSIWL375QP/X64mMd8lZ+4V80o5xf7V6LkXL3wt+Ji7BNH/ApYHOlFgSkMQeLU7VL74xtpGLRSeEjI378dIXAr71YPAU7aoXpU40Ba7pHxacgdRJD23Z5eTo6kKVAmfC3NHtumwzy7OZejIvo0wzgAzV7L44I5Y62nFh+B9f/m1R6rVlTJ8qDc5RNnH5KxwtbgdKEbVtjVlITVNyxJA1LYssL7NeruhBGfDaJ11N+kF/7/1aquz+ooo/HJ2qQVr3me76ErEQTvUpMwIrySzYZE58QuGgp7RVelYjN5Us784CRvPlemE4wt8a3T30x5y8w/Cn5Nfesz88fv7q+wGgaHkrtbhcaksXVvDZ/rPvd1/NXu0+lidaTlwVy1X1/FCcyiomxXbAHkidDchZJ2RwPWv29NvnPGfjMYwFevodP9xwqQztfG5Mo5Ors6ZI2Qv0x7ZHBCylgYXXGHrBaBOzuRQdfH4eJlNImDFhGWOHZcUFooeo0iN+IM/PB2+Pc04zXEkJX396/Gr2w8s9ofbLF0rpOlFk1H9++epp5FrMuUGfk8wRRGr4XLk6s/G9eHt++R4VFM3a3ZjpePjLBLlzkMYdHuMzi9+rrSHnOmX2UKid2UPW9sweV74FU8A9Q4FqyAVu05m0+x/NIP5KNAf8ccs21JUk+CPWVk5RRLQA13pdhXHysrDL4gaJlGtggsMaFY8jF8ZAkXcT/C2iqmAdEpYENpclXNZ7hftJ04/62VZDmc2CTlZ5Fw0FUW+uBlrFpmjPd7/dn/1+97tnL546BxrPY6G0QP/z47/s4bjTeu560BX2IIlRvNTo4HLhAacgDsmCvlA0SQAmoDTVQKpqzOBRtYh6CWy0vjeET0k24gJi1fFmEk1Kd4lWFjepGyk+7fn+MD2wsr5kgTBwmxT/Cy6asodbigE4zBiVWGce6OmbA0BxJrHTJZa4LucUtaHjNIT1R/1O+71l/BnJvbARuApos8BQn13BSbAtn4+8qYea3mOFRyw19ILf26zAjqh9FDv9O1FJV0wrdRKJf6q78uh0BTcOUc0i6tYdBIooBAyrFAPzCS3wx3faXejUUG2frF8JTLhIaBhIe7FCRoSHcBDI1zWVFR+z19i6WXds4xUgqZqmbKVsuQNaBxEyUoW6ccvx45/nVinARuNl3uFt9PP++bMOqPimh6XakNHHHY719TvoMJyRaZ7N6u3h+Wr109U5NWysGbjdQEWdTN6oNqGxTZav21uucGxnC0VPAnQY7gs/FCEbe4I0d+0rSDaKZ7B1CT2Agvw40d31d/Xym68+mxy8Gx788uiR/Pdv0+rO+mCoJaXIYn00l9cbgV7pbso38mjoEdKq1I0lmmCTeJnt0UbsKVUJHp8d76GSLjfoserXLNZALbhX6SSfgmGoBsXUG1X9FX16Xwi48i7q13NcAtv0xykGr67O9v7jeXlH+L4sVaTjwnEPWpe6A47exZ20ikWfWIwK2V+17fqcxuX8MnvCy2c8ZgdHWhXxZ6Kk+adnT3efSlnWblEGcdWTuEpgqpw9TDJ18jvAovDXQ/CPMpQXamc3owft6DnvUKxZfvJD3YkxhXLgPAhESwKH4JG/YxOQ+AWcXkdYyoa2qRBDqpBa8g3bi4uBd8MeZE6ljbIadNG98ehKU+OkOec02QrqcJwYE6H/tZzxX+pdCcRhG1KTVfQ1xlHjL4jHtbteDkiYT4q0VVJC70kGKuVHfJXBbJrBlkm6mAuyVdosx87S6CmqgD3Hx7Y+zorHx8fhwXbA4i07/cDPgc4yNsyqNPOLnTKOkg1vc1Q3vgr7TcJHmKLufJg7BiF+V9bK/iX+PNMRjtQyxha8ew1qppDHbfiU3a1U6boCTK6TaCzUksVGgwT00RsQAyO16f1S+tg1k1iKbXghH8Z4XjnovFJjSH3ZnV8s384v3uu1sOVO93b1M9zXx4xM8UqTqSrQyh95v/U2iURz+nVTzLbjixXEg4+f7+++6u8//v1zhGl7+urlD+J/4/mP37+QzyhCW64JFQVsix+E/QGjfYr37/mJyT4zLTnQFD8j8uFiLdrjzXHr8dl53LbsmYmZCrQaq5yJcrTqza8g+cFDtQ5p4wrIttqI4tOkgyZoZzK6/0gPy5ZtSVKt0P1HI98udNzSecm5leMS61joNu/mXmHDi4y9kJJNRlLWK/o21EVXNyaL3qsLSZ3RoSXna4pLNYC1el6G2FESyu5niwOp+bYMpl+zXDHLQbInyNjQD16Ts62ntUWvnh4JRB1XlWl6oZXESfuJkVJgoLjW25m+pV3kq2HTrVqKEDgpkrfnAa54ZMk9Zz3w257UAtEWYfe/krf0NDAStJwUV0msuTVHIVFdxNav1ZZnTZtZR8RdTSoqdsZ5kzK5b5r4IFJHDEjhU9X4o80SoNNwkmEBf1qAQeQY+MhH45Y9JZInX0t+Onb1NPN90e+moJdMZogsG+KKXHaZ38uvq7bN9a7gUm3oKTvVOLq9g2myeShIJNw//vBU1JQbvgekadAGnR4GY+Pyvko9NWegt7ZvoXHyevmzGirR74Pb5IbOCkmHmXxIOiRAnEfngskGDENFuSDmLBY5xY58BW1OnbQXwWv/Cvyc8y8AU38ZrEbNuvFpxOtlBDXCQ4vNbwzMRnkmJWy8ws3ZPm0zLFS4hcAxlwR8GyJdEEZJE5nR7Xl7STQVgB7yncDpIOw+sEhSJg/zRLg/8gQpoicMdhodL4wNdwqKlsu7IVHr2r0K+YmhoJsx2xQBWOdASXklnlMFX+gOfiuQiGVLlaazk9i1rCZNU+pp51LDXGUWAfSCo5m1WnsucUkdUCDHApX7FtUmXHCcsyMuXPZn8V7DwVzaXG42Hrrb2BQaX/f52wPLZ2cUqZdvgFiEuryzJUentQuRTetjDuENX1/NL8BXt9di7NBZCH2oRDuVjJlsDHyJkUeYt8sjapmq8VgoqQA7xwmZjAqiDyND/af03b5n+UO/+jbOVHKEzK/Lz2aqpTCbDc/l6bTQiJKZRY2UJI5DYENepJ37MBfb+uaA3jDdX4BjcMfH0U2uDaLnAiau8DlCDdX9TtScYH7Ncxlcf/8vP+z2h3e/qfo/7j178Yc+bFfE6OVhwQfDC5qd/XtRpbsqseFgL451uI1ZyM6l+/eL6Bqu20nOVxslB3alau3GYNNF6/bHS35I0JgBu+V4zN96H884lxuPOi/dtjihn5yZ82jNZtIqvchakjuS8H0v44EizpiHnqbU1zBg6gy6Sw4GLdcOLGbCPZfBBZFB+bZT94Ydklh5J6qpMuZGZ5xIEJKQoel/eHDdF5Pw/oeH13rJeXQNG2Yf0k0Bx/s3AxR79f1SoPYf7/U/fHHNGOHIlCjqT5/t7YvJ1z5Ck2dlC1tXGskcctr9Nws8mHKbF2s3MZzlOTw/Vl8VEHP7VeN2Ii+hTuctJga6tXSs38KvKrnUrdDb+WV5F2NdVSi4fQfRSjt0gNpC/BOYqKbkJ7I/2lqWx/TU5q1DqMbhvK3wi2jqBStMc2IXqaTQSG6TD4e36vDycoW/LspKUL98Iyr9r9+0XMKaIjigkm22aLS50zJx4wYLkFj8GzDzJZ92OSPR1MRj+cWpLCAhM3mZTqyuLYd43Wu3IpxS96Pr9qq7RHZ88w0Bt+wGd9Gwb3sKHxTfK/Ai17PVLmNaEohbXG4nhkR1iiHbxTqxI/W2lUIIrKULv10uiIHwdURr+tt7HcltVd1mvV1Q6dczRF7buNw3zynSw4C2XfeTcUsJzG5ykKvKiGNstSbnq8sfOTbMGvX5IHcMZZ3m7V6F8hO0Nq116643SxFonoHR9vjw8Q4S+BkTQ1KCh/66gGWDQNOKOb46w43RaWG8TQg5yHJM9NhwL1QX4G4L/PaVuI1B0fmu74QXZUXbnXxBmJrCIIWcdB2Hy6wBuUJ/klT5TsD5O+z3QiY5JOLnbveu078DB9XOwcK9UK7pnmg9pYeZS6laF0vyNPx7KIsCFa5kCCeRgBk/oBNKzFplhvh0bFIc/kjlOJzjGvWi1H/wAKpxVRgaWLWWcAyELfpPz3b/DKWAULYQI3lltZB8Zy38ErfvDBZdW1TJZUOoNb+AXKDzWV2IHJ7QafOU86CK4ABoTkaj+/LWFb2oB+jQ6hcKfrcg/VwQaoPrQtJiQJzApMr/VKsM0U8ZVfQ+Q8t9oP9W+Zmcw+Y1TjN8/9AYbHSk5gAwjjEAU7Cz+7E9UGjtzIVgCH7H2na9RUn+9oYMHO4oWsQ9PjgcvgghO/ZK3QGBkde6snkFTHKZNujnDVIeEpcOSQPPYwrKQ7iUNz3wHEeFfsDbMRUV1Ei9EJp2DUIPMk+9ottJwZ2pd27wQEKDGrjUEeXTi/ML2WQ3VNFbtwn4Vfv0SgZLf6nTuwG4cOkulODD7O8AZ24A+5ECKvRBoZlR2yTs6i7WFVrJ1N7Uy5WHoAvCHGRakvvnHGOLYTrPhjzdnFXggxdY1vCfevywmtWjLoY5lkCiy3yo0qTYus+NI+hpNq201YAV2xwdo3jecA8Cr12IQJ4ojaRUoNUrAiu1EuihTVCsRpLJnXQQVLjXFrcPjZUgdFnonRWlxupBRP6qsh8h4Uim7S7B4XcOJZQsmD/Gv+ASb3P9ANRb30FQ60ZsusF5V7GwWrrqs+1/qjPAbJvOgMsI+SB9NxQfIPZeBYWo6F2PmYO4I//DA+aiz/gFPtaYBvgEuvTOO+49I61coWoMPfkO9SonVjgsb0+v//k5cXvShb7+I6mHYy8nHhDVZPL59lOZtKNLSvNJWRTNqYubA6p2EN7vEITQSTWA6c7nMIJuuCTkg2bItGRVSQwnd3MaKGNsff0EmcszCdXTMLINX0FvH72V27Ce0UR+RnsB5EQphg6SwGGHb4rkO+eo3w9rL0Zag55t5aghmIbgOx9kFpzm0xwUqSefVPDpDDN6ALHPh9NohqOdjlnu82SrZZAj4hN2nPZn7H3y+Z6Maj7lk3G1r3iqexFI371Qjif5/TZEs6bGMSRHt/XBJ8O6WQAQm4noQ7zoJpm/CHdUdB25OCq3bmFqh7IF6kZL97XRnDionBGHr670FOEeYCweuJHPR7iqslbDI6kZGUVvxV1QM+RU1nMfNwZH0CuMiyLDdNCnMytL8EFM3/3S0Wt6viLz3OlPS8uYwlebt7IC853OuThpAbPVD9e29IHDVG8meCP7tBGNuzyOehg9eGaAuweigVMH8IxZ2HY03EUZxuT2Ps6ia92w3d+ZNsPk1gHIvZ/pkDqsSG7TMZRxb/N+9m4383OCdy0D/t04JBF6oKdFiVGzn7Xy+/Q7hOuYSw5ltoUQe1MDxICDW1XnrRFLc6muBPpjmxv+idHlJ3difHHDw4CxUQWVnCzr8zl0x9PUGcP8RhV7fE2XJLs/JjfRpkZFZRWGwcUgX99jT4oswCtu15oeZa7oWoTNtAjjqZz7H+I9euvZttEa5dtB/z+kDIAP4Hx4pv5EaZO6ccer3Deavlwqnr59dDtsVGJQ1W0coeuiA1XpEYBYLo7UvTErpa4zkTbo0z8SDtnK4tYjDxpKrOl8DkoAfUSa9XYUORzNY0+DAgs9vmQ+Rf4D/UkRBft4JICPZWLDRjavSWQTH4zHjCv1YEqvwsVsVlTyWWVN4BVDxaP0J4ihYhqcycosXl1diK5eQnvvdwdS37YhhO0nQ4kg4sa7W+6iUnvxsmq4ZLnptMSAdvibzd4B1F/PJeK7uAB6QNm9GvBh1WSRELzsKApqglr+9O2lhsiZWbigUuBa/A14JTpDdS4wR0SoZw55Z96iK0th/qFyrPH0Xpekt83OsD030E5vI04GAGxQoG9gLdAYcgVlwHRvEKqc4Og3nLy29k+20CvRhtTLaZC+YZslRPH/cY4R9s5vHo5Pp2dKkUldYprRGTR09JAHMsVUQh9gQJn2QfVOxpA1ojPyI8OVpYgYQmxH705SY9rYeiQJ8gFbz+hEvpzjMtxYmhrLVGPQgRfnH8d8t7WY+nAzIHuYHJT0n6khkyP8vWBhUm9AcCILVqjjU9ZgWN1hUjPOmFEKy3ALRA5PLYavP1jhxEaDMdLWHmyTjaZI4cLl5NM4iNApbp3P+WTHKIl4BS6dwkNAiBQ6U6XuQcs8iCzJz04RaLV1AXVaTNupLe9yISzETdiBIW5Gekl3JanlsBp5/iQRnli6HiVi5olvHIO+a7FCtuNlEtm+ZbOa5PFXz3IAR9Lxt+flNUITfLNa0uXqStiOY/elUb94zFWNHOyapV2d6WClaSrkTlMsCFiaquy6Pp2xlow50BgoKl5zDfTiepzvKXJglFiQSRcLwMwxscreCZlueC9OW6KC8JpPNbd+EbKMw8Xlu8XiLEWODLMkdj3koBxeczzafx560Lc8+l7iUUX31inKufSKQYDB3avNSBQaERCM5Itzp5e3nnW8FTMg0nrA9ZOpZZ54HINeLNwkB4O3YVS7SQMc+b50Ym6Ch5gvz/a4iMkwNYnb62cMEhTELWSILa4zIfZMl4g6yRiZJkFXzKhBAFDZgCfj4iPvu5uqBulIRnQfBq11Dm5KpJMFPECtFbGZHhMa2H52fHzqvF02UxrzZ3WhqWyXaOrs8PBbstFdYiGTI5BemWfbmdRLloSWRwV74Awlqx5ipPK1tBlT1fwxR35q8Y0u8y04AMq88zImauy0Ca1bYFUYq4tsFIW1A9we6aiVMRzNnIqf1qdQNoKthYRHcB2/68aOYBO+bC4rEozN1/PB5xOnA2K2s/hY1zRGIA/5pON8dc5bw81v9KGoNJjswIZpyNWAOeLHKkO7CMdBEfAStFuXd1qrSo+STpIU5m1GQVuUmGoyevTggUXvjteNMmnvRM5hcvKwlQfEuHRO0k0+vgSYQna2gkIGieN1oesj1+4CnGVuO0i+Eu/iDYhyEmkkmzWu65PixePvdwso/ADDbs3wjn1QPAeKTKSEuUr4HQrzw/bJstgTd4+iHH4lNdeXtd9Ddqg8wStZNRop44WYknmXU80/qGqxkZPFpaxVYf6qKQmNSloihjF5OIJxQstuiWHqdQXkJTgp3QTJCSA5HHjXbmzajjIrPr02HG+9NrMfjkfMX9hmRj4WaTPXfaHGHy4d7fMLK8eZKQgosgWRv32wvcPFexEWbW7F3zzCxhqBCAlguDeDQe9tTMYEFqyUQmJ0RYxngysq+0GTrlyu2RoFNhWK6pXlPUW/NVnG2SBj9DzLR1MFrAHXqvJ7PRDs8qDWrXfqHv2dY0kRRR3boJAUT9B/1r4tU4c5TKALAZSpIq74J9GO1bsWC2iW0Ob4NBYFEOFCQheqvqQvhCFjkonFlIonRaIV1U96zlC8hBQ+KN8+DozMh1rVT3ZGqLcF01T5qZvA9YCafPS7gxKaYPnXDUEE2xglEesV6QIH8zG3/Jy372DqW+dfobjaOZzGsqeobZyGtNfJp01PYnym9QGWDEg6TTbNg3AR6kX8snnnRAydkD3EwvaJUA2SXL8Q3VCK96u0RAtfHD9eJLc1TM4TarPmd7Eo+2HjTuc5j+SyRpqB4LpjxfRC44nzHhTLFnksmOq2AGvckCHQtXDFKNDkWPU1oy6xJI7WWsc9QV5nWO7O2nafn0USJSlmnkRhMeHZ9MFxZE9LNt+Ld2/eF8aBoslNbY4Sz2dsAmCoFoEUXw48k6PSHJDVGQVO2Qz+5w+IM3g+GMbkV5mGBidnNIrQJC25iBvIASmndNWMvOJFN1qbZFDL6FJ87p6IgIer0EcxPKA0ED/VRvFnIujVTa0hdjObINSqIU9SZOIJUaXyownziqKa2sD6LNDVnM2BbNyi2dDaepQ/sPFRyEWVIeNFO3GC3tv/wMzsJizA3oqueObN++B6Mq2myE3MyKy6JfGNu5kW69rMuI5uv6cRZkYX6Gl1zwip1v74UHbIF0EelJoIaKEofoNVBazJ1CCR7jTz5UVcQeMAbLnuA3RkseSKQ8lwokeEqu0jvTnmwIVDntdO5wJng+8VnA7xjpGFm4j3i1YPcageh8nPIkR90L4Z44XAmG6EXQ000/m2uLmGhzkWVYFYo2ASFC67e7Cem3wQic1RQFFTmcSNPuxCgu+9TgDh3qwwT/bEXWO2qabUy2v4zaLV/ZuNBrd2d1neCtcZLB/RGAqyIiAxDOM/rTonE4GQp/SV7sb2qNCUbbRzg5kmC3cz3SHbtuNBuhnhoz7dNmxF8Y0duCZlGg69zA2M3lxc5Jd4zEZwrioNkoQ1MKin+4CzOZl86pksX1RxhDJOLG26im+h6qMfZiz95oRkjaRYcpG9wZ8dW2AJylGa6AFIBysSwyS+jT1TIPpzDUDlmwon7sRoN6W3hvwQdMC++TU2fTMoGkL/wW+6zUnpayGmf2HViyQ2nAJH/yJ84mpEja/Blc1dn9VBM+ufMbFbZ2/HdMekaJ8Heko2HNVvR37vIxTF/hld3MTJoH63TxEbNqrDpRPYqw1YiX3PO8/S+fzLSxJWXhJbSr4D4E4St079o+3ZqlBTnVe0slY5/mwEx6U5D9NHD6QAGaSMuBFOsMFhaaYFAKb9bFe4ANmaqyAcfLT2u4tLY+4fJy6V+MohhTa7yvGDssMLy9v3KtbFqVyiXTggc5c6N/my0bxNxJXu37L/wLgNFSDZ0ZXP/AXC6a0V0ZpBYE6yG76bq2KPtec7AoTYJvPRWvGEJ5YbvdABVOpIjgXTLJ8oiRaB7c2c2hNHYGr7zzaYOGDdAmPdz2jnMutU1imjxigNORWkbE9Jcimj8RYdiVXOKnaAiO15apbTysZOvLobygmQ8Ze8IP206KRCjNYGmgCXfBw7hni1gTsl7Jg3xRz0I9VnIsvFMj9/dRkeajTCXADOKxvQA8zNjpl0DjvgTOJiiLCNaKurK2H9abN1FuywBcjp8iesTpe5pygNBJPXMyV/0AV++FsNy1b1v+IvEqk5Y/xS2HT1leg1dN4NOVKD7myfh4AIgvIn7lM+xCc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzIMZErpBmKccxkixc7mUHeZJae9cHVGohuhBENIrQa5R3AIctFAFuPaCxN2zASdTKizYFnizHfnA/Qp/OWPiobmMKYlbavy1UHU8h8Z/byMg6jjW+WA7fRs38M23wDrwkI/3RuM2lFm7n9hZnTn7UA0W0akKmIc741spF6E8vSpMLGsfWx89Hj6fdPmJrdJ3EDsbWzvCzrrVQ9UrDDjqsh1ygchj3XV3nEsKYhSlHhbAR36XxMhmbHAnKHtWnptrUCvuB/iNhI6qZ0V++8cluHwHR6r26/B9zEE+eDBsrayFpjXdSJnPbSZKrJnrWybJR1eMUu+Nuw3ttRHNw3exnVdV4xrpzROXGjuHFBsDeeHm+bDLDlRowb1s3GMWp3Mgxac7nFEe+1wJi5NHeM527dOJQEB0B2TC5eNDeWjCQJh33juHki5T2NW/4QHp5HyGIYQfnyhq/9PGncGQg3pwJgRJYbjm9WFgfJ2gX7PQxCiNbkompBnVv17e1gtbruD6llHVwv1xSlA2FvBixOVh5Do2UFJtEEaH+kzXSO0X90JReiO5T4Gd7JnBoz+s9BZPmVNr2FfSJa5NIC8rkxcrJ+wUzi3Q0IM/ZDovwfad5OpuqwzvG/XB3P3+fXHxQGVNN74LpU6xHWlrHAL2FBtWCbrhyQqRK+yd8JI1GII1dvsd4tfymL8VG3e36D1eLEUAuhw5y5MRPNJOPUo3Ikv0BFy95mMRf+2ttJcADxpzZWSuwNY8XxAEo+TN3UcKYOtPC3UZCV6255Sff88WiHsRiPnRz56JRl6IdtCNH2CE0GwrPeUpuBZSvnfQIOArhrYsTdRsd5iDVHuUFzlmqnubt0Yft6mpKP7ZwtAYHufLbI2eSda2gc5rTxs5YZN05ulnE9tLVzuNkhi1XtJ15+V/Qbh1TDfp7t4SydHrGEOWrK15ges1abH2fysAjZMw25MVjIt2hlsrn8xuXpma6E8WsEGiPs6hUxAMySTF/JC6TMVCeD5tQHhps5yU3i1fyO7+3KlN+eISOpXSj1D+bmAbfrIu9PpCIyswTIQrA9JHSXJcYWWWkjj9/9NBaMGpo9zS7XbKwOoZnzOuiXrRKjJnBxzjZZJbEf/whxzKosMLWTICtTFGZo2f78bFSdjYWugaJmidKLBVp+TqU1dcPMZFauZxLSiECLopp2M5+i2ZJXUPxNWK37ig6qYy8BccH7qTzBTzt4FsrbjOx+tMi4bm/ai8UfE6wbLcSFy1ZwguHnZARRpvoR7BCwsQf5y20rMUyTQbG6TSdcOYB+lXrtctDwZfv33yXkNQFvpvDSDSgqlCGNkg7NXvi7wZHt8pLgvHK4JXHmw/8jtdf5lVWC/9SN4fCprk2Di63C4Hu0e/jglUhYry/fwLvrc/UsrUzSj7LE8GNfXnj073P78Qo/bCU3VCQS7QiYfG+IhOZbi1q0dqvY8IqSCZucwCjKm05lHpV74B75hHOxEC5U7InMnAbOUe5ptJf/sgjLEToTlvJb7SDvDBkAPB83NnF4ALHW3b2HO9PojzuC6HsR65V5Q8Gt07P91qlzKRpLpVhUblBJW/7Z7duD3GYHXpkKHKjdiRMejb8tRskQe5zHbt/uETQyOj4oqfIcJ3KCZzwH2yJjTuuA1tlDW+xZIAvKdHyMZ/zmAi6Kwd+jN2PrSBZEhA0dKAOd7jVBRDctiV7sb7ehxGVDCv9JJZtNFe/YiuSbo3G4VrCyJmNggAw49LHGsOPxNwigUHR/wxWK3qG33+HEognOonoXEhYbenWgRP+BdHopLqWOl3N4HH8o3+YXSj4fXadR1PIzmmIsHUrck+HaU1K1nfGDXOilG4d6LlabMLhjWNCPcS5Jc39waK3DXRiaj8VnxAP/Eg/9J0al/mX44N8YpfqXTbJNshxiYtOuW8b1WYcfPUfPxUk3AcLKeqICrRRODKjbF1UiCe0upOCV9dwo58zduuXE5lhlos7EmZyaWmZqn14icykTc1MUWmAwMw9dA9lvbFSR6x+VaoZivnQ5RUSmkGYtVsJHFEXDhIVxfzDNpDJWF2hnYNrAcYXFlwlJxPL370e+fzQXX0bscMJGMz4p4wNA59c+pynf803LxYYyxt18yGe5KXR0TgmyF+/7Y246kWqGAssiFermxqI0SQN/hUCiDkS/mr450I5ITjrDDdEBwVRN5sSBw9jmjTFMmUTfu9E10W8Q5bfL8DFB42ECw6HdERw8jEk2yA448GX1+D6AnPVyJoZMPBofVe7loa7PLY1tWm2rCCdIkIpECGHHqTNwYgOKJHFHsvPfRXgeWpWTRb5N6qXTRHLs08nLVaNglPMyrUZUha37lJpKnkDVBfvMmmodRcJnpFBc7EIj8PsItPm7Qpm36n9pXSLZhhgFUSlKcXZP1QdYHoRXUF+NkYxKTGYLFniXLBDgcr9KvVgBJDOqjHDsvMurI1UzTxRw+NYNQT6/RhX7QjylNXH3rXAKPUnkoHSUk6Nh89cHhgNRAKEmGSNbcx8Zp3qTxoMMAPctH8tk7l3KD7tTavs8Q7CttgRf1mJpbGy5Qjb8hggtKPsGQLF0W1F1jAOoha67Qw2TPDa5jSruyUpTcYzgw7PkFzWN8PMh153PUN0bVvCZvNEj5n+EdSlV4gFAZUvIRpYVFAEU9AI0DUj9sgEd8LfAP85CdctMl6a6zliexX1phfsfXTCZIYXkiv669tKOXEvRFr0BnR7/Ud5NXFnK/sfzY3UxRk792XgOYbO6qU+9Iz4knd1wfLlOiWOOtSHlSY4NJuN/vnwVQlJadKO4+fyFLQVLrT08BgEA9qRGMzrm/zF8+QooyH7FktroxingPcxGRb8NjdYOKMYkYNqFuKbTPe0ECjW68PjF00Yfeskk55LKJyIXFY9iskIDGf8TZs+QosiHO51JohAZVcQCc2ERq8S16OjRNO1U3Fg4zFyLfXXiRwXgDo8EfYKSbfxhJ6R8i7YHeDI7qFAsof5APDU37IpruidQiOp+P+aQtA4FMSFXkE6G4u1icWmD6ETib0CLkGZ7VROx15dQQJObKJc2AeX5GHTPOEXGaWdFz0/dOANr9jfGWwdM33qLRRFTwQukzb8mePqihWqJ97x247ovm/yuOSc7l2O1bUISJwoDtA1yr4J5c0R8uP1cwwiGCl5eZhXHu7mXsp31JSZ9NnvELRGkBaw9wgT/79kM48Dv15f2vWDCIiScssApCoD+TNAC1+65koREa7G+m2GHjIkWm1bsm/QB+xCJ5rw3ukHmzLjnC30+n1+o+LLYmfx1Z3p3Miqrg+KzKT52TITp9MR3z0SnddDr0agUbzUXQorFhZD84r1cTT4er670KexcxDlLvWx+vFy+FYTnb8/hHaoUgUz1TV8T+3+Tqfbx4N29qjwoD47vHVTVN+XB5GBafaP0MTSydneKUisVO4yvzXLu8eWzsdb/6uui6lHdm0IESj+ZqPNAa2o/rRgS+MdEv0LBrOvlN199dvCuCn/61UFZTg7eDXem96qDqkjxaq09kprjv1Yf9c9BGf7qFh1+yXlTKUyU+6yvGR/7kvjxxcv9fjX5a1lNq7vVgTQ//pePB9VHL5E3rqOvP/UNByulDLMeafcfjkJiFRKPZWG+0Yslch8i0N8oUuzx5F48NTjtvLbNvI43hCAQN5ZsvXx9Zrdc30IBrP/1uP+Alzn9/5C4PLM6bEoixS2PRRa5vHwfP3Ws1i4S5C9MvA3iQXg8Ypd4ipbxc0TGYV5dLp3BfGneeean2N2kV1dnUqA/RtvCjspaXJ0tj0rVnzk5Xc0vy4aLpXfz5WXY0x+YwB6ru8XaOXY3ebYWR4ozTynd2DnDirrMGUpKcKBLJY75Er4AQrn1qXpVfDD80q4eh/JcWoo8W+VKkcTbJ/rnn0/++vn07u9kOsrvAjtrXaHCu8kSqBbfwOU44dpgpiIOtPBm/rMu0y5vdb0+AxRIGS0aCPryh/1nL1/sgabwAsl3HMXGS8HPHYoQRkg+PtTShT0IbX6LCucZ3sG0pj2sxmH8y2KkJAnRQ82b/Wo91Gq6Ok71hznncN3G0FYxqptyDUetIF9vRAyl+Zqj09F+yxs66uk5c7W+QpDkD5HQSvO+/PUXjxBC6T0TvvjiwW+Ka1Ah6/Ag0GItA0VCJkTjh1PNWNzk9Ak/ZujsN6PxxztfPK3KyV/7/yr7qE6WoF+hfUqG87uXe/v5QIW+58nS85+XRwvFwQgpNHVa5l3TbJIVMxzjgFQ0wVT9nTWmO5tFB1NjSZ83qM8hSefdDy9ftXUHZZGMAQMAjGMG4Me93Vc5AJRNm6fvu1EYjOFrCXh1Xj4Ea4sU49eksD11yM60OI4XYX7Dtp3Ptjtbvf1x10LuKVh67EgnIcJzlaZhZx4hzRWkucktK+0QSrJLedmQ4SUxD4QgXnL9fi3yjVnA8WQpB9K3r15+3z9/rXvopZwOs1AiwCAQXcOL4wiKnD/KAZWL85Vw8wZBOyW+H9XiDVVmuoGWFbGZ6j9YZ919zvua9+B3vwtJs6ur5fE2xVCqqydPXr548ni//N3vdGYHGe1Of2cg1XV4DXXMDZcgQdX4TMeza5+YBBZi6ds6SkrtytQQsXsSbXu0kT39atF0sbzRq2jmVFTwq5B+Aee9sTdQYQj9iOT0TVoH1lpR8dS/ckJlOl7WKdr9YGmGor7hWBmuKYr7MrlVbJHE7ck2eCOhVHHqfcY7mKWgUC66Yh1bK/GlME/X0hNLmdZNeFJ+qXa848lnE6wddbbkCeMb+gLmx2WaVs/ayvvDdPQelaxjRtZp5r4261XEit6MaNx/HkJ2+CpjijABnVwpdtKTqzNhP1fOQ55eXM2ORDig9zk5HGUXOWPsQugA6xmqb/NyvJTMrqpoTTINCPV0rb/DrQBvKubq7WB9dyz/TQ4m5VSOXLl0Te9iiXv5ly90S/j2+bMn+1LyoJRiWuigLrZGMR7im8Gy/Gy2/EZOe11kcktdf3S26KMMDn5UB4eoU/WEIwS1tfvea+Usy7UwQPfPxZGoeDldf9TXSP86Wx0j3O3VqXx4gIWPuDp/wz/lTK+R3xzI4FSfF1UzvIeGk6hGIKv8d4oLSx3d6UP0knmyfC0DrkwM7c+0RkjXGgoHKinyYxaS12V1raC1JDm3EKTFg+5NoPQT+m4ME7EQudrnhfOM7+anPzELMAOoyahdpQyZJhFIwRef31l/riaTWhZC3TxCFRqoOVobr7IQGnIddsNFnYCib+vc2RE3qDQOGHqSoEuoQyf063HBO762tUYdc3DrYXKQyKdgfkCfFceAX4j2fL/vU/6ECYAWMQGwlkzei73Ejqp3yeMop4RMzxORyeiGcVHIzCoGDTaromwzpEpxZKwFtgchTIBMDoqd6cFfv4G4IwfXM79KeW2icPBfVguyjLPXosb/S/nA0rDy5AS93/+tmOuP0tRprCyVRYcSCcA0nx16f/tdvXkJjiAoRixeUj0kWYgPeqo85fuuAsvWYOvexp+YkygA/KMcEGMpv0wgoQVD29K0X7fCbUtR8FizthA7pkPfIKXq/ShE3SZUVMV+FHNq4tMmG7yCm2t99hYWvYfv8WZPEmVKoeh0TP8P+oP7yRI7FUOF2SNeXBplrhUE27nZvEgh8XwJHUTXrGeAlw5xbJH/ZnlpMVAAQfVHoRCg9ax1M7lC3FtTcEVC4hXUDTu45gRMXZd7RT4rMajx6o3V7xhXVY1T/psGCkDZTQ6Ar8oW8JMSmkJDwlSqQvIhU+weBXJcVx6y15ncuG3trTd/1Nk88iZeZ2pziuK9U9k6tRKYk4cAIp9aUv+ffKmlPBS9YDiqdr25TEqmVyP7ebn6aXG2/Fun0Gz4f6/EmXUduujH57t7NdPSPLT/l7AG4dp4n3BGkgJsDg7llwpR7yuLoT//erAehd+jbzRhqIwElw0DP2LG+fFOLvpKHwneXazOXmP1eAxDK4mp59WwlFTGNsafBKbpkpwuz3x/8uZl1LVKmJ1QCRYgtvvgG1sPZyBL+DNzeteQYDpw9oEYGjJdQnGeEiVgYIFKDv4qokkVawa5ATzIYJMJfsuDU0utVWinihH7VshKWc9fawLqX3sIWf1B59Z1gxWU+OGDeaRtW9SL7ib8hSMeIg5oTvhRr6mWKpNySJ5OV6GXHc7I681m1UBfVABtlmpys6F2yvE1SdNMlwEzWatqIlW0MNWP48N/RzkdGv6EkoW4qt7p38GHPb1IM1GdYnmJjQl1Voca92ykTmi/ws7+9fCrsNK/HvW/EtS+LprAJNGeJhpQXy9/DlBDMBSFKv8fwfHh6+WRE9umNZ9MYyaNI3txCCaMevtaJGwV9bupbRxD+1GGouDGdEJU/hZYkh0b9Pfey7XgF37UIPb1BxKrhnad/cQhFXiX2gqCTE/62EokaeWh6vY6ut7Uk5fff7/7Yl92SUjluUd2/48b3/8Veuc3PJmyUkR3ynCQ9xhkvg7Hdbg6XpIR4iCAVwXlb36kgB2GlHp9ujoUcW4dvF+LmQNlRWooLwzHa2WtF2c/L2XJhTAYT//P4xd/eDl79fL585c/7s/2fth9UuDAcgw3VNn/7tXLH//wnSuHxwdvfvFwaEb7SCCeAX+xu/t0b1ZUOBIDkSbmjGF4Eb0bSBkYu/THoIha8+stcHHc7DGYg8p5fCkR7TH++GJyN8quJxb7oZj6kxAkfoBI+c275dqNtAxm6UCtjr1AVJKcAfAgmfP36zKC5E0WmkfEplZ8/t74W51vQtVjmTDDk9Or9ZuyqtPkBlWn9bAh98cBRY0TdPHT4gKGvQpJ/mTpxcFZUQlBES+tmK+PlsvCHqcATVonVPyZ6M30YimT8OEACXLBkDWlEYma+vpzaXN5aV+vjzYuqY0GTFdng/gRTxvFYJ+uQkA+nxo6Dtnke/7yyR/3KD5CFfBsrUvGTguHuDEchkc75OjiW3zBvRYs0VzVA/a8tgKNAjo/jJrAx8LNLb1bHGo78mco/80uF6engZGQi9EyzA5wp8Xh1SdAZxiTnsNjyhDgyqoGL9K45cn7HH5Ib8Xo6gzBTG6L08VCYEIZ034OCam1FY0Hs8g7btFwdSYNQxlU10/4bJsJ/31WopSDDd+TAuwNTc2Lk/kyeJR6EF/YUd3WO2vryho/6FjFPZ1hM10nKMeqhDPSY+BoKCIwZSCkNKnBJ5r0vUYlUJZvT6dpCb3CWQn93ax/sWBsIWUWrOCRcPGIDCjUgqmwfay7notclr++ISYqji/XFfjeMp4jWchQd2L47MXe/uPnz3efzh7/8MNez8BJ/lXQ4tj86g8V8bO58EADnZx66xtgFXXUHZpkP7IsWrjl2CB+AAOMjRaV+JgpWxqOsc5aOvRWSX9LHaUGdyEdGo9F6Fq/OHL4nWxbdmUnk4mCNx3Q8B+u7SKGqv2qX+iwzbDzZHBESXm+HnU8Ca4nyKZiHH4rfgR77c/HH+QIpHd93Mm9DWX9/Uvy/UPq54GsLhZKOzxPtDY6Mo8dOZa5X17wv1ayrV+SHyY1yNWYxiVYh6EVmIVVh7lA3rALxT5LsRnjgtqJGyRMgxqRqq5uDCMn//A2QCrTXzUgTvex3r4V1/V4IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufnpu/l7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLU+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbeNs8+nvkyNsT10V9EA8XczlCpkfiJvO3VAPK4a/h4d692qbQA55wvZ4WCIfgjXgA8GHfF+drUOoYpudrfMSVZTq3tsJ90UCzikC8loD4/DHHz7qKJxnRCUQwrA4eqPeSVo7yJrhDThFy2QxW6JGSCDI5pal1A0hgBubiLeJjvmLTA63XbfsU+ZYW+wNvr6YiMlYpmls1h7kAQXWLO4g6mcY96CHvQRjjfm+Xsz0CcQibmGhsi1eNoYXwm2v9WUgWf6U7w+yJR8Fsci4wA9k+EZWubDa7oYuQJHv8ENSdPoXI18KKm6jup0MouDyPnm+05YwaPBQFRTGy1SwgSLT9pMOnHBR3Yp/tiNdd1TBxdhpJpfAsfJRC/lzuOVP6noR/UI2DnHVhAItuSfO5vClose48CSSF7EykqZ9kkRD43I1O16VcTvKkHRNBMNAy9N3hy2mt4uL19Id5FQ30Fqu28mB7Ht0WsG36E8+WwEQwvoiqLGoxgIZ4YRJwL4QN0LjiyI8kgq88IkiRWp1wEm2PEnLxPotRjfLBN3S07vXY0RwEcmAs2lMvfMLWVcQWHRNSm9EC6ARNK6YOWiqpnUzCQ6GQlqDgwVBXn4oAJFNCVtft2I5pUxk+cHKKfdrMRyqkTuH5mkM0sXE1IxJQWjF9LqeNbwdajJewfjb6ybQLNde7wqrWsDCJKAuYAxNDd93eqW3Uys4sC5VdflJQbYn0NY+ZqoYU05CO0EyqwUyxLBv56QNP5050t4RmCUBWud881LTno0dBQVowAHDelGQuHHT0Pxs20BqeC8tRg7RVNjQJAB82q50bYiDj1Gqb5x16ExjJUDmU2QhIO0q5ZS1Vm4mrBeKAOr0aUFV3y0Frbopvf55w1hzqO5r9ELO+rgqMEN65/RxUoNT97gtKR0sG76/EglCWYUC3PoKaL4VkTyi6PHFA7QKP9uXGMv5CmM44+mUWHpKcv5KSHsHdnYlh4butmwUVIsNmZk+Gc0vHTARBuC2O0mv/SqSsSIU/eQ3bqoObBT3/HMlMtsILHS7DJdclyG4hEAnXMqpYqJQZo+7vAt9nj7ef/z7x3u7M3mM2N99tWc6SM1Ftjo7fQ8GCK4Vl+ufum7hDS45Jkp45V0qLyq1W87v1BYhNLy/u7efiv2L75+9eiWWq9KUOza9hOjFoOd3fR6ARjjeG6wzvL9pNpC0Ss6VS449J1gmJxIXsh6A0Qt6xOUo4X32T6BfEh2GqBhrnmiGcUF4vwlvpGMAbvf1aYUQVt6GX/9ynVJ/1NYXyk7T92T2Jj3eeK7FFvGmDEB3Dyyfruvogipr8gy7ZZg7J/VmjPrphsfWFFnk9r+Caoap0zFfIARBQSEF/ecZLV3DczFH+wRhqIG6P+Lj7bgYGeoTJkzBJL/2DEw2JNG9N495KRF+XPsrsLbgFIRQftTL5Mibt41M6rrhvvFmfnqSy1x7Pb43r4cnx/ro7CPiPIK/QUN7QIcnZkait0/N5mMKfBxEL1iViWfi6REPqsOMZS50J+Qd5zGI5YbD5Ibb+qDOknbEhe76MskMkHjxtwDX8QwwtgKEWC6OaWfsMFCF/WJdVdibFEptnD/6Y3i6OGlrmfzS1L65WxRdF3i/wauMcwGxM68hdjYpMCpnOWWBV/xo7JFvCwEDAXNW3qPlyguRlsIxrQAySF5CllknQtxRpKAOGqaZPqhi9hxfvT1fy4IzQhcj4HBd3Sxn2QyGYgFqz6xNwFFNRl+IEo3C/9XFFd5J299Il6ub30hlyC6FHG/te/3mdPFL/XF1KLcy2afWLdpef1ue62rZykJyyycRWjt0FNeHSSspl15xGik7t+xEYZXP1uqSBHfuh48ecIPazCLppKSg5+qsFvVYPbqkMDmTDj8AaS1bNVZ9JuMw01+qo78uO8PHYv7Xz4Y3ioTs51ZiIUkSRLSISojF8ezPupLz9wxyOPd1sUaK2NZWbMyeP2BapyFTAfp8+I8QcWWAQf1sOhLSzd7KDnaRzHRAzXQFdDnr5Ung4+HGn54G/ZaX9XEEEHjpomvVb8gUHJAo4FV2onFO34efVxY3rplQ3N8r9N+jYpBQeTpQfNuUlP6kt3tXR8ooyonq1NF9R2clgxtBprlaS6OSf3I8kxj8uNe4JqLiH+eVRao3iQdlf0+2Zbl4y+VLhS1LGO4vtISY6H8rX8Fo6tKSFEDU7LGc23XeUNPPVmVV63poV+x6KhX0j+t6aOkB0qDuoeAEw8VPzHgw0JS93d0/zvZ29yvkrxe6GwhDt8RwsKRa/Dh3omnR4of45iYWIRRqYxEIcWvuAI1mA4yhZHuubcXnfyzhqcmj8HwcvRylOgJ8abJUlKI/L0tzOYminwDzDbPMCoN4J/DFDWOM0rHp3P7caT9v2pk8z6/g4eImUzjc2gcunEpFrYPm5X/QFCbJQK4uflrbe00tgq1l2oqt/ogEbH2WmYgh9NV8/UbhTHu6gUH1RGEFXZQcGlKYiTSFEr7XqunElEWYQaCUPvBKWdaSdkzWbb0NtLHUIlzl1ybmIM3CrowUdFj7AKLgl6EeBsdA6ZgQlCUJE7Oi/ZqJUHt5L7ViCidRNT6FSTWKxjZxbsPupjxXl6eqVVqGsna4F9Nw7bBQJzZjUE+h40dpONUd5mstcjUzZsmaN/3gwIfTuAyKxYOslqU4ZrJq+QwcC+NARiDVmNKhKMOGcZYqqh3FAKMhKgKi1mQzM4wOlTzOGhL1Tm6RBUah4nWFeZFKyrsrs8CoUV6heAWp7HX0C0LWvgnWvDa/p4OQff7+8g0YGeMyhyHFJVks6JqUozApma4jEYSsliKbkiR8KIIWt/yUhAm/BG3puabgtLPND0LhJgN1TXimp81Niam2GCTdfjKHQzXiGCJV2RUhV3Uzq6Uj76pZD/LVy5mnP5308TYaVQ/19DnrfZk8mVVV3gr7BkLgp5ZWUbJuWwlWX6A8+5ZKmXOwxLYL2TeLsLtO8mXIG/D5uX3YDjFt34RRxrdghRxuzhqdX9uQnyb4ztup5ZGeBP7BP4MWfQCZY8BElM3PAdQxiXrsVJOSq/uKYyGFtKCJqRVn0grnBrc6zForM5M27UAY9DMqOp62aU4rY5uhJ6q8T1OOT/bBfE4OMEgDkHGQyu0FWICWBNb+4S/737188eOL3//47be7r3afKjP8sOC+XmLEBSsFh83P+hLmNB74ZkDN+mVssxSEDkzQBk2fWwZ+4Gkr9hGI9cDr4o/qYlydqxuPtXTfmrdmtH7j+QiY8eWwbOSFGoQv3oWwCHy28+BPFhzKsg48EgFNuZH+VkwnY3XM9lGGUIhCSBxtHbEe/OTTxiydtac9WtXmlb1Q8x0C4FxOarMTVWd1AfUMpYzPpBBzkfv3bTaO76zVZMT7ASlC8CccZJotzhXXtVa6zJvTmUzh47WNWDVyTIrPD5dnn6/f1BcvlsHCMctMIb6IlksrazbPwIPWqAaardoS4dqgw18siHFZhTWBH1gP8gtvJu3XUp6VGjAJYLe5GMNz06jjgU/yiZcU4a/rRiN2lwDGvo7H+o9hDTzxs4Lu0vxkMW60GFIh3lQT7CV8Ji1Xw9+/F9P3Zy/LKrXrodRn+F/Lc9wPWUc75LcnrHf84m1P5VbFWn4cXa0vV2/VeOb8vTsey8sCSeU5pFB8vY8JUFXuPan4XAVVn985/vzkWP7FbFzB9ut8eayj6BdsYqx5eHovKwC6YclMZJi1uO1/Pzze/66opraEptwoOR5tFgLjYKHu1cecuOvFebAIneiXLC3iIShl5ucN34faJudy55anldoEIdwyHwSGk3W0q75h5xurSwOHqqBYtq1bNDuW/wb9IGcZR7X29p8KRfyuroDZg/hsICzvAZoAIsjgetYJq4c/cod4RUkYEPfulY8o6kzmar7ysD+qRzL1u3X/vr3RjbH33A/Mqw7UuICFfixHjss3i5tjExbO2tdcwxfvWnjtYqm4f0iXbldaUdkVodshnon6tCxGabwmY5vGGBX6m+CRim202PEnm/zl1rSJdnAM4qSTZqLBFOYvmQHAxMff1VW9yg/Pfti9cV5IeWkEjdmUNTHL1eXJ/d8q1ubWASwoy7qun9/GmlZJOx+wuYYt9QO8b73X/VekR9fXOzwGFQMdDI03rQ+yEjPcaSJviTJiwicE1hbKbiEKWl/GQJ9IUF0tKTGPYF75AyZBqKptrqNNQHeploGrqhoDgTe5L9ayD0bTTpmmM+882shFgX1y5qlrL6A4r10+a5VzEW1vexEwINDOd9PBd52csOjCBNo0061Fv9xdsu2KwILiztQnKjbV2YmqmyuGU6NifMXSsQYBbyAWCoULdDHNCRZ3jEXRr5AxaTUZg/KMN7CR0rRfIq2vq5s2/4w+wGkzeZzAG3ldEtK4a5M4RrbCN9LTyts7YztVY7JaDSftP462vBQ4abs2Rd3LDRGnp6aSpPjdoOrAPGfqlpk+aCGrfTNFVtd+qplVj6aW6+331XC8olJJu9blZdiPFhD0vcFVMnoH17KRg84W+iFEwMWGIg+m5j8BZyQwkGYoutaGlF1EGfywd2F6rY0P753oCXWnSp5rAzR9tNGKhI2Ju9ULLLDS2v4A2/nog9/xuNQ/kVf9Yx+CfbXFyojOP1FxNXKRINBWF8vXM33FKqBc4+E5UCes0AsVACvXgFB8JuKLb196B0TYGHsTk7EMQtLZTC1qZzNl9+kGPSqjA0Pkmm9temSjaflb13g48htqXj6AQiGQwsTBQjHerN3IziL6CH1aKY/t5EMBCKA+gFBpY2TQItGSW6td17CVnNnp3PnWgqFyKwmKaqJnEs+LnkZCIYqOm71MTTdidXNpXIgbzJNcqpRY11QuSzXVzhDZUMgFtADDBOX43fC1JwhF6e7lj3IVr48ZZ64OHfkTb01xIEFMAZ71aeD0RsP/dtpr6xvi/rMXf9ibff/yqXjrCGpO0ZOBC5cH+Ik28NOnDL4wbGM0zfwgex4ncuiQU18fJgG9QaC2JRdTllNfHGcBAH6yfnXLMTXH5NmzBSSQiV4hYHIYWK1rGAYskL6whLQiX1ckEOtwyvvLkOwWLttBqIb6Dj8213l0dBfv55m/41C0Gl4E7ybq5Y7O7gRe6oavQYyfVdZbu2yYqtj+V0L6yHsHr0X4I3gfZgnw4n2zWs3FIleoof/y+enN6jX/QH0arJ3UsrjXg3uASFvmN6Ysg+1TykRCuOBQH9tzWd9ULJtWj9x6tHYkQdAgEDKdr86WonV9Bt1iITFfSS250AoZXItbmrg9DLrSvPqrv7v1+N//9aN6vVPvedo4igP80HwthJqKTfF5mkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngN19++cVvql67R0Fvh+gfFgcPDFnAsqXpsWSl0f/12fAun9eoRQFoGC93CaYZN7B6AxDB70yhdu3OWWeri5QGIbdWHT+W6Te/ULHMm4tS+yfAlvoto/P4/n/Npvrvg/v/eza9OxYnngeFuOkqpncPio8hksTOR0lYywjKOA7o/bPXx+GhJ5PPko9XP4e/x/PzNxIG4s17kXYhQQ7fs+VcCrxbv15+1Iuleov/qO9SAPNxMn83layCEccVwbV5QEkfddwfIkM2wL9YVfTvoRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhR0yRC7CPhcq/zwXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kAbrOPYns0CgUtlZrPMgsogDFis4xJ9QJutgLe5P9ffZz+Gn/DbaIJyxpt7VKBMHexX8rw3oLEzgPX2pzhYEHk8cNIU+xB7eDw5LhcgJoLu5AkFZOrJ8hGd+66PugRxRFnJvl51jq4gK6vcXH+/fV/Gi7iPTu/Ce+U3pHepuO29cW1HCmnaLjCM8DqrAXU1h6VlO/wMTRTGQHNM9EPivH//1Xz/++8eDQzk4zw4O5cfx6uBQndkVoUB5MPwYtLArobJE+TjYuzsXPdyfhRvSgnsfhaPQnPsH7+7OP95fyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk4OEDUpH7jZmm7tW9qRcD4YM25Q4IbPU2+HqiOAu40MYJSYo7eHX+MzK+qGCRRV0Grw0rXr95XM6d2rJMuHnOvVt20n/z1Yv5uRrTg6lj3Or44acnvf3y+/+z5sxe7il+GnoKs6blT7ARiOoV3SF6iEC/+RGPLH5pzwwqUhrGU7yU+f/W1T6qohziFqJcblWiewdBCAKogM3bCG+4J6yOhTLKlXODYWr85OLS3n5aDeLh+Yy/KBiTbLHQFddMvwRtlNeTQEkIkrFwBBzYVZ7Qiryj0wkMkVmYRnhsP5+HvMf/yz0/hz98CouZRdxLGia5vP4fVOcQM8bSwt0s2JtXOpBNluUSpZaBfamEC+FX0ekA8q4GajDAb4YveyIQLsXRfL0oU0meCRrH5ZbNRBcnK6UrS/eQIjoFRe7KcVmT6ICdQUO6gso0JHPXcbimCG23AYzlKmtxCpWtE92KefHq8SKoiggYyC6YwqSfyXZ8BtGOyzdudeHRu0z2GbB3HbKbszJN/Pzib6nCnXGr9eNPHD9kuIBKXBsa41igwhp9TNqqSSfYIJNIMJRFaQ4rma4oe0f9PuJfYxciBFCVsGZOkKhRGkq+fg4OiylvCIWCyHJn9wLWXlNMI67KbhR1tEKpVo7CWseTTiCyTj//61ddCGQ/hcyAH/0H1Mef0QL4AUclkePAv2VtrxnUf4yljZ8M98VU9/nh0fLDmqXe/csiYFtk2gczGxqCehjmSW+wQPZ4ywFchcRalRxLaYfD5RBrJg63wm40BTPmfpI/slY6wrx1nt/6L+c6SNoZHYAg3Nq6pw6XwoOomBLd4qbAS3v/w9L2U00v03MM2m292c3KR08KPRw7KxoWH6wbFKBaoi/aFmq8n908LQUZZDXjo9a0mvxTKGhr8e1lpbDi9Gfrt0mXHHkw6NMTHWUDM/dTz8shHW45GNGi8Yhxo8fgiitJj/JmM7n8xNT58+Hl8dn+uKA71GCEBEIhaDR1mrBwzJiM7GNPbIO5b8/t/m01lwxZuMf6s7upUIfAqj1nCnPTlmy/CxcAvYfjgRUzwzSGlk7k8ePxxMpxNK5Jn8tfhNMMEw2t3VabbygAVtBBHv1nMX/nUFJSFPGgKzD5Lb4sXeFZKJTlg1GYqQ7EKseZjr9WKpyX8pLtNlAa3M4C0Z6JYeX5C/43THkkVaybHhjoTiiyCDtv6fbhGTkYPYOemvxPhiVfTFAhikGd3SAMg7VrDxidk6hMOi6sW4JzuWs5ZhWiaxfwCadjx8AE9X5TFE0s0ZOHXLAD0+WCWw0E87JLTGF+XdBPjNtPtYV1mSkvgT/RIB4yuMxhGTROdxjaLsWs9pH82bkeeLQr0T5N8Q7A/jvWo8QOXPxeFaWGTVksRk2I7Imbm2LtpFLUtDGJMHXP8TMUEW6Dbe5RCw9u5ksoXcGPz2ow81zgj0YghTXS5DOt9Ld7Jjje7Qt598aci5qFRzaM1+ntYrLqIQpWvmfDarSVZoBjjuhEfjASUcvRgLHhKRZTx90q3UMy9eVPHbr04PfmcXSzaJKDghuxCRAQPHUPfRiJzKhaD7BOzXyuYee40CmyoRlxrSjRDkJh+nMR7bH4NDlhd51p1KU199GzIY999kQfJ0TbOM3rGWmXWUZhcmAFWJBa/8ACeNST8Ju9LTA+jHrgrQpfbZ0J9Nc5bYXPPBO9+BUIR17OTcRdR61sMqhZpueUmYsb8+jENkl2hCq7XtYRW6tsHzOau1pqiSqBJPgS8Si9sTX4yKey8MePB26X7di4hcIrBI+D44K9joNt0tQ7EU9goU9lprTTKWFkNTPl2ccs9muQP3OFrmYX072Oza/jnvT88U/+1EnXrsQYtHXj4AxYROI8bhWzzmTrC95qyi2EY1Qep6MJQsKMJnPEwWqT0flNv7kEOQfmDEqCq9JFO4OqcjVsXMJiJKGXKi8CpGf29wESAKEYnxJRaVV0b801S2a4HDqxKlsoWV0hOdLkc8t27SJA8/R1axrl3On+Nd5H79zWa2Zvj5cVHVw79KJztfUmqJuP+tDzYu1cVPT5fSiVXPf7zUwbuXGvC0Tv4me4QOWqL0d0HqwLEbzxzjP76sV8dHfcRQuXfGUsVi98uRfY6sVwLimnUrYBjYGAqlHe0uwv2+uBvGdLTeNiRL8aBJnN2SDp/IVVBStKEAGNS6IxxHvjhFOVjPsX2boCimuFGr8da6pPcHf/D1M5ALMnFX2j0acu5vkyrVTpmshEWk9m4xXQiuOayz8F8+kh1nVfYhBLlaCF9dkUIDU1GwKIbaQ55n4rK2ouf9d8H0NlFc7oVtPYNuhICtGsX5fjhQHV0kYwpLjPxnc5DTtpssof0KtJ/sb3A3b/hb+zwTX4L1GKksOU3cJQv/LUXIDAWbpGdKkaKpaRf+ciD2YqJ1f/Akt2sa5iqQyJd0fJ0oDo1LcLlWaxE+HT3Ty9+fP7879A+5LDPzhbvZmvJkRbHaqyvWZl5g+vCNbdcV3UzelBPHFSB8z2VUajsyRQoExUHPcistZiC+6Hw7i/nS3Uaqe2Hn6OeNWEpQ/k6lwQ1By9kd7ZBgvTMtOiXkGKqliV4Zplld477sItK0FEp7Jksu/fxtUdn3k/L09Pz12XolVitDKgtMtx79oc/Pnv+XLrvNGsy62HH6I/bdpFerQF6C8XPXvKkZ7rQJXKx1zPMf+PtLLRJdc8sVQeiTV2z+FAAJm+lkccFLVlNwC3T0BJlYjFCOltigaaHTvrpTB8heNfN7lHqKAEL1FeGKWJVXLKupgiSZHqqilj8HDjtpWhhwkilEnCofUqg2F/adGzVt89CJbDyAf0kFyIJXVQY4ilBfUlGcnkGDtuNOqTX0sIwBF3VAe/I0uiG0CWUm4+qbF/Jb4s29DtvcsifYee+CPZH53PF8ZSuwHBlBCqzAHom+C0XsMPSzSA0O5ufCmm0Bh/VuS9a28o+qzltdtVSmZ0gfXWGi/781FagRpKUarK+RT9EIygriRWCXZsMsrZofpPdR50yClpKa2iYsIvVbJb4qoNqhpZi0EKMcg10ovVyF1POS7BJyMmWZzL7z454Xx00Uffp0wC/cSjayT5yV4+NsTfafasV9L6qY9Ifh+8hvqgzQliArACxFjUkFpOiyGpGb+Cisx4lNBLIeznuZvpXU827DXJlXgKjIo7mDHSsAUmmp3yd7bKPLc71h+cmJntadIAKQ3Wcdslgxlh2Waq9y4yagWzjuYi+Rrwu2pJe6x4ym9WBo+x2CQKx53OxpIJ3Hk6+/y9t19meOO7E9zWfQuHfUNq2V/+7y8OjGEH8rLFZ2aRtJe16S7mqD3/zm7EsQ7zh6hbAsjSaLo00lgUDFPDKAm/nsfcex+qrd9Hsgdtqh869irsy67r4MPR7TbYAuJEIwBJtUjdoi+gGD8/RmuM4p1ar43u9Kne5inUHDbYfYeN04VB9dv0t3p5XooyhXIVGh9aVaZGrT9TgOeLeSEE85GZxcSGoEPZtSLvNjdpKcC3Icu/bim++C0cBASINbBHYDUNpF/ZURyEG2sXXZxcLnPq9XTsWKl/8LC+z+GgJ7uBepfqMpCCgSE8Xmj3VFh0gdKHZ62QEUI1MeEAjHmwsPTw6p8NhQl5uzKtdkx/LD5JhU7p+6Q9yKG7kyObzBabiz57UfzBZwFOVVPY8Fl1f8lPIrUIaAMOxQ4OeonDJjEaKYuekyMvKmTSvFEIg7pinQrxDqzhfbp6nL+fWz1w6Ne5EvbAn3h4n2XxkNSVyqXlJAYtK85E91v0GH739R7tJDmzywo8LZ9NJjl4AfXdT5UWlDk2Wjl6fAr6wIIDPKuukg2w+zQnQPfB9VdqKgSAUWAXAgE1lVcSwXWVdJ5EG3EdHBMxQjepkZhXhT6VwCf4H7Ckurj0+FudwSVTyMw4up+y3fhTZMt82WnzTbQQoR+GMric2t46wH3m62E8nvpyaLNPD0rrUZK8vhgT9zwEf2bGZZxWqvR5AOjT59GxBWJR6hyCFrr7+zt9eUwy44FlMLNWvB6+1JjiDP9d7p9KBli71WgOL1QpNo1TDsjgsAqNiQxfPCTiqV3siYF5gaHSgMvuZjRpcn9gAJaNeizw7WdINcV4ROBy2QA+pRsI3DNJi6hK9RHxecW0sAQ+0+qhZn1ab9eZ1zF8EKQAZ3sa7zcTFs6jCq/3kvXs3g6aaoKBDYMIA20migkFISdqWCgiC4sDCEuG1wcRZ2FIjPmIH+4VaRsncOZtX2Yn+AAs7jFcPh0WuWuyN/bUEJEUPMV5aNX5cLiNdQa+ad1JefnfTVg3J5ZDybWwS8+s2LvgnVjHekYyIOZS6/Vmd48FjWvjCdsrqUmcEDay6XhK6sxOSNxKTw4PtW3Xk0qqyuTKlKl9mzco1QLRxISTaV9Rtg7PoXuy+pX4RpfA2iJoAHaZj9wwjipz25ZTeHHbbyAOyUWE6y30IDzGaDqQBT8AHuB+To9EqEqT24u+QePYjnlXf4LcYg7Y+k4xCJL1L4oyAR6pPQCZKm3oQxCJkFkQ7m2s+w8Dh07y0rvIjm1m6mlo3sf4orQ78qPAJvDF8TyR4GzBogCucTUxpwdh7ksNMB8XQNtlckHfmi1FrpiUWwMo7XBmQb3MQDeIBwMzlGKEFvY5oBEOQBR8GLXVu6OATqbrAKSjnsAvRacKTb2I9OyD8RKvH6oqmXLcDnsSwo3rTSQLDjygNbu6+ZhUEJbE7CXO+Xvwk92KWAZc/2X0StzzvLi/um3A4pxKRG+1N/iikyFqYWGmwWRHDAyYbIKi9+JMqB3DQl79i0n/eTiH5aKN9TEviCFkqUkqVTqd2lJrKtnVTWrf4ESkU8PKUIrbELpb9AJx3a4j0tVfY3WT3T99DVeT6z4+cQlToGvwLqLUS29lp1HXaD1Ksk1RM1lyiaK1hL7FOrxzP/4hhhZn/8vRfZv+8+EO9NusXvNa4+GpdcBCigjACYXIFiwRV73BUHxZ1TZLYslQ8Ty/TQ96OLQ+Ms8oVRx3F/bDsFrAY1KrGxdtKDs3c639H4cyn15c4IpRcJGIcDimaviM6gh5VAkDMDv5Hkoa0KS/6je/39Vbf05Ch/9eDtIGzPLsSJtQYUXZbJX091P1erTd7UiEdK/qEGemhPU7LquQZQu/mFu/alx0iLH9QjoY8nMM6WmunH7li5is3zxNcgSO46SzrLH2PnS0PPM4+avvyVQdOgdXl4kuOq4BUR0ARQJMJeNgilKiYVyr0iLLXA+qw/tHvqSboWAo5WsEGqpaVqYjmNClXQWjilO5dX8aZWU2VGoKtA/pYmZHRJVg5NllpfTEe+yda61dv9RtN2dBqyFzlZOIYQYJ9aDM1FYcb6akdqcPUHnl8hEBOHIKYfmP0kHijITKTj/OIwilnZ5lJLE/mKzudUQ6oIuIIWyit0pvoQfU7IQnn/mnEhktBLV1XLp1MrKtdXcSttgcB1rhJ1j2tOhtFDGKjWmPbbWdFliYnXU3XI+/mmeWWVdHRsgtTtFjTV20w6h7bO2b/3ciKPQDbQ+v2ixKodtcVzYZXYCmu7UGCPqzPkVsV77FvJynZY2UcGWgxnaaVt/nIm/2CCrDdvW/I8EtzaGcFjNjZzJoSEamdGWdhcsCU3IPJFF2VvAAHRTB5aZKKruAuemSGwKTxWdRO7FR3Nod99oeSg/wOG7l05UsKYqcGWFlv5uQ9XHpq0EPTcLkUrgqPMR55rJn0et/ffX4eXVTAQOi2RNuEcEbZYfHCisMLblGcZDCpDRndR8WUtF6zo4oqtlHHfOI+5bOtC76JEURmCM5NSXNb9WaT+ZLZpJIRVrohVzq3pbfHZPiVJWayWxNi3knc2tBEcjdT64uj3DqSo6CZlviGwSfW5wXhdEDYgFBOJRLaRrYyyUHw0cKYINya77XD9r/VduXvcdw4dn/2X1FTc3SV0861d+/0+lMs2ev9HLc/STmlHjmO5Ixyei3nbv/v+/DAV2Cxq7qsOHNZXSwSBEAWCIIAeNqQZpodiH5mmtoMW7pyG5fzJ7eXEdqIfalnWSKmPdSSgWaTLwLHq8O9eweGpnMqN/lx+esbVTZucZs0IkliyupHUrPlLaFCjkAIHGAsoHxgvJy839GY1FluCiuGApulgmmb1q9QrtxxH/35GKSiI45HfFheW3Cwk4Ra1OD/g9dKTevxaBlqfHHrc4Prhb5ORzfuhNR3KhvdxooQerMRZFzWGIhHW9Ev9EfsX5n+Hto7Ra6YEtakncYudnjCiuN2rpJUB5XIUXicbFnaxUgZJhaxIej2ZSeLdxnErkzK86oPbx1WMNQxWPTnYdN3mG9RfXDvyRdhFSsYeD3T2JZRrDSHTfO8wFxvgg+O9Ajt2W5ivU2Tvoo6SSYJM2CTrcwsbHfQN4h1PtJcN4cmiA+xCHTLnX8V5nUaGBP0TkMVmk2nUsjFWmg/gzIlR0y8JVApguvdHUG1OL5va3i1ujvdVTHI3pN0nnX+3ibQCIuKQYWA45iSPZ0eALZ5CXZh1e8/hOJUif/2tIVAhHtB45m5AtHawAW8czghFORuBytWYOOdvf0DhnSNcThg+vbnVZloWpRNNmJneh2U5xbP+FYqRgtXcFSt4OUHjlrxw9VHe/eP29tCpmTqN57wsJB5sGJIwxVjou6vdezzF2n6vaRxzirMWa0dHK8ey2ljY2VU4N/k7tOMj6ED7zEoP5sQMGcpoIh/A4txnvJ8sL8+stGzus6FQJM28kmjdUV2w2lkquM+f0KRSTOjzcSD+pVF2d+cLP7t7bVPBvyHB8au6I9bGoa17lDKB+3Kew/3HnzyaVLOZZqQqUK66/7KdxzuRHN5ARfBvjoyl6+n2cHP4YWnw4q3/X+69MgsnyCZHnnVUuu1z219PwBscLLE9yixiPIFm7nVkx7HfOaUMS96YmTj4/2/sWTzPEL8Vq+kzeJFCYmT4AlwwlXrQCDwg2iRGuUoKFrYH+19Z911mP1qFCn/VcuESvxy7zxwqjtzUyin0UxKC7IZsyWXYWBJr5bBDme124NPT2n5NYA5IAbnr20EczRGkFigW3LDhrVzfZ40GvdVSYKm2zVPUuqbb3Um6e3IYWy8jj84fIgdzSZf5WkoY5NSpuZdEVV+W0GZRtoWxCRM+VU5tO3msv+XYPSz59Q9dydKa4sc8MpbSCwMDl8q8WKsXAbaPUUjTUBz+xKqTRIT9uHClHPHvmAaFKr7+2DD/eNPjCnw54a6pxLuyz/dVDz0jx0E0cO40Jiad3K6h4QrVPfYYJgNhTrdtkF/XzqyHYusYUOpaIQOgBVGbSd9xZlQwCmCc737stuamVE03ozrxc3eMfffvg1vq1CApP0ISm9BvDGlGjjYenLFeLfdpS+xBcW7PmCbm1J/YU3NJ/3m7v2HNHW0tXCeVnqm0Ql9pqxZ6CDA2b5u8HZaexWC5ee5NT6jZg3tRzKHnY7sHAz/YlppvPvGGXxEVMdlP81BlHziX+nRGn73ewyeZTNYDAHTp1TygmhqAUFyuePNORBjPbL9gtER21kcosR8KuZtjOEwIqVlaBqTcfZv25r6MAbcmCYJ5MVDo8RF1PHn3z+38YBMkVYijXC380j+je0ciqrnKaKpHsw46WuXpcibNstk60rjp+rWMhRlh6kPdGhdjfs2ujQPtGdSbicHkp75aNrNQtwYtwSESwWRLtX7Nnyepq09JXvVo9xypg0er2TgGO9GPlSY1OHT4xOUoq9cDHf5UAWw5DwdOoRzqul31QbTOicKe8nDY1aleYnKi0ZWa+XWbBPSsVgbGCk9bJslGEvF6QgjvWBv+ZKUzhr6hskSk1iU/Vem18zyA9qbTNP2f/H9jyIq0KqZY8wVJGAI40yPpJV6bEESEekCodKbQw4dhfPVP9rdKm5FjN3I6/hrRCsWFOp9zw9CCrJGNV6H+KiyTUuN3F9pI0CoADLyRqwGkO++RrKGdKr/FOvkZxbTYwxX714Seh3N3PC5YTxKg+Laz3Oqb9+0vebnb353ac5ydgUMPLDt9zMv8txA6NYeLuKhunu4eh+hyt/iEKD589ViwW953fL0vFod7lPXOv6k+ja7UKa2jv8Xx3XVsy/gtoWosupzWxTYPRBDzAGux+aL5lt6mbTVg4O7x5XauAy7RBviigdii6YOgh0ULXiX71X1d2v09zfx3GsS8AOnZ1b1mePkTVxTqfYe7qMc7b/yLHizZ7OBLruYNPg3uXw6N4DOybLzne0urN1F3s7RYrrNOMH47EWe8QXDeVMfVZohDUd+Xp34/YVFvkCfK+t1+9IcKEHoF5Zk8eoShqQUqD23AF/TcT3PaHzC/kcpX82lpgF6buOh4xabMzSA017gT1ALxn36iamMli+2frt1CLqRyH4r85pgGjRHjgsn2hkWYkDTuRIySX4/2aHTqzAM61GqEYcZ7TxvJX5YhjJItd7FuoTPiLu2uln9a8LLOuTGxgaLJgNBIaZkjcDKJFi0NAazpbqNlqlguiUpQJddSy9Qw8y6oiHVCRZZn9q3ZQccB++BrArM+JjjxV0YYLEyATCnghR7t4ST8zFfOErz6M4rD0P7Q4cOYXCaShKnYSdIVxB0R4JRw6rWyDViumEdHu590iRRCL3TRI6LMso3+yotfOzyCQK0qo9wOn1gtfQt/vmKEgElmFvVEg+fQBTa2a76YI7puQw9qd8/b0eyN43tQwgX1e33Vxfg0rxi+dP8xVO+4QhJnkuWC8S8UiP/GVTNDWdRFjufRBoKLADNBNvTGYKKRQS64ogYNfblEvUz57P76pK1a6FkRsOarGmEUsedxQKtbJ1YHQaW5VuykL0wUjk+TMhHm20wA+lqhiEp58jOE9JpVx8Oxt2M6zBnhZGvGLU5Qj1MCLL/iVU+UdGaSGvfy1ZyMkKjIul7lTKKNSBpGILx6g1dfhFVEiKR7VGHqpcgwPlktUgmKO83yinN9r8EFt9snKi4gKHWKL4Z3uLaMIvIPSKUMUt1Ql4MC6p2UFuRnvK51mDNat4Cesb0Gw3cU6+eue6w2VSzN2f2J6/A1qww99XbFFn7BB5WamtDou3wFcJmv/msgTeY1ZjNqgP44EVNdQLnJPvZAS9h+5tniDy8qv67epvz30roOMAidpAXsid8qTz+P8Pac2Y3XJz5y4a8aK3f1FV0sFg8ufzCvuubQYWnpmhmvJT5zBzBZ63qeXvJBSlm0ku4ZXmG8P3qqloZjziZglK+kwjhy/Jzdn1Fmqgvugv+qPxS5gW8bb/m9dcS/gskJ7PPnEWmAKCEOsFJT4dYewWbC6hgf1jgq8zC+pFHPXUFf5lWPn9v71KBvzVpgldgCxXsVm3wAaMYjCOUl0lAcT6yXychoU2ZNGftIQlFbw8RYocRgPdP8uj9uXBH3umi+5iPj9ebx4/bNx4nj91ruezGaliYq24gFu4bzLTOQyktlDr68oMwnYDRMcy9sOOs7Oh/Vh/pbMz/Hpnf2J0PPng/P16LMzeen9H1z52TSv+/XZ5/W8duq0efxKle8lZ7BBcsuIytHh3ffx+mYJ425o5yluN+dYh/kzem30Rw8DE2mebIt7kLcGb+BqDVnYP9Dw5B1717hwf30BaEw5ACO64cAmGekzfe5g4Q32NLugl+ABZ6v+4ounn0wXvKn5U5jQFRc/5aHQLRo+PNMRDZHHwITrUl0ncRPWmv8Xtz9Ajt9x4Q99KRDYVBTmDMakPUkQZ5s+VIBkGBLrFys6j1Mw7UrcnRfWKCubGOcSLYFgx3VvBUtcWsv7g4L+brK0zEobl3vWlHMjWzyABNL03vtHyd/K2xDLUKv+jGrNKIyQiXzr/9dzPgXRx8CY5Xwe/pKZpzOVjbZ6j4eSbzXelEv8ld5JsHK4zp/uaDh+lH4OgOo6DxzkG7iVGB4/ppI29PsBmcNyrvrQ4hS9738dDgkErERpzhPANeqxt3KBXJFn7qHp5iqTi6ySoEk1jQi2Ue9upHlqoqx7cZcOcEho/wmp+TXPsZ5eIbx4hrYP8JcXnNukMA9i4ePj7DClPPZhtmM7+wJzTH1RypaFbPFvin3tDy99gqP368eVy/vOHGvDKi4tatzVunNzdIIH1xsAaIzSkWDNwDku6eOf3p3X9Zt/YvF5HTj07Pmc75thVh+5WgntnNmT/DzN4Hn9wNwvWy3vyxlo0qzvq1OprmfYEI32fM7RN5U3SoH8nzX8TLdOexcQOwc0cUQE6BQDCSuaMDN4sB9K2bddcgvCluvYONf+njlfOMDMOZekvwl6BNrhREO/wiAEpmyr7HABqnaDe8F81e8k7uu5Du+w9bIGHREi5ixAROEGDcEXcwI3GWkrpa8vWJzZfgangu5AjwJdIe/WjnsOtxNgBufq3OIC9ICT1GeiwgD94ZJUsDCO7dIEqDg6opkzXQjSXWI9/HwXdcDGtQ1at8WaLaX1WLj2mmbh8miWOWFB4kw2CyNHOP7NnRwjCUgw6KEQaGwCwUlJ9NOQv8fWTzaOBPA/DhqRO3HVyl/PJze6VLT5AoDSryuV+yEOhUuXWb14fi/5wJVd2/aT38YwWLM4WvFl0bIstCWoP4y5CMTmR3cdzknQSm/FXcz79ZcWjAQ0lDFEm3wmpPDsl3yav1vHh8vqcXmoVyPdqWQ9mJfwgkolDII52g6lKOMPMrAVfOC04EeSEUwouyKEQYCQJ/2y6VTpbL3wgNGuVgZICFYTeqLgLUUpO1sceYuu3ggPkVJ8FZeiZN0SvZPtKRu5foMUYyTjpmP80wEVWjwCUq/fmcxqfGppAqm9fZO0LATXvczNvFtc8V/kgBzZ0+2BGvbUoTN77isMzSAtoGenmDdxbgcXeBgje7Wb2b7AyBbDSRTLVuHBkOURaOyaHOWmRuTIqKzemgZIapr7Sefk07INIW2R+3mdgvzJUvLvjLt3Ms+45V0UEq/5pJi0h0hOvSpo2OWNolZz6J4/MOqzG/aGszT9BOAGnNlSUvSGGryknnD86QqMVGekkJBZk0wgJHVo1rN9HU0c/bHHAxw/NxemU0VDO9Zbsr5tdtpsjeaqrJoFccVvFWS8pwfO4ivgUXHsXk4eLBNdwEyB/kfojJIdHkrq6Us9tBLEMr2xb0/ve7ddJJoE7LeBQLW5Yzqo7rXPx9sD3erLO1Dh9+c3oO60U9Vx4qP8DtMDyBSab0jVjPh8C2QqjukCymQKATVUp0gI0hQ7E1H6rehv/54Hcc0VA/A7ddE+HGbx6+k3U5cL3LjvB9ntklBuVoEelxYqP2yeI/3pYzzCi8/AIAbRp35tSQ0KUnc5xkEkLh3+Jh5F30+JDniToq/Wpi21rm7dkRzxS4mWwryIq98Ij3LEaHtr3wwazzuI522sMk61OhHo3HejR5tCYYYLG7rWwJeXCnNsdsNpHfpFvUv4PZ/axbJK52zNbXnqzlcCcSOoNSGnO4eGjcx0a7G+6Bmz73D8Ct9+8/5Ha9ur2sbs9uN1kAPSJOJ3gTX0pSObYWvUIa2fpWfvxPkXKXKS3k61/ELp7BucUQpjV1KI8FMERDgeNJ0mvBk/nWDZyy34ahlGbTB6u9/WS1kqmij0feGVPM8m1x73Y+k/98ZdyGXue1p53PR738hIJWP9XL79vPc+9amWv/ywgO6Votu1+CS5QnY1dHY07HQ1lH189/lASU32AxT8uAz+uIx22tYMzfPMcqj9Tyhv0YwGyiTEq8qp5cWq62YgH+Ng22yZm8MfN1GT7g10PWef95fFZw0jBwmu1Y6dlFjGzmzB/C5VedX9VISXnxglquTsEcQIzdS7BLha5Bl59BrGDltBrNNzGcxmOTs0lJPQZE8/Q0LMn84ZL7FxFZTM+Xr0TAvQer9yw1Q8rQYPj7v6tDS0jYmaErmXmV2OD3IcEz7b4WEfmSbUjlftTAqUTTi4SpkhYUzrgTZIRbSv7J+bFE0yCfjN2BakJsTBYAHAV4KFUJYj8aUd2E264H9ixdwyGEcMUVKlxUdfXkkP+3twM0jxwvFnw/gebF4OMEbAdUxMWT1ZKARQopifjxuu/W41xQVJJXKaN5gHp920IPq+pbHA5fif4+3pb39IgDvW+6Cg5vTp9cg4J2YHbisgIcNY/NToamaAe7EE1WJk5YqX73aVQKfNKDavw7NNkLkT4xzeNLHBfuxVTeFrsT0V8S3+OsTcubPOVDZCdPeGXXURHRlTDvJbHcHhKT2bcUCi+vhyLLpYZLLzRcL7dlSK7i93BSzqBxOeAWhblu+oo6Q3LOPdZldymlXDJFldNrXPjZC+PkK2Vt4nM/B9MmS42UDvSiDl+2qglXiH4Spjb4cqMKqvHQm1liwoB+ydFZFkp/0Aoav4JuHkb8ctXq07p1TjuxV0NPySR5Pgg+gy7QzPniIaBHymY10Yd18vT7q5QQyc+vT5+Q1QEhnU+bbwC6qHQYSx+Lzd4x6r3nh5u9QG6r2uCUdpNnfDaayX7RZlIzFx4rQMHACa0duO8YOx2oxQgVO0ad2E6Al399LsGDww2Pz8+6aLnp7eUudMs7eOWOswPkbyFqCodSkGMQIzHD9SHHRot3z3Q32JG9PBeddzb8t3Uzivy6rUXPmVtNq86+b78FgK3tDdstl17u6xh/6rxGcOvZKU4FchB8pYOa3vHvr3VTL+zq+7rF31vveOoGq24e7DG2wnvuTUU7VywR7mZrD/+PI8UgO5obliXfqpzEek6TcXHEzA505MJ2KSIdZ0s63ilC4u3q+ZE4bd2CyHuzMmAdqHURR/dqe0Q/EaVrKU948w392I7e/pFg5r/tjfHFMlbGPBKqrLZ3tDu2eXqRJCJaG6c3BiUCZUCpK2ha3KNkADvZfgdBamENn5gsJjXoIv8TTbd0nJS6LBY/cP47FSmosr+zz0VHgUXmfhMY5RnlPQFagWPwbBSwNyvtJoN8y4e1Tz/1NZwrff5VzXsuttf9cVyCv6+PhJTGUSRGJtN2bPI0KuUsD0TsJpsfLsppMI2GLFmjU1rJUqUOUNGIJ3ul9HRlAavqYSTO+4aOxwsNVbkI4pb8sif7mvMO6rZgCTyqx/hhgqv5lXukekEEcCLpGZFqGnBq9qAtrS9Iv9ZmKr44L1oc1S9fh78jN1+8+QayHSWLO/VpTA/PfIgHZjmamBSTHLBIkiX3jWf2s0iMhArfX0EzWXI/nL/7F3vXnUMse+/+2bfUdXvyn4v1azLFvAUjtSIYFE+cWJER5LVZ4eO6HJ6BDGjqdVgXIvQaRJXpSyfdFYM4Li88qx3lKgAiIdb9uyaYcRvmQftq4oWQMeNGGYlFcy6rbcm7HtPQLhhSOxIBNLvaXDiXCHg32q173XBU2aWOV8GWSriyfYZbABUBHF2QJ+CTyyvqck3tQyFs3vBfgB+bhQKl64LP4eiEKDacUJN+xei4X9vYdCszi2w6qZzylG7dCDR0B1G2tJe+ueXKXp4qRGhSI3XR6GTl8cOEfLoePIwMsy1Tqz/AFu1BdWRGbnxqo+rPxEHR7v4qJmf+aO+TIzk3t5FPpTRX5Cj8dhy0SdO4hQdzU4+F7v/m/iQXypmiPsNyfX1pMDgP2LDZLRrG5kZBI1zedq3a8aH0oQ9/JFQaPNYjH8ZCjEyOGYrDqV5JkjtBXqRLls/9hN88Ek6vzmBLPjyg+3zmRl/FpmBwS7AJL3t+OG6V6twp8Ks/j1CQrxoTe/7dn/XozBKeI3qrAh6L5aO3LdKY9bMjx7glK7/dYOTm860DBhd7hhD4VDnLfLp7jqT8CGU0gRM92jwsIJOcVQ6lWNYtwf9AiiiFdFVDLcAmJZzqkYHOxzHD3bBIbbd9sCKpLjyDTutnFJ7fM/18+NAjUnM/GYXggmG73cFDzstdTfMJie3wmaniO+dVIaDa21rsRvfbArtTFVSlTEzZo9+oKAubj9P2lusp/uIC14DmFUNgpZZRrj7oDlqU/zPKOSBL/qvONej4QvS762D4mKWsxWrjLLDGBdW9yjqr0jnUcqSXeRxJLeu6RL/MfJh/XBPzZGIJ9Ibqz7FdvBoNXjxFwpCQmUZ5vO8TCsN11hn1vOHuGlfidGHk7n4lnwsYBFHtUjUKlHtmFWKbI4u4iSe4hPGrixdXzWCavpDrcSRZzG0tNtIdrCdYTOWdY2hQ/9nFfvNtwg0/gQzNrdcfjtT3uhz9frJHQFWQTcnU0eTHZN32cIRUKzeIXfbikzKSYuJcPMZkMFv09AD31mSW+Ngl5sjHyMzvrUngM4EInnW/NNYUJxrrwdECl8qcuYjPfo7GvSgbLGdgwc3TSPqpvMZRfcnS7OJoPscl9aliwqbkV+6n9y2eG+eimd87K//ZqIk/QsYQwpSuixfdYWIZTYYaUUR8JSO9YhYyI9jW9afWLt2NajP2CqPFQEVLF7Go7M8FrlKu5/z5L9tF/2FFnmQglbxrJVffwO8jlXUXSbz4Ba/ikSNa2WP1C+itX4qBxIKHLUZNP5da6O/iut0oNnDTVLeX5T+yKIYJqNCfQ//K97j9jXCypm1yE/f9Q0Rt792Fvj54NxVMQ89pSgCS+oSJ+JDydr1M9zcUGFVMkJOFd6ovn0c1LOEHqbn/ZFsN3DsaF0f99A6yfBYnpTnfcza21xC3tv0IQ+mAYpmG0i6p/YPhe9t6w900G5SMDS8RGCTLDY5XF88Rt1br5n7iYAytF/H8xcW3diIZaD352ZHV/e5WTjVrW5g++TkkKdv44KOF/+gJTy/KVj5LHvH/jXGs9Q==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(9340)
 var o=n(3565)
@@ -4701,34 +4703,34 @@ const w=6e4
 const v=3
 const b=5
 class RegistryClient{platform
-#N
+#I
 #P
 #M
-#D
-#F=new Map
+#F
+#D=new Map
 constructor(e,t){this.platform=e
-this.#N=(0,u.w4)(t)
+this.#I=(0,u.w4)(t)
 this.#P=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
 y.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#U(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#U(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#F.get(n)
-const r=await this.#G(e,s,t)
+return t>=v||n>w?void 0:n}},()=>this.#G(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#G(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#D.get(n)
+const r=await this.#U(e,s,t)
 if(r.status!==401)return settled(r)
-this.#F.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#N)
+this.#D.delete(n)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#I)
 const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#G(e,o,t)
-if(i.status<400)this.#F.set(n,o)
+const i=await this.#U(e,o,t)
+if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#N)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#I)
 throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#N,n)
+const r=await(0,l.Og)(this.platform,this.#I,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -4736,7 +4738,7 @@ const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#N))
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#I))
 const d=`repository:${this.#P}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
@@ -4747,18 +4749,18 @@ if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#G({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+throw new Refusal({is:"failed",said:v})}async#U({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
 const over=n=>this.#q(`${n.origin}/v2/${this.#P}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#M!==void 0)return over(this.#M)
-const o=await this.#W()
-try{return await this.#B(o,over)}catch(e){s.throwIfAborted()
+const o=await this.#H()
+try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#D??=o.tls.unverified??await isInsecure(this.platform,this.#N,s)
-if(!this.#D)throw e
-return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#B({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#B({...e,origin:e.origin.replace("https:","http:")},t)}async#B(e,t){const n=await t(e)
+this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#I,s)
+if(!this.#F)throw e
+return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
 this.#M=e
-return n}async#W(){const e=this.#N
+return n}async#H(){const e=this.#I
 const t=await trustFor(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
@@ -5115,19 +5117,19 @@ marker
 constructor(e,t,n){this.api=e
 this.pull=t
 this.marker=n}async write(e){const t=await this.#J()
-await this.api.retryTransient(async()=>{const[n]=await this.#K(t)
-if(n!==void 0){await this.#z(n,e)
+await this.api.retryTransient(async()=>{const[n]=await this.#z(t)
+if(n!==void 0){await this.#K(n,e)
 return}const s=await this.#Y(e)
-const[r=s]=await this.#K(t)
+const[r=s]=await this.#z(t)
 if(r===s)return
-await this.#z(r,e)
-await this.#Q(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#K(e){const t=[]
+await this.#K(r,e)
+await this.#X(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#z(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
 if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+return t}async#K(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#X(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -5167,9 +5169,9 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Q(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Q(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Q(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
@@ -5182,13 +5184,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#X
+#Z
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#X
+end=async(e,t=this.context.over.signal)=>{const n=this.#Z
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -5198,7 +5200,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#X=e
+#ee(e){this.#Z=e
 e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
@@ -5313,13 +5315,13 @@ n.slice(0,A-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,$),{
 if(n.length===0)s.z3(t.sentence.slice(0,$))}function folded(e){if(e.length<=A)return e
 const t=e.slice(0,A-1)
 const n=e.slice(t.length).map(({message:e})=>e)
-return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
+return[...t,{message:[`${n.length} more warnings:`,...n].join("\n")}]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const P=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const P=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>P?"":t,verdict:verdictOf(e)}}const j=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
-const n=e.migrations.every(({verdict:e})=>P.has(e))
+const n=e.migrations.every(({verdict:e})=>j.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
 var r=n(8090)
@@ -5720,25 +5722,25 @@ const T=deadlineOf(v,u)
 const S=(0,i.tZ)(e,T)
 const A=(0,l.At)(n,e,m.startedAt,o)
 const $=drainOf(v,E,O,t)
-const R=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
-const{evaluated:P,unsteady:j}=R
-t.requeueTimes.push(...R.requeueTimes)
-t.logsWanted.push(...R.logsWanted)
-t.factsWanted.push(...R.factsWanted)
-const I=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const L=I===void 0?0:(E.wanted??1/0)-I
-const N=I===void 0?(0,d.iR)(P,g,w):(0,d.cL)(L,P,g,w)
-if(N)return{is:"failed",cause:lostCause(e,N,P,O),status:E}
-for(const{due:e}of P)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=O.filter(e=>(0,r.i_)(e)&&!j.includes(e)).length
-const D=I!==void 0&&(0,r.XJ)(v,e)&&M>=I&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
-if(D||E.complete&&j.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
-const F=waitingOn({status:E,pods:O,evaluation:R,drain:$,enough:I},t)
-const U=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
-if(U<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${F.on}`
+const P=(0,d._3)(O,A,{place:c,nearby:t.nearby,...isRecreated(v)&&{drains:$?.until??p.since(`drained/${y}`)},timeouts:u,deadline:T,ready:S,first:e.first,observations:m,recorder:p,now:g})
+const{evaluated:j,unsteady:R}=P
+t.requeueTimes.push(...P.requeueTimes)
+t.logsWanted.push(...P.logsWanted)
+t.factsWanted.push(...P.factsWanted)
+const N=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
+const L=N===void 0?0:(E.wanted??1/0)-N
+const I=N===void 0?(0,d.iR)(j,g,w):(0,d.cL)(L,j,g,w)
+if(I)return{is:"failed",cause:lostCause(e,I,j,O),status:E}
+for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
+const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
+const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
+if(F||E.complete&&R.length===0&&O.every(r.i_))return E.wanted===0?{is:"complete",status:E}:{is:"complete",since:p.complete(y),status:E}
+const D=waitingOn({status:E,pods:O,evaluation:P,drain:$,enough:N},t)
+const G=$?Math.max($.until,p.since(`draining/${y}`)+u.timeout):p.since(`incomplete/${y}`)+u.timeout
+if(G<=g&&!w){const e=`${k}: not done after ${(0,f.nS)(u.timeout)}: ${D.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:y}
-return{is:"failed",cause:withPod(t,k,podSymptomOf(P),O),status:E}}t.requeueTimes.push(U)
-return{...F,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,k,podSymptomOf(j),O),status:E}}t.requeueTimes.push(G)
+return{...D,status:E}}function lostCause({workload:e},t,n,r){const o=(0,d.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -6720,9 +6722,9 @@ if(!g)return{when:"before",...S}
 if(!e&&d)return{when:"before",...S}
 const A=d?v:v.filter(({finds:e})=>e)
 const $=A.every(({safe:e})=>e.includes("first"))
-const R=A.every(({safe:e})=>e.includes("last"))
+const P=A.every(({safe:e})=>e.includes("last"))
 if($)return{when:"first",...S}
-if(R||!u.cuts)return{when:"last",...S}
+if(P||!u.cuts)return{when:"last",...S}
 return{when:"never",...conflict(b,A,f)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -6856,7 +6858,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>N,GC:()=>wordFor,GX:()=>j,Hd:()=>d,I_:()=>c,Lx:()=>I,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>P,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>I,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
 var s=n(9592)
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -6900,8 +6902,8 @@ function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!
 const inner=({source:e})=>e.slice(1,-1)
 const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
 const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const R=new RegExp(`^${$}$`)
-const P=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
+const P=new RegExp(`^${$}$`)
+const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
 for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
 const r=g(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
@@ -6909,7 +6911,7 @@ for(const e of r){const n=serviceOf(e)
 if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!R.test(e))return
+function serviceOf(e){if(!P.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
@@ -6921,10 +6923,10 @@ const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=h(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const j=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const I=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const N=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
 const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const N=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const I=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
 const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
@@ -7137,7 +7139,7 @@ exitCode
 #Ae
 #$e
 #xe
-#Re
+#Ce
 #Pe
 constructor(e,t,n){this.program=e
 this.options=t
@@ -7149,27 +7151,27 @@ const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#$e=o
 this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Re=["stdout","stderr"].map(e=>this.#je(e))
-o.on("error",this.#Ce)
-o.on("exit",this.#Ie)
+this.#Ce=["stdout","stderr"].map(e=>this.#je(e))
+o.on("error",this.#Re)
+o.on("exit",this.#Ne)
 o.on("close",this.#Le)
 o.stdin?.on("error",()=>{})
 o.stdin?.end(t.input)}#je(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ne("SIGTERM")
-this.#Pe=setTimeout(()=>this.#Ne("SIGKILL"),w)}
-#Ce=e=>{if(this.#$e.pid!==void 0)return
+return t}#u=()=>{this.#Ie("SIGTERM")
+this.#Pe=setTimeout(()=>this.#Ie("SIGKILL"),w)}
+#Re=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#Me(127)}
-#Ie=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
+#Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
 this.#$e.stderr?.destroy()},v).unref()}
-#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ne("SIGKILL")
+#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ie("SIGKILL")
 this.#xe?.()
 if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Ne(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+#Ie(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
 clearTimeout(this.#Pe)
-for(const e of this.#Re)e.end()
+for(const e of this.#Ce)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
@@ -7182,25 +7184,25 @@ s(5317)
 void 0&&(void 0).__awaiter
 var A=s(6928)
 var $=s(4942)
-const R=e(import.meta.url)("stream")
-var P=s(9023)
-var j=s(2613)
-var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+const P=e(import.meta.url)("stream")
+var j=s(9023)
+var R=s(2613)
+var N=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return I(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return N(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return I(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const N="actions/tool-cache"
+const I="actions/tool-cache"
 function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
@@ -7211,13 +7213,13 @@ const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
 return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
 return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(N,[],{allowRetries:false})
+const r=new $.Qq(I,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 y.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=P.promisify(R.pipeline)
+throw t}const i=j.promisify(P.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let l=false
@@ -7272,14 +7274,14 @@ const o=T.satisfies(r,t)
 if(o){n=r
 break}}if(n)y.Yz(`matched: ${n}`)
 else y.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,j.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,j.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var M=s(7598)
-var D=s(1455)
-const F={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
-const U="https://dl.k8s.io/release"
-function realTools(e,t=F){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
+var F=s(1455)
+const D={"v1.34.4":{"linux/amd64":"d50c359d95e0841eaad08ddc27c7be37cba8fdccfba5c8e2ded65e121ff112db","linux/arm64":"5b982c0644ab1e27780246b9085a5886651b4a7ed86243acbb2bacc1bea01dda","darwin/amd64":"9861e775578651d903a779f840ff8e4c0013ae29a1ffc67f05d967262fcf734c","darwin/arm64":"d9b239414a5fdf624835bfb62eef28a0885f1645d579f98056a9ab3293f51f87"},"v1.35.2":{"linux/amd64":"924eb50779153f20cb668117d141440b95df2f325a64452d78dff9469145e277","linux/arm64":"cd859449f54ad2cb05b491c490c13bb836cdd0886ae013c0aed3dd67ff747467","darwin/amd64":"163955964d4ed9e66656eab45c0114f5c1110d1b430ace432b20ddc430023df5","darwin/arm64":"b0b59cdd7ba20ca20b85214943100e578dd50ddd85242fcddf277a87c2249706"},"v1.32.13":{"linux/amd64":"db2ae479a63f3665d7f704ab18c0d4d4050144237980763221835b7305703c4c","linux/arm64":"b1f87f196633a89208546d79bfa4e2470bda70e7bf42c4d3adb008ec208da9d1","darwin/amd64":"925e89bdf7e30d9a356625b3b368b93261300cdee6c053935eb50ed9e657e769","darwin/arm64":"97c78912825a83e91c67fdae588a5a26dec53d58370210c78612dec04a71fc21"}}
+const G="https://dl.k8s.io/release"
+function realTools(e,t=D){return{fetchKubectl:async n=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
 const s=Object.keys(t).find(n)
 if(s===void 0)return
 const r=`${process.platform}/${process.arch==="x64"?"amd64":process.arch}`
@@ -7287,29 +7289,29 @@ const o=t[s]?.[r]
 if(o===void 0)throw new Error(`there is no known kubectl for ${r}`)
 const i=`${tool_cache_find("kubectl",s)}/kubectl`
 if(await digestOf(i)===o)return{path:i,version:s}
-const a=e["KUBECTL_DOWNLOAD_URL"]||U
+const a=e["KUBECTL_DOWNLOAD_URL"]||G
 const c=`${a}/${s}/bin/${r}/kubectl`
 const l=await downloadTool(c)
 const u=await digestOf(l)
 if(u!==o)throw new Error(`${c} is not kubectl ${s}: its SHA-256 is ${u}`)
-await(0,D.chmod)(l,493)
+await(0,F.chmod)(l,493)
 const d=await cacheFile(l,"kubectl","kubectl",s)
-return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,D.readFile)(e).catch(()=>{})
-return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var G=s(5771)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,G.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
+return{path:`${d}/kubectl`,version:s}}}}async function digestOf(e){const t=await(0,F.readFile)(e).catch(()=>{})
+return t&&(0,M.createHash)("sha256").update(t).digest("hex")}var U=s(5771)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:(0,U.r)(e),tools:realTools(e),env:e}}},6090:(e,t,n)=>{n.d(t,{a:()=>r,d:()=>LateLog})
 var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
 class LateLog{#b
-#De
-#Fe=keptLines()
+#Fe
+#De=keptLines()
 to(e){this.#b=e
-for(const[t,n]of this.#Fe.all)e[t](n)
-this.#Fe=keptLines()
-e.waiting(this.#De)}hold(){this.#b=void 0
-this.#De=void 0}say(e){this.#Ue("say",e)}quote(e){this.#Ue("quote",e)}waiting(e){this.#De=e
-this.#b?.waiting(e)}#Ue(e,t){if(this.#b)this.#b[e](t)
-else this.#Fe.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+for(const[t,n]of this.#De.all)e[t](n)
+this.#De=keptLines()
+e.waiting(this.#Fe)}hold(){this.#b=void 0
+this.#Fe=void 0}say(e){this.#Ge("say",e)}quote(e){this.#Ge("quote",e)}waiting(e){this.#Fe=e
+this.#b?.waiting(e)}#Ge(e,t){if(this.#b)this.#b[e](t)
+else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7420,10 +7422,10 @@ const O=r.Gu("run")
 if(O!==""&&r.Gu("ended")===""){const T=(0,c.qj)(process.env)
 const{config:S,...A}=(0,c.Vc)(T,process.env);(0,c.QU)(A)
 const $=(0,b.a)(process.env)
-const R=`${k}/${l.rk}`
-const P=await(0,f.s)(T,$.exists(R)?{...A,config:R}:A,"action",$)
-if(P.is==="read")await finish(P.settings)
-else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${P.problems.join("; ")}`)}const E=r.Gu("tests")
+const P=`${k}/${l.rk}`
+const j=await(0,f.s)(T,$.exists(P)?{...A,config:P}:A,"action",$)
+if(j.is==="read")await finish(j.settings)
+else r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${j.problems.join("; ")}`)}const E=r.Gu("tests")
 if(E!==""&&r.Gu("ended")==="")await(0,o.tA)((0,y.W)(process.env),E,e=>{r.pq(e)})
 if(k!=="")await(0,b.a)(process.env).remove(k)
 async function finish(e){(0,v.U)();(0,v.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -7440,7 +7442,7 @@ const said=async()=>b?(0,i.Jl)((await(0,u.M)(o)).history,O):(0,i.Cy)(v)
 const y=await Promise.all([f?f.end(await said()):[],b?[]:(0,g.h)(e,t,{report:v,holder:s})])
 const k=(0,p.k)(v,y.flat())
 if(b)(0,c.Vm)(k)
-else await(0,c.Qz)(k,"")}s()}catch(j){s(j)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(k,"")}s()}catch(R){s(R)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
@@ -7482,6 +7484,9 @@ for(const{object:t,action:n}of e.restored)if(!u.includes(t))plain(`${t}: ${n}`)
 const d=(0,i.UD)(e)
 if(d!==void 0)plain(d)
 if(c&&e.migrations.length>0)plain(`migrations applied: ${e.migrations.join(", ")}`)
+const f=(e.plan?.held??[]).map(({name:e})=>e)
+const p=f.filter(t=>!e.migrations.includes(t))
+if(e.result==="deployed"&&p.length>0)plain(`migrations held back: ${p.join(", ")}`)
 for(const t of(0,i.nZ)(e))plain(`warning: ${t}`)
 if(t?.hint!==void 0)plain(`hint: ${t.hint}`)
 if(t)plain(`more: ${(0,s.ZZ)(t)}`)
@@ -7606,7 +7611,7 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>m,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>g,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,kK:()=>untoldWarnings,m3:()=>migrationSentence,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(7465)
 var r=n(730)
 var o=n(3165)
@@ -7658,22 +7663,23 @@ return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so i
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
 const r=n.length>1?` (and ${(0,u.LS)(n.length-1,"more finding")})`:""
-return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),...keptBy(s,e.versions),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o,by:i}){const a=i==="rename"?p:s.a[e].fix
+return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[...n.slice(0,p).flatMap((t,n)=>[...n===0?[]:[migrationSentence(t,e.versions)],fixOf(t),...notHeld(t),...keptBy(t,e.versions),acceptance(t)]),...n.length>p?[`${(0,u.LS)(n.length-p,"more finding")}: see the report`]:[]].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}const p=4
+function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o,by:i}){const a=i==="rename"?h:s.a[e].fix
 const c=r===void 0&&n!==void 0?[n]:t
-return[c.length===0?a:`${a}:`,...c,...r!==void 0&&o===void 0&&isHeldAlone(e)?[h]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const p="Keep the old name in the database: db_table of the model or of the many-to-many field, db_column of the field"
+return[c.length===0?a:`${a}:`,...c,...r!==void 0&&o===void 0&&isHeldAlone(e)?[m]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const h="Keep the old name in the database: db_table of the model or of the many-to-many field, db_column of the field"
 const isHeldAlone=e=>["null-refused","narrowed","fk-added"].includes(e)
-const h="Or put it into a separate migration, which waits for the next release (contract: next)"
+const m="Or put it into a separate migration, which waits for the next release (contract: next)"
 function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function keptBy({versions:e,direction:t},n){if(t==="new")return[]
 const s=e.flatMap(e=>n[e]??[])
 return s.flatMap(({leftOut:e,tag:t})=>e===void 0?[]:[`No release updates ${e.join(", ")}, which keeps ${(0,o.j)(t)}: give it another image, or delete it`])}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
 return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
 const r=`${migrationSentence(e,t)}\n${fixOf(e)}`
-return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const m="-- not known before it runs"
+return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const g="-- not known before it runs"
 function reportedPlan(e,t=false,n="next"){const{databases:s,judged:r}=e
 const{findings:o=[],versions:i=[]}=r??{}
 return{migrations:s.flatMap(e=>e.pending.map(n=>{const s=`${n.app}.${n.name}`
-const{operations:o,reversible:i,sql:a=m}=n
+const{operations:o,reversible:i,sql:a=g}=n
 const c=verdictOf(s,e,r)
 const l=n.locks?.map(({table:e,mode:t,rows:n,bytes:s})=>({table:e,mode:t,rows:n,bytes:s}))
 return{database:e.database,name:s,operations:o,reversible:i,...l&&{locks:l},verdict:c,...t&&{sql:a}}})),...r&&{versions:i.map(({names:e,tag:t,source:n})=>({names:e,tag:t,source:n}))},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,c.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
@@ -7771,33 +7777,33 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
-#Ge
+#Ue
 #_e
 #qe
+#He
 #We
-#Be
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#We=t.now()
-this.#Be=t.every(o,this.#He)
+this.#_e=this.#qe=this.#He=t.now()
+this.#We=t.every(o,this.#Be)
 this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Ve(n=>{n.say(e,t)})}
 quote=e=>{this.#Ve(t=>{t.quote(e)})}
-waiting=e=>{this.#Ge=e
-this.#We=this.clock.now()
+waiting=e=>{this.#Ue=e
+this.#He=this.clock.now()
 const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Be()}#Ve(e){this.#qe=this.clock.now()
-this.output.write(e)}#Je=()=>{const e=this.#Ge
+stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
+this.output.write(e)}#Je=()=>{const e=this.#Ue
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#He=()=>{const e=this.clock.now()
-if(this.#Ge!==void 0&&this.output.isDrawn)this.#qe=this.#We=e
-const t=typeof this.#Ge==="function"?this.#We:this.#qe
+#Be=()=>{const e=this.clock.now()
+if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#He=e
+const t=typeof this.#Ue==="function"?this.#He:this.#qe
 if(e-t<r)return
-this.#We=e
+this.#He=e
 this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -8006,16 +8012,16 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#Ke
+#ze
 #te
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#Ke
+while(!e.life.aborted){const s=this.#ze
 try{if(s===void 0)await this.list()
-else await this.#ze(s)
-n=0}catch(r){n=this.#Ke===s?n+1:1
-if(r.status===410)this.#Ke=void 0
+else await this.#Ke(s)
+n=0}catch(r){n=this.#ze===s?n+1:1
+if(r.status===410)this.#ze=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
 this.#te?.end()
@@ -8027,8 +8033,8 @@ e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
 const s=await this.context.cluster.get(this.#P())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
-const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Xe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
+const n=this.#Qe("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -8041,15 +8047,15 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Xe(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Qe(e,t){this.objects=e
-this.#Ke=t
-this.#Xe()}async#ze(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
+return}#Xe(e,t){this.objects=e
+this.#ze=t
+this.#Ze()}async#Ke(e){const t=this.#te??this.#Qe(`resourceVersion=${e}`)
 this.#te=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ke=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#ze=void 0
 return}this.#we(n,e)
-this.#Xe()}this.#Xe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
+this.#Ze()}this.#Ze()}finally{t.end()}}#Qe(e){const{cluster:t,clock:n}=this.context
 const s=`${this.#P()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
@@ -8057,10 +8063,10 @@ const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#we({type:e,object:t},n){this.#Ke=t.metadata?.resourceVersion??this.#Ke??n
+return{lines:i,end:end}}#we({type:e,object:t},n){this.#ze=t.metadata?.resourceVersion??this.#ze??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
 this.context.onConfirmed()}#P(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
@@ -8181,7 +8187,7 @@ return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/"
 #gt
 #wt=f
 #vt=new AbortController
-#Ne
+#Ie
 #bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
@@ -8190,13 +8196,13 @@ this.#L=n
 this.#ht=t
 this.#mt=(0,c._1)(s)
 this.#gt=timesOf(t,s)
-this.#Ne=AbortSignal.any([i,this.#vt.signal])
+this.#Ie=AbortSignal.any([i,this.#vt.signal])
 this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#yt)
 try{for(;;){const e=await this.#kt()
 if(!("is"in e))await this.#Ot(e)
 else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ne},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ie},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
 this.#mt=t.observations
 this.#b(t)
@@ -8209,7 +8215,7 @@ if(n&&n.is!=="done")return n
 if(this.#L)return this.#L.isDue(e)?this.#L:void 0
 return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
 this.#pt="begun"
-this.options.verify?.(this.#Ne).then(()=>{this.#pt="good"
+this.options.verify?.(this.#Ie).then(()=>{this.#pt="good"
 this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#ht=[...this.#ht,...n]
@@ -8461,10 +8467,10 @@ return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
 return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
-var R=n(4e3)
-var P=n(7222)
+var P=n(4e3)
+var j=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
-const a=await(0,P.g)(o,r.clock)
+const a=await(0,j.g)(o,r.clock)
 if(a===void 0)return[]
 const{image:c,platforms:l}=await n()
 const d=c?await(0,$.Wt)(r,c,i):l
@@ -8479,16 +8485,16 @@ const s=`the image ${f} for ${p}, but all nodes for ${idsOf(m)} are ${t.join(" o
 if(a.length===1)return[`${s}: it only starts if this node emulates it`];(0,u.fJ)({code:"wrong-platform",sentence:s,hint:c&&e.command!=="release"?`release an image that is built for ${n}, or add a node of ${p}`:`build it for ${n}: set "platforms" to ${n}`})}if(g.length===0)return[]
 const v=nodesOf(g)
 const b=platformsIn(v).join(" and ")
-return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,R.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
-return i.some(e=>e&&s.every(t=>!runs(t,e)))}var j=n(5473)
-var I=n(981)
+return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
+return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
+var N=n(981)
 var L=n(6633)
-var N=n(9501)
+var I=n(9501)
 var M=n(607)
-const D={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,N.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,I.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8500,30 +8506,30 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,N.q0)(e))})
+h.forEach(e=>{r.say((0,I.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
 const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,image:l,clusterState:g})):[])
 const S=kubectlOf(s)
-const{others:A,namespace:$,dryRun:R}=y
-return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:R,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,N.B6)(o,n.clusterState(),t,r.image)
+const{others:A,namespace:$,dryRun:P}=y
+return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{(0,I.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,N.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,I.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,N.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,N._j)(c)
-return{targets:c,findings:{...D,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+const l=await findingsOf(s,()=>c.length===0?(0,I.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,I._j)(c)
+return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
 r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,N.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,I.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,I.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,d.VS)(t,n,e).starts?.slowest
@@ -8539,7 +8545,7 @@ const m=(0,g.a)(e,s,h)
 const[v,b]=await Promise.all([(0,y.iS)(u,t,{repository:d,image:h}),(0,w.q)(e,n),(0,p.oG)(u,m)])
 const k={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,l.GW)(c)}}}}
 const O=[...m,k]
-return(0,j.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+return(0,R.X)({others:b,own:v,targets:t,services:r,clusterState:o,jobs:O}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(1407)
 var r=n(3006)
 var o=n(5950)
@@ -8884,33 +8890,33 @@ live
 desired
 output
 end
-#Rt=false
+#Ct=false
 #Pt
 #jt=new AbortController
-#Ct=""
+#Rt=""
 #T=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
 this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Rt}async close(){if(this.#T.signal.aborted)return
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Ct}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
 await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Pt))).catch(()=>{})
 this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#It(e),t])
-if(n==="said"){this.#Rt=true
+const n=await Promise.race([this.#Nt(e),t])
+if(n==="said"){this.#Ct=true
 this.#jt.abort()
 this.#T.abort()
-return{verdict:{is:"finished",pod:this.#Ct}}}const s=n.is==="failed"&&n.exitCode!==void 0
+return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
 if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#Rt=n.is==="finished"||s
+this.#Ct=n.is==="finished"||s
 this.#jt.abort()
 const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Pt))
-const o=r!==void 0&&this.#Rt?{unread:r}:{}
+const o=r!==void 0&&this.#Ct?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#Et(n,e),...o}}#It(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
@@ -8931,7 +8937,7 @@ const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
 return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
-this.#Ct=e
+this.#Rt=e
 this.#Pt??=(0,h.ip)(t,k,this.#jt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#T.signal,t])
@@ -8984,20 +8990,20 @@ var T=n(2468)
 var S=n(3242)
 var A=n(3975)
 var $=n(3905)
-const R=15
-const P=15e3
+const P=15
+const j=15e3
 async function makeJob(e,t,n){const{checked:s,image:a,reports:c,proves:l,reverses:u,again:d,plansOnly:f=false}=t
 const{platform:h,settings:m,app:v,signal:b,cluster:k}=e
 const E=c??l??u??d
 const T=E?.command??m["migrate-command"]
 const S=E?.timeoutMs??m["migrate-timeout"]
 const $=E?void 0:await(0,A.H)(e)
-const P=$?withLabelsOf(t.web,$):t.web
-const[{launch:j,claims:I,common:L,starts:N},M,D]=await Promise.all([commonOf(e,{checked:s,web:P,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
-const F=runningVersions(e,s,a,D)
-const U=(0,i.mp)({...L,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,j.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:R,volumes:(0,i.wx)(P.template,P.container,I),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:F,kept:D,starts:N,words:(M??{launch:j}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
-if(U.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${U.problem}`})
-return{job:U.job,container:P.container,isCounted:U.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(P.workload),own:new Set(D.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(D.history),notes:[...U.notes,...E?[]:notCompared(s,F)],...beginningOf(j)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+const j=$?withLabelsOf(t.web,$):t.web
+const[{launch:R,claims:N,common:L,starts:I},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
+const D=runningVersions(e,s,a,F)
+const G=(0,i.mp)({...L,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:I,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
+return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9023,8 +9029,8 @@ const T={name:"",app:c,sha:i.sha??i.tag,run:l.id,template:n.template,container:n
 const S=w===void 0&&leavesToImage(f,o.image)
 const A=[...o["before-rollout"],...o["after-rollout"]]
 const isOurs=e=>(0,v.iI)(e,o.image)
-const R={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
-return{launch:g,claims:b,common:T,starts:R}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
+const P={...S&&{refused:"the registry does not say what the image starts"},...(0,a.jb)(f,A,isOurs,w)}
+return{launch:g,claims:b,common:T,starts:P}}function runningVersions({app:e,settings:t},{live:n,reported:s},{digest:r},{needs:o,history:i}){return(0,d.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:a})=>{if(e===r)return{names:n,tag:t,isOwn:true}
 const c=o.get(e)??s?.get(e)?.needs
 const l=(0,k.qZ)(i,e)
 return{names:n,tag:t,...a&&{isIdle:a},...c!==void 0&&{needs:c},...l!==void 0&&{since:l}}})}function isOfMigration(e){const t=Object.entries((0,i.GW)(e))
@@ -9033,7 +9039,7 @@ return t.length>0||n.length===0?[]:["the migrations are not compared: no running
 if(!s)return{words:[],isUnknown:false}
 const r=s.command===void 0?await n:void 0
 return{...(0,c.v)(s,r),isUnknown:s.command===void 0&&!r}}async function commandWhereNeeded({platform:e,signal:t,settings:n},s,r){if(!leavesToImage(s,n.image))return
-return(0,S.wj)(e.clock,P,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return(0,S.wj)(e.clock,j,t,t=>(0,l.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return})}function leavesToImage(e,t){const n=e.flatMap(({spec:e})=>[...e?.initContainers??[],...e?.containers??[]])
 return n.some(({image:e="",command:n})=>n===void 0&&(0,v.iI)(e,t))}function podsToStart({targets:e,jobs:t=[]}){const n=e.flatMap(({id:e,becomes:t,manifest:n,live:s})=>[t,n,s].flatMap(t=>t?[{name:(0,g.T)(e),spec:(0,b.kW)(t).spec}]:[]))
 const s=t.map(e=>({name:(0,T.Gg)(e),spec:e.spec?.template.spec}))
@@ -9088,13 +9094,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Nt=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#It=new Set
 #te
 get migrated(){const e=this.#te
-return{applied:[...this.#Nt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Nt.add(this.#te)
+return{applied:[...this.#It],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#It.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#Nt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#It.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9289,96 +9295,96 @@ const S=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #Mt=`rollout-${crypto.randomUUID()}`
-#Dt
 #Ft
-#Ut
+#Dt
 #Gt
+#Ut
 #_t
 #qt
-#Wt=false
+#Ht=false
 #ye=false
-#Bt=false
-#Ht=new AbortController
+#Wt=false
+#Bt=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Dt=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Dt.to(e)
+this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
 const t=await this.#S(e)
-const n=await Promise.race([this.#Dt.plan,this.#Kt(t)])
-this.#Dt.hold()
-const s=this.#zt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Ft?.own??new Set)
-this.#Ut=s
+const n=await Promise.race([this.#Ft.plan,this.#zt(t)])
+this.#Ft.hold()
+const s=this.#Kt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
+this.#Gt=s
 const{settings:o}=this.context
-if(!this.#zt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#Dt.to(e)
+if(!this.#Kt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
+return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Dt.lines)!==void 0
-throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Bt=true
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
+throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Xt("migration-failed",t,t.unread))}this.#Wt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Zt()}this.#ye=t?.unread===void 0
-if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#qt=await this.#Qt()}this.#ye=t?.unread===void 0
+if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Dt
-const r=this.#Ut?.judged
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
+const r=this.#Gt?.judged
 if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
-return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Dt
-return e===void 0||"why"in e?void 0:e}get#zt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Ut??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Dt.looks}applied(){return this.#qt??this.#Dt.progress().applied}whole(){const e=this.#Dt.lines.some(e=>e.trim()==="Running migrations:")
-return this.#ye&&e?this.#Dt.progress().applied:void 0}#en(){return this.#zt||!this.#Ut?[]:(0,r.sb)(this.#Ut)}needs(){return this.#Dt.needs}tasks(){return this.#Dt.tasks}broken(){const e=this.#tn
-const{judged:t}=this.#Ut??{}
-return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Ut?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Dt.reversed}surprises(e){const{tried:t}=this.#Dt
-const{judged:n}=this.#Ut??{}
+return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
+return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Gt??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
+return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#Kt||!this.#Gt?[]:(0,r.sb)(this.#Gt)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
+const{judged:t}=this.#Gt??{}
+return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Gt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+const{judged:n}=this.#Gt??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
-return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Dt
-const{judged:n}=this.#Ut??{}
+return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Ft
+const{judged:n}=this.#Gt??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#zt)return{}
-const e=this.#Dt.bridges
-const t={isDone:this.#Bt,applied:this.applied(),made:e}
-return(0,h.Q)(this.#Ut,this.#Ft?.before,t)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Ut??{runs:this.#Wt}
-if(!t||n?.blocked===true||this.#Ut?.backup)return e.length>0?{is:"unknown"}:void 0
+return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#Kt)return{}
+const e=this.#Ft.bridges
+const t={isDone:this.#Wt,applied:this.applied(),made:e}
+return(0,h.Q)(this.#Gt,this.#Dt?.before,t)}schema(){const e=this.applied()
+const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Ht}
+if(!t||n?.blocked===true||this.#Gt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#Ut&&r.length+e.length===0)return
+if(this.#Gt&&r.length+e.length===0)return
 const o=this.#tn??[]
 const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Ht.abort(new Error("the migration is closed"))
-this.#Dt.hold()
+this.#Bt.abort(new Error("the migration is closed"))
+this.#Ft.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Ft?.isCounted!==true
+const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
 const r=s&&this.#_t?.hasContainerEnded===true
-const o=this.#Ft?.container??""
-if(this.#Gt!==void 0&&!(r&&endsByItself(n,this.#Gt,o)))await removeJob(e,n,this.#Gt)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
+const o=this.#Dt?.container??""
+if(this.#Ut!==void 0&&!(r&&endsByItself(n,this.#Ut,o)))await removeJob(e,n,this.#Ut)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await(0,E.qZ)(t,n,this.#Mt)
-this.#Ft=r
+this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,E._S)(t,s,r.job,e=>{this.#Gt=e})
+const o=await(0,E._S)(t,s,r.job,e=>{this.#Ut=e})
 e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Ht.signal])
+const i=AbortSignal.any([t.signal,this.#Bt.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#_t=new O.S(t.with({signal:i}),s,c,this.#Dt)
-return this.#_t}async#Kt(e){const t=this.#Dt
+this.#_t=new O.S(t.with({signal:i}),s,c,this.#Ft)
+return this.#_t}async#zt(e){const t=this.#Ft
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Dt,this.#Ft),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
-return(0,r.sb)(await this.#Dt.plan)}#rn(){return this.#zt?.name??"the new version"}#on(){return this.#zt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Wt=true
-const s=this.#Gt??""
-const r=this.#Ft?.container??""
-return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Dt.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Xt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Qt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#Kt?.name??"the new version"}#on(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Xt(e,{verdict:t},n){this.#Ht=true
+const s=this.#Ut??""
+const r=this.#Dt?.container??""
+return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Ft?.script
+const r=this.#Dt?.script
 return{command:this.#on(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,w.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,m.y)(e)&&!s.has(e.split(" ")[0]??""))
@@ -9537,7 +9543,7 @@ return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
 #_e
-#Ke
+#ze
 #in
 #an=new Map
 #cn=[]
@@ -9548,16 +9554,16 @@ this.listener=n
 const s=t.checked.live.clusterState()
 this.#in={...s,pods:new Map(s.pods)}
 this.#_e=e.platform.clock.now()
-this.#Ke=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#ze=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#un("first",this.context)
-const l=await this.#Ue(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ue(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+const l=await this.#Ge(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ge(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
 this.listener.started(this.#dn())
 return this.#ln.catch(()=>{})})}#dn(){const e=this.input.checked.live.clusterState()
 return Object.fromEntries(this.#cn.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ue(e){const{context:t}=this
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ge(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9565,7 +9571,7 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#Ke).then(answers),...(0,b.Bm)(t,e,this.#Ke,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#ze).then(answers),...(0,b.Bm)(t,e,this.#ze,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
@@ -9984,7 +9990,7 @@ return s}class RenewedLease{#et="held"
 #vn=Promise.withResolvers()
 #bn
 #yn=new AbortController
-#Ht=new AbortController
+#Bt=new AbortController
 #kn
 constructor(e,t){this.#kn=e
 this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
@@ -9993,7 +9999,7 @@ const{signal:e}=this.#hn
 if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
 await this.#vn.promise}}async release(){if(this.#Te())return
 this.#et="released"
-this.#Ht.abort()
+this.#Bt.abort()
 await this.#bn
 const{cluster:e,path:t}=this.#kn
 await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#On(e){this.#et="held"
@@ -10004,12 +10010,12 @@ this.#vn.resolve(void 0)
 this.#vn=Promise.withResolvers()
 this.#wn.abort()
 this.#wn=new AbortController
-const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
+const t=AbortSignal.any([this.#wn.signal,this.#Bt.signal])
 this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#Te())return
 this.#et="uncertain"
 this.#hn.abort(new r.sr)}#An(e){if(this.#Te())return
 this.#et="lost"
-this.#Ht.abort()
+this.#Bt.abort()
 this.#hn.abort(e)
 this.#yn.abort(e)
 this.#vn.resolve(void 0)}async#Tn(e,t){const{clock:n}=this.#kn
@@ -10019,7 +10025,7 @@ this.#Sn()
 if(isDenied(this.#gn))this.#An(lostBy(this.#gn))
 await until(e+r.E_)
 this.#An(lostBy(this.#gn))}async#En(){const{clock:e,lastsMs:t}=this.#kn
-for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
+for(let n=t/3;;){await e.sleep(n,this.#Bt.signal)
 n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
 try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
@@ -10265,13 +10271,13 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(S,r)?`${t}.object is not a workload`:void 0}
 const $={uid:(0,r.no)((0,r.Qq)()),roots:(0,r.no)((0,r.Qq)())}
-const R=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
+const P=(0,r.Qq)(/^\w+\.\w+$/,"a migration")
 const packed=(e,t)=>(0,s.oq)(e)?void 0:`${t} is not base64`
 const schemaWork=(e,t)=>{const n={web:(0,r.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:u,command:(0,r.Qq)()}
 const s=e?.is==="back"
-return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(R)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
-const P={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
-function wrongInRecord(e){return(0,r.OA)(P,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+return s?(0,r.OA)({...n,is:(0,r.yL)("back"),migrations:(0,r.no)((0,r.c3)(P)),misfits:(0,r.no)((0,r.c3)(r.D8)),reported:(0,r.no)((0,r.c3)((0,r.OA)({digest:a,tag:i,needs:packed},"refused")))},"refused")(e,t):(0,r.OA)({...n,is:(0,r.yL)("again"),tag:i,digest:a},"refused")(e,t)}
+const j={begun:(0,r.OA)(p,"refused"),namespace:(0,r.OA)($,"refused"),timeouts:(0,r.OA)({timeout:r.U9,grace:(0,r.A7)(r.U9)},"refused"),snapshot:(0,r.c3)((0,r.Q7)((0,r.OA)(A,"refused"),workloadsAreOurs)),schema:(0,r.no)(schemaWork),contract:(0,r.no)((0,r.OA)({held:(0,r.no)((0,r.c3)((0,r.Qq)())),bridges:r.D8},"refused"))}
+function wrongInRecord(e){return(0,r.OA)(j,"refused")(e,"record")}function wrongInEntry(e){return(0,r.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(7975)
 var r=n(8522)
 var o=n(1407)
@@ -13590,52 +13596,52 @@ const T=2
 const S=4
 const A=8
 const $=16
-const R=65280
-const P=E|R
-const j=new Uint8Array(256)
-j[w]|=T
-j[g]|=T
-j[v]|=S
-j[O]|=A
-for(let e=128;e<=255;e++)j[e]|=E
-for(const e of"!#$%&'*+-.^_`|~")j[e.charCodeAt(0)]|=$
-for(let e=48;e<=57;e++)j[e]|=$
-for(let e=65;e<=90;e++)j[e]|=E|$
-for(let e=97;e<=122;e++)j[e]|=$
-const I=(()=>{const C=function(){}
+const P=65280
+const j=E|P
+const R=new Uint8Array(256)
+R[w]|=T
+R[g]|=T
+R[v]|=S
+R[O]|=A
+for(let e=128;e<=255;e++)R[e]|=E
+for(const e of"!#$%&'*+-.^_`|~")R[e.charCodeAt(0)]|=$
+for(let e=48;e<=57;e++)R[e]|=$
+for(let e=65;e<=90;e++)R[e]|=E|$
+for(let e=97;e<=122;e++)R[e]|=$
+const N=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
 function dist_parse(e,t){const n=S|(t?.comma===true?A:0)
 const s=e.length
 let r=t?.start??0
-while((j[e.charCodeAt(r)]&T)!==0)r++
+while((R[e.charCodeAt(r)]&T)!==0)r++
 let o=r
 let i=0
 let a=-1
 let c=t?.parameters===false?A:0
 while(o<s){const t=e.charCodeAt(o)
-const s=j[t]
+const s=R[t]
 if((s&n)!==0){c|=s&A
 break}if((s&T)!==0){if(a===-1)a=o}else a=-1
-i|=t&R|s
+i|=t&P|s
 o++}const l=a===-1?o:a
 const u=e.slice(r,l)
-const d=(i&P)===0?u:u.toLowerCase()
-if(o===s||c!==0)return{type:d,index:o,parameters:new I}
-return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new I
+const d=(i&j)===0?u:u.toLowerCase()
+if(o===s||c!==0)return{type:d,index:o,parameters:new N}
+return parseParameters(e,d,o,s,n)}function parseParameters(e,t,n,s,r){const o=new N
 e:while(n<s){n++
-while((j[e.charCodeAt(n)]&T)!==0)n++
+while((R[e.charCodeAt(n)]&T)!==0)n++
 const t=n
 let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
-const l=j[c]
+const l=R[c]
 if((l&r)!==0){if((l&A)!==0)break e
 continue e}if(c===b){const c=a===-1?n:a
 const l=e.slice(t,c)
-const u=(i&P)===0?l:l.toLowerCase()
+const u=(i&j)===0?l:l.toLowerCase()
 n++
-while((j[e.charCodeAt(n)]&T)!==0)n++
+while((R[e.charCodeAt(n)]&T)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -13643,7 +13649,7 @@ if(a===y){if(o[u]===void 0)o[u]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
-const s=j[t]
+const s=R[t]
 if((s&r)!==0){a=s&A
 break}n++}if(a!==0)break e
 continue e}if(a===k&&n+1<s){i=true
@@ -13652,22 +13658,22 @@ continue}n++}continue e}const d=n
 let f=0
 let p=-1
 while(n<s){const t=e.charCodeAt(n)
-const s=j[t]
+const s=R[t]
 if((s&r)!==0){f=s&A
 break}if((s&T)!==0){if(p===-1)p=n}else p=-1
 n++}if(o[u]===void 0){const t=p===-1?n:p
 o[u]=e.slice(d,t)}if(f!==0)break e
 continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
-i|=c&R|l
+i|=c&P|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
-const N=/^-?\d+n+$/
+const I=/^-?\d+n+$/
 const M=JSON.stringify
-const D=JSON.parse
-const F=/^-?\d+n$/
-const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
-const G=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
+const F=JSON.parse
+const D=/^-?\d+n$/
+const G=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
+const U=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
 const isRawJSON=e=>e!==null&&typeof e==="object"&&e.constructor&&e.constructor.name==="RawJSON"
 const stringifyIteratively=(e,t,n)=>{let s=""
@@ -13678,7 +13684,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&N.test(s)
+const a=typeof s==="string"&&I.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13744,7 +13750,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&N.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&I.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13752,14 +13758,14 @@ if(r)return t(e,n)
 const o=Array.isArray(t)&&t.includes(e)
 if(o)return n
 return n},n)
-const o=r.replace(U,"$1$2$3")
-const i=o.replace(G,"$1$2$3")
+const o=r.replace(G,"$1$2$3")
+const i=o.replace(U,"$1$2$3")
 return i}catch(s){if(s instanceof RangeError){const s=stringifyIteratively(e,t,n)
 if(s===void 0)return
 const r="rawJSON"in JSON
 if(r)return s
-const o=s.replace(U,"$1$2$3")
-return o.replace(G,"$1$2$3")}throw s}}
+const o=s.replace(G,"$1$2$3")
+return o.replace(U,"$1$2$3")}throw s}}
 const _=new Map
 const isContextSourceSupported=()=>{const e=JSON.parse.toString()
 if(_.has(e))return _.get(e)
@@ -13767,9 +13773,9 @@ try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
 _.set(e,t)
 return t}catch{_.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&F.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&N.test(t)
+const o=typeof t==="string"&&I.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13784,9 +13790,9 @@ const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const W=q.length
-const B=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const H=/^"-?\d+n+"$/
+const H=q.length
+const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const B=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -13796,28 +13802,28 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=F.test(o)
+if(typeof o==="string"){const e=D.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=N.test(o)
+else{const e=I.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(B,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&H.test(e)
+const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&B.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<W||t.length===W&&t<=q)
+const a=t&&(t.length<H||t.length===H&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
-const JSONParse=(e,t)=>{if(!e)return D(e,t)
+const JSONParse=(e,t)=>{if(!e)return F(e,t)
 try{if(isContextSourceSupported())return JSONParseV2(e,t)
 const n=serializeBigInts(e)
-return D(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
-const s=D(n)
+return F(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
+const s=F(n)
 return applyReviverIteratively(s,t)}throw n}}
 class RequestError extends Error{name
 status
@@ -13880,8 +13886,8 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var K=dist_bundle_withDefaults(m,J)
-var z="0.0.0-development"
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var z=dist_bundle_withDefaults(m,J)
+var K="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var Y=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
 this.headers=t
@@ -13894,23 +13900,23 @@ response
 name="GraphqlResponseError"
 errors
 data}
-var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Z=["query","method","url"]
-var X=/\/api\/v3\/?$/
+var X=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
+var Q=["query","method","url"]
+var Z=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Z.includes(e))continue
+for(const e in n){if(!Q.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
-const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
+const r=Object.keys(s).reduce((e,t)=>{if(X.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(X.test(o))r.url=o.replace(X,"/api/graphql")
+if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
-return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(K,{headers:{"user-agent":`octokit-graphql.js/${z} ${getUserAgent()}`},method:"POST",url:"/graphql"})
+return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(z,{headers:{"user-agent":`octokit-graphql.js/${K} ${getUserAgent()}`},method:"POST",url:"/graphql"})
 function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var ee="(?:[a-zA-Z0-9_-]+)"
 var te="\\."
 var ne=new RegExp(`^${ee}${te}${ee}${te}${ee}$`)
@@ -13943,12 +13949,12 @@ return t}static plugins=[]
 static plugin(...e){const t=this.plugins
 const n=class extends(this){static plugins=t.concat(e.filter(e=>!t.includes(e)))}
 return n}constructor(e={}){const t=new u.Collection
-const n={baseUrl:K.endpoint.DEFAULTS.baseUrl,headers:{},request:Object.assign({},e.request,{hook:t.bind(null,"request")}),mediaType:{previews:[],format:""}}
+const n={baseUrl:z.endpoint.DEFAULTS.baseUrl,headers:{},request:Object.assign({},e.request,{hook:t.bind(null,"request")}),mediaType:{previews:[],format:""}}
 n.headers["user-agent"]=e.userAgent?`${e.userAgent} ${ae}`:ae
 if(e.baseUrl)n.baseUrl=e.baseUrl
 if(e.previews)n.mediaType.previews=e.previews
 if(e.timeZone)n.headers["time-zone"]=e.timeZone
-this.request=K.defaults(n)
+this.request=z.defaults(n)
 this.graphql=withCustomRequest(this.request).defaults(n)
 this.log=createLogger(e.log)
 this.hook=t

@@ -17,6 +17,8 @@ const altered = (from: string, to: string, more: Partial<WayCase> & { readonly n
   ...more,
 })
 const withMeta = (options: string) => `${base}    class Meta:\n        ${options}\n`
+const filledNote = (name: string) => `    ${name} = models.CharField(max_length=50, default=fill)\n`
+const withFill = (models: string) => `def fill():\n    return "n"\n\n\n${models}`
 const uniqueRef = '    ref = models.CharField(max_length=50, null=True, unique=True)\n'
 const pair = 'models.UniqueConstraint(fields=["note", "ref"], name="pair")'
 const kept =
@@ -46,6 +48,14 @@ export const wayCases: readonly WayCase[] = [
     new: withMeta(`constraints = [${pair}]`),
     migrations: next(`migrations.AddConstraint("order", ${pair})`),
     way: 'same',
+  },
+  {
+    name: 'a field is renamed whose default is a function beside its model',
+    old: withFill(base.replace(note, filledNote('note'))),
+    new: withFill(base.replace(note, filledNote('text'))),
+    initial: `import shop.models\n${initialWith('models.CharField(max_length=50, default=shop.models.fill)')}`,
+    migrations: next('migrations.RenameField("order", "note", "text")'),
+    way: 'another',
   },
   {
     name: 'a check',

@@ -21,6 +21,18 @@ test('a release that went well ends with its version and time', () => {
   ])
 })
 
+test('a release names what it has held back, and has not applied itself since', () => {
+  const planned = ['shop.0004_no_note', 'shop.0005_x'].map((name) => ({
+    ...{ database: 'default', name, operations: ['RemoveField'], message: `${name} waits` },
+  }))
+  const plan = { migrations: [], findings: [], held: planned }
+  const heldBack = (migrations: readonly string[]) =>
+    told({ migrations, plan }).find((line) => line.includes('held back'))
+  expect(heldBack([])).toBe('  migrations held back: shop.0004_no_note, shop.0005_x')
+  expect(heldBack(['shop.0005_x'])).toBe('  migrations held back: shop.0004_no_note')
+  expect(heldBack(['shop.0005_x', 'shop.0004_no_note'])).toBeUndefined()
+})
+
 test('a release that was restored ends with the cause, its evidence, the restored objects and a hint', () => {
   expect(
     told({

@@ -145,7 +145,11 @@ test('the cause of a stopped release names the findings', () => {
     hint: `${rules['column-gone'].fix}:
 migrations.X(),
 To accept it, add to the file of shop.0002_next:
-# django-rollout: allow column-gone shop_order.note: <why>`,
+# django-rollout: allow column-gone shop_order.note: <why>
+${migrationSentence({ ...finding, object: 'shop_order.ref' }, versions)}
+${rules['column-gone'].fix}
+To accept it, add to the file of shop.0002_next:
+# django-rollout: allow column-gone shop_order.ref: <why>`,
     annotations: [
       {
         file: 'shop/migrations/0002_next.py',
@@ -155,6 +159,11 @@ To accept it, add to the file of shop.0002_next:
       },
     ],
   })
+  const many = Array.from({ length: 6 }, (_, at) => ({ ...finding, object: `shop_order.f${at}` }))
+  const { hint = '' } = unsafeCause({ ...judged, findings: many }, () => undefined)
+  expect(hint).toContain('allow column-gone shop_order.f3')
+  expect(hint).not.toContain('shop_order.f4')
+  expect(hint.split('\n').at(-1)).toBe('2 more findings: see the report')
   const unjudged = { ...finding, rule: 'unjudged' as const, object: 'default' }
   expect(unsafeCause({ ...judged, findings: [unjudged] }, () => undefined).hint).toContain(
     'To apply it without the comparison, set "unsafe-migrations: warn"',

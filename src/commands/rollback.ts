@@ -70,9 +70,8 @@ async function toVersion(run: Run): Promise<Outcome> {
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
   state.source = source
   state.haveImage(image)
-  if (appliedSince.length > 0) {
-    run.warn(`the database is not changed; migrations applied since: ${appliedSince.join(', ')}`)
-  }
+  // A reversal says later what it has left.
+  if (!run.settings['reverse-migrations']) warnOfApplied(run, appliedSince)
   const { targets, warnings } = await reporter.stage('templates', (log) =>
     rollbackTargets(context.with({ log }), checked, version),
   )
@@ -114,8 +113,19 @@ async function toVersion(run: Run): Promise<Outcome> {
         await rollout(logged, input, state.listener(wrote))
       })
       state.exceptions = otherVersions(locked, checked, image)
+      if (run.settings['reverse-migrations']) {
+        warnOfApplied(
+          run,
+          appliedSince.filter((name) => !state.reversed.includes(name)),
+        )
+      }
     },
   })
+}
+
+function warnOfApplied(run: Run, applied: readonly string[]): void {
+  if (applied.length === 0) return
+  run.warn(`the database is not changed; migrations applied since: ${applied.join(', ')}`)
 }
 
 /** Returns how this version was migrated, else the others, where this run was given nothing else. */

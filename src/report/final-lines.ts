@@ -47,6 +47,11 @@ export function finalLines(report: Report): readonly FinalLine[] {
   if (good && report.migrations.length > 0) {
     plain(`migrations applied: ${report.migrations.join(', ')}`)
   }
+  const held = (report.plan?.held ?? []).map(({ name }) => name)
+  const waiting = held.filter((name) => !report.migrations.includes(name))
+  if (report.result === 'deployed' && waiting.length > 0) {
+    plain(`migrations held back: ${waiting.join(', ')}`)
+  }
   for (const warning of warningsOf(report)) plain(`warning: ${warning}`)
   if (cause?.hint !== undefined) plain(`hint: ${cause.hint}`)
   if (cause) plain(`more: ${pageOf(cause)}`)

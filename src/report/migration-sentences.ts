@@ -196,14 +196,25 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
     code: 'unsafe-migration',
     sentence: `${migrationSentence(first, judged.versions)}${others}`,
     hint: [
-      fixOf(first),
-      ...notHeld(first),
-      ...keptBy(first, judged.versions),
-      acceptance(first),
+      ...all
+        .slice(0, mostWays)
+        .flatMap((finding, at) => [
+          ...(at === 0 ? [] : [migrationSentence(finding, judged.versions)]),
+          fixOf(finding),
+          ...notHeld(finding),
+          ...keptBy(finding, judged.versions),
+          acceptance(finding),
+        ]),
+      ...(all.length > mostWays
+        ? [`${plural(all.length - mostWays, 'more finding')}: see the report`]
+        : []),
     ].join('\n'),
     annotations: all.flatMap((finding) => annotationOf(finding, judged, repoFile)),
   }
 }
+
+/** Findings whose safe way is shown: more would bury the first. */
+const mostWays = 4
 
 /** Returns how to do the same safely: the rule's advice, the operations for this model, the query that shows the rows. */
 export function fixOf({ rule, code = [], query, lately, stays, by }: MigrationFinding): string {

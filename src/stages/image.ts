@@ -175,7 +175,7 @@ export async function imageToDeploy(context: StageContext): Promise<DeployableIm
     sentence: `the registry has no ${name}`,
     hint:
       isHere === undefined
-        ? 'check the option tag, or push the image before the deploy'
+        ? 'check the option tag, or push the image first'
         : `this machine's engine has it: set "push" for the build, or for the test`,
   })
 }
@@ -195,7 +195,7 @@ async function imageOfDigest(
     return fail({
       code: 'image-missing',
       sentence: `the registry has no ${repository}@${digest}`,
-      hint: 'check the option digest, or push the image before the deploy',
+      hint: 'check the option digest, or push the image first',
     })
   }
   const { revision, version } = await originOf(platform, found, signal)

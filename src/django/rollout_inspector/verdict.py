@@ -347,7 +347,7 @@ class Judge:
         code = ways.code_of(self, rule, event, table, column, is_new)
         if code:
             finding["code"] = code
-        elif event is not None and event.kind in ("rename", "rename_column"):
+        if event is not None and event.kind in ("rename", "rename_column"):
             finding["by"] = "rename"
         self.findings.append(finding)
 

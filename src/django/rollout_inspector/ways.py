@@ -55,8 +55,19 @@ def in_model_of(kind, model, **arguments):
     return operation(kind, model_name=quoted(model._meta.model_name), **arguments)
 
 
-def in_model(name, field):
-    return "# In the model: %s = %s" % (name, written(field))
+def in_model(model, name, field):
+    """As it stands in the model's own module, whose functions have no module before their names there."""
+    from django.apps import apps
+    from django.db.migrations.writer import MigrationWriter
+
+    text, needed = MigrationWriter.serialize(field)
+    try:
+        own = apps.get_model(model._meta.app_label, model._meta.model_name).__module__
+    except LookupError:
+        # The new version has it by another name.
+        own = "%s.models" % apps.get_app_config(model._meta.app_label).name
+    imports.update(set(needed) - {"import " + own})
+    return "# In the model: %s = %s" % (name, re.sub(r"(?<![\w.\x22\x27])%s\." % re.escape(own), "", text))
 
 
 def in_state(line):
@@ -98,7 +109,7 @@ def with_default(judge, event):
 
 def added(event, field):
     name = event.field.name
-    return [of_field("AddField", event.model, name, field), in_model(name, field)]
+    return [of_field("AddField", event.model, name, field), in_model(event.model, name, field)]
 
 
 def relaxed(model, field):
@@ -144,7 +155,7 @@ def renamed(judge, event):
     own = event.new.clone()
     own.db_column = event.old.column
     lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
-    return lines + [in_model(event.new.name, own)]
+    return lines + [in_model(event.model, event.new.name, own)]
 
 
 def later(judge, event):
@@ -217,7 +228,7 @@ def retyped(judge, event):
         fill = "UPDATE {0} SET {1} = CAST({2} AS {3}) WHERE {1} IS DISTINCT FROM CAST({2} AS {3})"
     return (
         ["# The code writes both, and reads %s." % new.name, of_field("AddField", event.model, name, field)]
-        + [in_model(new.name, old), in_model(name, field)]
+        + [in_model(event.model, new.name, old), in_model(event.model, name, field)]
         + in_next_release(fill.format(*parts))
         + ["# The code writes both, and reads %s." % name]
         + in_next_release()
