@@ -33,8 +33,6 @@ export interface Case {
   readonly sureType?: true
   /** It breaks for sure by what the text of the old code says. */
   readonly byCode?: true
-  /** It is played in `make test-long` only. */
-  readonly seldom?: true
   /** A safe way is offered as code: it breaks nothing, and ends in the same schema, or in another one. It is played in long/safe-ways. */
   readonly way?: 'same' | 'another' | 'none'
   /** What was found after the migration, and not before it. */
@@ -245,7 +243,6 @@ const retypings: readonly Case[] = [
   }),
   retyped('models.IntegerField(default=1)', 'models.BigIntegerField(default=1)', {
     name: 'a larger number in place of a number',
-    seldom: true,
     running: [],
     blocked: false,
     oldFails: [],
@@ -278,20 +275,6 @@ const withMeta = (constraint: string) =>
 const makes = (constraint: string) => `migrations.AddConstraint("order", ${constraint})`
 const takes = 'migrations.RemoveConstraint("order", "kept")'
 const refOnce = 'fields=["note"], condition=models.Q(ref="x")'
-/** One of each kind is played in `make test`, the others in `make test-long`. */
-const often = new Set([
-  'without its condition',
-  'NULL no longer equal to NULL',
-  'at once instead of at the end',
-  'an index by SQL, built again',
-  'another check under its name',
-  'a check that takes more values',
-  'the same check by SQL',
-  'a check that refuses NULL',
-  'a check that NULL passes',
-  'unique with its database default',
-])
-const seldomOf = (name: string) => (often.has(name) ? {} : { seldom: true as const })
 /** A constraint that is taken away, and one that takes its place, often under the same name. */
 const anew = (
   rows: readonly (readonly [
@@ -307,7 +290,6 @@ const anew = (
     const made = isOwn ? (becomes.was ?? makes(was)) : makes(was)
     return {
       name: `a constraint made anew: ${name}`,
-      ...seldomOf(name),
       since: 3.1,
       old: isOwn && becomes.was !== undefined ? base : withMeta(was),
       new: isOwn ? base : withMeta(becomes),
@@ -592,7 +574,6 @@ const overNew = (
 ) =>
   rows.map(([name, operations, running, more]): Case => ({
     name: `a constraint over a new column: ${name}`,
-    ...seldomOf(name),
     old: base,
     new: withColour(red),
     migrations: next(operations, 'import django\n'),
@@ -957,7 +938,6 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'a nullable column and a step in Python',
-    seldom: true,
     old: base,
     new: withColour(maybeRed),
     migrations: next(
@@ -1121,7 +1101,6 @@ export const cases: readonly Case[] = [
   {
     name: 'a table whose name the environment gives',
     since: 3,
-    seldom: true,
     old: ofEnvironment(plain),
     new: ofEnvironment(plain.replace(note, `${note}    colour = ${red}\n`)),
     initial: plainInitial,
@@ -1143,7 +1122,6 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'a table made by SQL for a model of the state',
-    seldom: true,
     old: base,
     new: `${base}class Note(models.Model):
     text = models.TextField()
@@ -1212,7 +1190,6 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'a field that has no internal type',
-    seldom: true,
     old: base,
     new: `class Odd(models.Field):
     def get_internal_type(self): return None
@@ -1297,7 +1274,6 @@ ${withColour('Odd(null=True)')}`,
   },
   {
     name: 'a table of another schema dropped',
-    seldom: true,
     old: base,
     new: base,
     base: {
@@ -1549,7 +1525,6 @@ ${withColour('Odd(null=True)')}`,
   },
   {
     name: 'a column that a view reads, which code makes again',
-    seldom: true,
     old: base,
     new: but(ref, '    ref = models.TextField(null=True)\n'),
     base: {
@@ -1588,7 +1563,6 @@ ${withColour('Odd(null=True)')}`,
   ]),
   {
     name: 'a unique field made a constraint of the same columns',
-    seldom: true,
     old: but(ref, uniqueRef),
     new: base,
     base: byRef(),
@@ -1769,7 +1743,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
   },
   {
     name: 'a trigger that notes a deletion and keeps the row',
-    seldom: true,
     old: plain,
     new: plain,
     initial: plainInitial,
@@ -1780,7 +1753,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
   },
   {
     name: 'a trigger, with a column whose refusal is accepted',
-    seldom: true,
     old: plain,
     new: plain.replace(note, `${note}    colour = models.IntegerField(default=1)\n`),
     initial: plainInitial,
@@ -1794,7 +1766,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
   },
   {
     name: 'a trigger is dropped that fills a column',
-    seldom: true,
     old: plain,
     new: plain,
     initial: plainInitial,
@@ -1854,7 +1825,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
   },
   {
     name: 'two models of one table, of which none writes NULL',
-    seldom: true,
     old: `${but(ref, '    ref = models.CharField(max_length=50, default="")\n')}${lite}`,
     new: `${but(ref, '    ref = models.CharField(max_length=99, default="")\n')}${lite}`,
     base: next(strictRef),
@@ -1920,7 +1890,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     running: ['null-refused shop_order.ref', 'check shop_order.has_ref'],
     blocked: false,
     oldFails: [],
-    seldom: true,
   },
   {
     name: 'constraints over rows that SQL gives other values',
@@ -1947,7 +1916,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     coming: ['rows-refuse shop_order.note'],
     blocked: true,
     oldFails: [],
-    seldom: true,
   },
   {
     name: 'a text that Django cuts where it is too long',
@@ -1961,7 +1929,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     coming: ['rows-refuse shop_order.note'],
     blocked: true,
     oldFails: [],
-    seldom: true,
   },
   {
     name: 'a text that becomes shorter after a step that shortens the rows',
@@ -1998,7 +1965,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     coming: ['rows-refuse shop_order', 'rows-refuse shop_order.note'],
     blocked: true,
     oldFails: [],
-    seldom: true,
   },
   {
     name: 'generated columns into which all fits',
@@ -2012,7 +1978,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     running: [],
     blocked: false,
     oldFails: [],
-    seldom: true,
   },
   {
     name: 'a collation by which LIKE fails, which the old code uses',
@@ -2048,7 +2013,6 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     blocked: true,
     oldFails: ['Order.insert'],
     newFails: ['Order.insert'],
-    seldom: true,
   },
   {
     name: 'a collation that only sorts in another way',
@@ -2059,6 +2023,5 @@ del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
     running: [],
     blocked: false,
     oldFails: [],
-    seldom: true,
   },
 ]
