@@ -78,8 +78,14 @@ chaos: setup up ## Interrupt N=20 random releases (SEED=… ROUND=17 repeats one
 
 .PHONY: test-long
 test-long: N := 200
-test-long: chaos ## What takes an hour: 200 rounds of chaos, and the tests in __tests__/long
+test-long: all-plays chaos ## What takes hours: every play, 200 rounds of chaos, and the tests in __tests__/long
 	@npm run --silent long
+
+# The end-to-end tests with those that `make test` leaves out (__tests__/support/seldom.ts).
+.PHONY: all-plays
+all-plays: setup up
+	@cluster/stack tools act jq busybox >/dev/null
+	@PLAY=all npm run --silent e2e
 
 .PHONY: bench
 bench: setup up ## Compare with scripts and helm (docs/benchmarks.md; ONLY=bad-tag,pipeline-warm)

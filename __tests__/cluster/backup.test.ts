@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { catalogMigration as migration, Site } from '../e2e/site.js'
 import { kubectlJson, must, root, stack } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let page: string
@@ -38,24 +39,13 @@ beforeAll(async () => {
 
 afterAll(() => shop.remove())
 
-test('a migration that loses nothing is applied without a backup', async () => {
-  await shop.commit('A hint', {
-    'catalog/models.py': (old) => old.replace(/( +)stock = /, '$1hint = models.TextField(null=True)\n$1stock = '),
-    ...migration('0003_hint', '0002_product_weight_grams', 'migrations.AddField("product", "hint", models.TextField(null=True))'),
-  })
-  const released = await shop.release(kept)
-  expect(released).toMatchObject({ code: 0, report: { result: 'deployed' } })
-  expect(released.report.backup).toBeUndefined()
-  expect(await backups()).toEqual([])
-})
-
 test('a backup is made before a column is dropped, and its restore brings the values back', async () => {
   const before = await weights()
   expect(Number(before)).toBeGreaterThan(0)
   await shop.commit('No weight', {
     'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
     'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
-    ...migration('0004_no_weight', '0003_hint', 'migrations.RemoveField("product", "weight_grams")'),
+    ...migration('0003_no_weight', '0002_product_weight_grams', 'migrations.RemoveField("product", "weight_grams")'),
   })
   const released = await shop.release(kept)
   expect(released).toMatchObject({
@@ -63,10 +53,10 @@ test('a backup is made before a column is dropped, and its restore brings the va
     report: {
       result: 'deployed',
       backup: { job: expect.stringMatching(/^backup-/) },
-      migrations: ['catalog.0004_no_weight'],
+      migrations: ['catalog.0003_no_weight'],
     },
   })
-  expect(released.output).toContain('backup because catalog.0004_no_weight drops catalog_product.weight_grams')
+  expect(released.output).toContain('backup because catalog.0003_no_weight drops catalog_product.weight_grams')
   expect(released.report.stages.map(({ name }) => name).join(' ')).toContain('plan backup migrate')
   const job = released.report.backup?.job ?? ''
   expect(await backups()).toMatchObject([
@@ -122,7 +112,7 @@ test('nothing is migrated when the backup fails, or when its CronJob does not ex
       migrations: [],
     },
   })
-  expect(await applied('0004_no_weight')).toBe('0')
+  expect(await applied('0003_no_weight')).toBe('0')
 
   const missing = await shop.release({ ...kept, 'backup-cronjob': 'backups' })
   expect(missing).toMatchObject({
@@ -138,7 +128,7 @@ test('nothing is migrated when the backup fails, or when its CronJob does not ex
   expect(missing.report.stages.every(({ name }) => name === 'preflight' || name === 'build')).toBe(true)
 })
 
-test('what was held back until the rollout is done is dropped after a backup, too', async () => {
+seldom('what was held back until the rollout is done is dropped after a backup, too', async () => {
   await shop.commit('A backup that works', { 'k8s/backup.yaml': cronJob })
   const released = await shop.release({ bake: '0', 'backup-cronjob': 'backup', contract: 'after' })
   expect(released).toMatchObject({
@@ -146,9 +136,21 @@ test('what was held back until the rollout is done is dropped after a backup, to
     report: {
       result: 'deployed',
       backup: { job: expect.stringMatching(/^backup-/) },
-      migrations: ['catalog.0004_no_weight'],
+      migrations: ['catalog.0003_no_weight'],
       warnings: [],
     },
   })
-  expect(await applied('0004_no_weight')).toBe('1')
+  expect(await applied('0003_no_weight')).toBe('1')
+})
+
+seldom('a migration that loses nothing is applied without a backup', async () => {
+  const before = await backups()
+  await shop.commit('A hint', {
+    'catalog/models.py': (old) => old.replace(/( +)stock = /, '$1hint = models.TextField(null=True)\n$1stock = '),
+    ...migration('0004_hint', '0003_no_weight', 'migrations.AddField("product", "hint", models.TextField(null=True))'),
+  })
+  const released = await shop.release(kept)
+  expect(released).toMatchObject({ code: 0, report: { result: 'deployed' } })
+  expect(released.report.backup).toBeUndefined()
+  expect(await backups()).toEqual(before)
 })

@@ -9,6 +9,7 @@ import { step } from '../e2e/runner.js'
 import { SmallProject } from '../e2e/small-project.js'
 import { must, stack } from '../e2e/stack.js'
 import { until } from '../e2e/until.js'
+import { seldom } from '../support/seldom.js'
 
 let registry: FaultyRegistry
 /** By the path of a repository. */
@@ -52,11 +53,16 @@ const broken: Fault = { status: 500, body: json('UNKNOWN', 'unknown error') }
 describe('a registry', () => {
   const again = (host: string) => `Run it again when ${host} works: layers that have arrived are not sent again`
 
-  test.concurrent.each<[string, (asked: Asked) => boolean, Fault, string, string]>([
+  type Ending = [what: string, meant: (asked: Asked) => boolean, fault: Fault, code: string, sentence: string]
+  const ends = 'that %s ends the run, and has no tag'
+  test.concurrent.each<Ending>([
     ['has no time for a look-up', isLookUp, busy, 'registry', 'could not be looked up: it answers 429, and wants a pause of 1 s'],
+  ])(ends, isEnded)
+  seldom.concurrent.each<Ending>([
     ['is behind a proxy that has no time for a layer', isUpload, proxyBusy, 'push-failed', 'could not be sent, even with retries: HTTP status 429'],
     ['has an error when it gets the tag', isTag, broken, 'push-failed', 'could not be sent, even with retries: received unexpected HTTP status: 500 Internal Server Error'],
-  ])('that %s ends the run, and has no tag', async (_, meant, fault, code, sentence) => {
+  ])(ends, isEnded)
+  async function isEnded(...[, meant, fault, code, sentence]: Ending): Promise<void> {
     const project = await made(small)
     faults.set(project.path, (asked) => (meant(asked) ? fault : undefined))
     const name = `${imageOf(project)}:${project.tag}`
@@ -64,26 +70,29 @@ describe('a registry', () => {
     const stage = code === 'registry' ? 'registry' : 'push'
     expect(ended).toMatchObject({ code: 1, report: { result: 'failed', cause: { code, sentence: `${stage}: ${name} ${sentence}` } }, left: [] })
     if (code === 'push-failed') expect(ended.report.cause?.hint).toBe(again(registry.address))
-  })
+  }
 
-  test.concurrent.each<[string, (asked: Asked) => boolean, Fault]>([
+  type Passing = [what: string, meant: (asked: Asked) => boolean, fault: Fault]
+  const passes = 'that %s gets the image at the next attempt'
+  seldom.concurrent.each<Passing>([
     ['has no time for a moment', isUpload, busy],
     ['has an error for a moment', isTag, broken],
-    ['is cut off in the middle of a layer', isContent, 'cut'],
-  ])('that %s gets the image at the next attempt', async (_, meant, fault) => {
+  ])(passes, isTriedAgain)
+  test.concurrent.each<Passing>([['is cut off in the middle of a layer', isContent, 'cut']])(passes, isTriedAgain)
+  async function isTriedAgain(...[, meant, fault]: Passing): Promise<void> {
     const project = await made(small)
     let times = 0
     faults.set(project.path, (asked) => (meant(asked) && times++ === 0 ? fault : undefined))
     const ended = await project.play('build', imageOf(project), { push: 'true' })
     expect(ended).toMatchObject({ code: 0, report: { result: 'done' }, left: [`tag ${project.tag}`] })
     expect(times).toBeGreaterThan(1)
-  })
+  }
 })
 
 describe('a login', () => {
   const login = (password: string) => ({ push: 'true', 'registry-username': 'ada', 'registry-password': password })
 
-  test('that the registry rejects is named, and is on no disk', async () => {
+  seldom('that the registry rejects is named, and is on no disk', async () => {
     const project = await made(small)
     const own = await startRegistry(join(project.folder, '../registry'), { login: true })
     const config = await readFile(join(stack.env['DOCKER_CONFIG'] ?? '', 'config.json'), 'utf8').catch(() => '')
@@ -133,14 +142,9 @@ describe('a login', () => {
 
 describe('a Dockerfile', () => {
   const gone = `${stack.registry}/library/python:gone`
-  test.concurrent.each<[string, readonly string[], number, string, string]>([
-    [
-      'whose base image is gone',
-      [`ARG PYTHON=${gone}`, '', 'FROM ${PYTHON} AS base', 'FROM base'],
-      3,
-      `"FROM ${gone}" (Dockerfile:3) failed: ${gone}: not found`,
-      'Check the name and tag of the base image, and that this machine may pull it',
-    ],
+  type Wrong = [what: string, lines: readonly string[], line: number, sentence: string, hint: string]
+  const annotated = '%s is annotated at its line'
+  test.concurrent.each<Wrong>([
     [
       'with a RUN that fails',
       ['FROM python:3.13-slim', 'ARG WHAT=nope', 'RUN echo one && \\', '    python3 -c "import $WHAT"'],
@@ -148,8 +152,18 @@ describe('a Dockerfile', () => {
       `"RUN echo one && python3 -c "import nope"" (Dockerfile:3) failed: ModuleNotFoundError: No module named 'nope'`,
       '',
     ],
+  ])(annotated, isAnnotated)
+  seldom.concurrent.each<Wrong>([
+    [
+      'whose base image is gone',
+      [`ARG PYTHON=${gone}`, '', 'FROM ${PYTHON} AS base', 'FROM base'],
+      3,
+      `"FROM ${gone}" (Dockerfile:3) failed: ${gone}: not found`,
+      'Check the name and tag of the base image, and that this machine may pull it',
+    ],
     ['with a word that is none', ['FROM python:3.13-slim', '', 'USEER 10001'], 3, 'Dockerfile:3: unknown instruction: USEER', ''],
-  ])('%s is annotated at its line', async (_, lines, line, sentence, hint) => {
+  ])(annotated, isAnnotated)
+  async function isAnnotated(...[, lines, line, sentence, hint]: Wrong): Promise<void> {
     const project = await made({ Dockerfile: `${lines.join('\n')}\n` })
     const image = `${stack.registry}/${project.path}`
     const action = await step(project, { image }, { action: 'actions/build' })
@@ -160,7 +174,7 @@ describe('a Dockerfile', () => {
     expect(output).toMatch(new RegExp(`^::error title=docker build failed,file=Dockerfile,line=${line}::`, 'm'))
     await action.post()
     expect(await project.isPushed()).toBe(false)
-  })
+  }
 })
 
 describe('tests that hang', () => {
@@ -212,14 +226,14 @@ describe('Ctrl-C', () => {
     expect(await pressedAt(isLookUp)).toMatchObject(stopped)
   })
 
-  test('in a RUN ends it', async () => {
+  seldom('in a RUN ends it', async () => {
     const project = await made(python('RUN echo begun; sleep 4002'))
     const played = await project.play('build', imageOf(project), {}, killAt(/\d begun/, 'SIGINT'))
     expect(played).toMatchObject(stopped)
     await ended('sleep 4002')
   })
 
-  test('in a push ends it', async () => {
+  seldom('in a push ends it', async () => {
     expect(await pressedAt(isContent)).toMatchObject(stopped)
   })
 

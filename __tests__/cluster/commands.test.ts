@@ -6,6 +6,7 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { catalogMigration, Site } from '../e2e/site.js'
 import { kubectl, must, stack } from '../e2e/stack.js'
 import { startWebhook } from '../e2e/webhook.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let tag: string
@@ -135,7 +136,7 @@ class Migration(migrations.Migration):
   })
 })
 
-test('the pod of a Job gets no requests and is counted nowhere, or is not Ready where a policy requires its labels', async () => {
+seldom('the pod of a Job gets no requests and is counted nowhere, or is not Ready where a policy requires its labels', async () => {
   const own = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
   const apply = (...objects: readonly object[]) =>
     must('kubectl', ['-n', shop.namespace, 'apply', '-f', '-'], { env: stack.env, input: objects.map((one) => JSON.stringify(one)).join('\n---\n') })
@@ -220,7 +221,7 @@ test('in a restricted namespace with a small quota and a LimitRange, a migration
   await kubectl('label', 'namespace', namespace, `${restricted}-`)
 })
 
-test('a container that a webhook adds to every pod keeps no Job from ending', async () => {
+seldom('a container that a webhook adds to every pod keeps no Job from ending', async () => {
   // The first process of a container gets no signal that it neither handles nor blocks.
   const program = 'import signal as s; s.pthread_sigmask(s.SIG_BLOCK, [s.SIGTERM]); s.sigwait([s.SIGTERM])'
   const proxy = { name: 'proxy', image: `${shop.image}:${tag}`, command: ['python', '-c', program] }

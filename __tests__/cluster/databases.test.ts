@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Site } from '../e2e/site.js'
 import { kubectl } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let first: Awaited<ReturnType<Site['release']>>
@@ -52,7 +53,7 @@ const tablesIn = async (database: string) => {
   return (await kubectl(...args)).trim()
 }
 
-test('an app that a router keeps in another database is migrated there', async () => {
+seldom('an app that a router keeps in another database is migrated there', async () => {
   await shop.commit('Sums', {
     'sums/__init__.py': '',
     'sums/models.py': model,

@@ -4,6 +4,7 @@ import { whileAsking } from '../e2e/client.js'
 import { hourMs, wrongBy } from '../e2e/clock.js'
 import { Site } from '../e2e/site.js'
 import { must, run, type How } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 /** Two versions that the registry has. */
@@ -59,7 +60,7 @@ test('a release whose runner has disappeared is recovered by the next release, f
   expect(asked.failures).toEqual([])
 })
 
-test('a wrong clock does not keep a run from recovering the release of another one', async () => {
+seldom('a wrong clock does not keep a run from recovering the release of another one', async () => {
     const before = await shop.state()
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
       await shop.deploy(two, {}, { ...machineGone(), env: wrongBy(2 * hourMs) })

@@ -6,6 +6,7 @@ import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { kubectl } from '../e2e/stack.js'
 import { until } from '../e2e/until.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let first: string
@@ -119,7 +120,7 @@ describe('a successful release', () => {
     expect(stable).toMatchObject({ code: 0, report: { tag: 'stable' } })
   })
 
-  test('runs a new migration once, before the rollout, and logs it', async () => {
+  seldom('runs a new migration once, before the rollout, and logs it', async () => {
     const jobs = await shop.jobs()
     const sha = await shop.commit('Products have a colour', {
       'catalog/models.py': (old) =>

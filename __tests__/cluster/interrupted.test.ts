@@ -7,6 +7,7 @@ import { inTheRollout, killAt } from '../e2e/moment.js'
 import { releaseStep } from '../e2e/runner.js'
 import { Site } from '../e2e/site.js'
 import { kubectl, kubectlJson, run } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let good: string
@@ -84,7 +85,7 @@ describe('a release that is interrupted', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('by SIGKILL is restored by `recover`, and a second `recover` has nothing to do', async () => {
+  seldom('by SIGKILL is restored by `recover`, and a second `recover` has nothing to do', async () => {
     await shop.commit('Killed', {})
     const before = await shop.state()
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
@@ -103,7 +104,7 @@ describe('a release that is interrupted', () => {
     expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   })
 
-  test('by SIGKILL is restored by the next release, which then goes on', async () => {
+  seldom('by SIGKILL is restored by the next release, which then goes on', async () => {
     await shop.commit('Killed again', {})
     await shop.release({ version: 'killed' }, killAt(inTheRollout))
     const next = await shop.commit('Next', {})
@@ -155,7 +156,7 @@ describe('a release that loses its connection to the cluster for a moment', () =
 })
 
 describe('two releases at the same moment', () => {
-  test('run one after the other', async () => {
+  seldom('run one after the other', async () => {
     const other = await shop.commit('Other', {})
     await shop.release({ version: 'other' })
     const deploy = (tag: string, options: Readonly<Record<string, string>> = {}) =>

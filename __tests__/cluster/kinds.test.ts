@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Site, type Released } from '../e2e/site.js'
 import { kubectl, kubectlJson, must, stack, type How } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let site: Site
 /** Repository of the workloads of all kinds, and of those that run by a tag that moves. */
@@ -140,7 +141,7 @@ describe('a mutable tag', () => {
       'migrate-command': '', bake: '60s',
     })
 
-  test('that has not moved is restored to the letter, and pods that were not replaced stay', async () => {
+  seldom('that has not moved is restored to the letter, and pods that were not replaced stay', async () => {
     const before = { objects: await objects(), site: await site.pods('site') }
     const { report, output } = await deployMoving()
     expect({ result: report.result, output }).toMatchObject({ result: "undone" })

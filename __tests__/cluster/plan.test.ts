@@ -1,5 +1,5 @@
 /** What a release would migrate, shown beside a running application by an account that may change nothing. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from '../e2e/account.js'
 import { catalogMigration, Site, type Changes } from '../e2e/site.js'
 import { kubectl, kubectlJson, root, type How } from '../e2e/stack.js'
+import { describeSeldom, seldom } from '../support/seldom.js'
 
 let shop: Site
 let running: string
@@ -122,7 +123,7 @@ test('what a release would hold back is no reason to stop', async () => {
   expect(planned.output).toContain('but 1 would be held back')
 })
 
-test('the plan of a migration with a Job manifest runs in the pod of that Job', async () => {
+seldom('the plan of a migration with a Job manifest runs in the pod of that Job', async () => {
   const env = [{ name: 'DJANGO_SETTINGS_MODULE', value: 'of_the_job' }]
   await writeFile(
     join(shop.folder, 'migrate.json'),
@@ -215,7 +216,7 @@ test('a plan without a cluster comes to the same verdict, on an empty database',
   })
 })
 
-describe('a version that others have deployed:', () => {
+describeSeldom('a version that others have deployed:', () => {
   /** The column is gone from Django's state, but the running version uses it: the database says nothing of that. */
   beforeAll(async () => {
     await shop.commit('No weight, in two steps', {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { setTimeout as pause } from 'node:timers/promises'
 import { failingMigration, Site } from '../e2e/site.js'
 import { must, stack } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let first: string
@@ -186,7 +187,7 @@ describe('a command that fails:', () => {
   })
 })
 
-test('without a tag, a machine that has built neither of two builds of a commit asks which one is meant', async () => {
+seldom('without a tag, a machine that has built neither of two builds of a commit asks which one is meant', async () => {
   const commit = await shop.commit('Two builds', {})
   const built = await build({ push: 'true', 'build-args': 'VERSION=one' })
   expect(built).toMatchObject({ code: 0, report: { tag: commit } })
@@ -297,7 +298,7 @@ test('files of the tests are copied, also where they fail', async () => {
   await rm(join(shop.folder, 'reports'), { recursive: true })
 })
 
-test('a model without its migration is a warning on its line, or fails the tests', async () => {
+seldom('a model without its migration is a warning on its line, or fails the tests', async () => {
   const path = 'catalog/models.py'
   const models = await readFile(join(shop.folder, path), 'utf8')
   const at = models.indexOf('class Product(')
@@ -344,7 +345,7 @@ RUN head -c 8 /dev/urandom | od -x >/made
     return docker('run', '--rm', `${shop.image}:${built.report.tag}`, 'cat', '/made')
   }
 
-  test('is the image that was pushed, with "inline", and nothing with "none"', async () => {
+  seldom('is the image that was pushed, with "inline", and nothing with "none"', async () => {
     const first = await made({ cache: 'inline', push: 'true' })
     const list = await fetch(`http://${stack.registry}/v2/${shop.namespace}/shop/tags/list`)
     expect(await list.json()).toMatchObject({ tags: expect.arrayContaining(['buildcache']) })
@@ -367,7 +368,7 @@ describe('the platforms of a build', () => {
   const file = 'scratch.Dockerfile'
   beforeAll(() => shop.commit('Nothing to run', { [file]: 'FROM scratch\nCOPY manage.py /\n' }))
 
-  test('may be one that the engine is not of, and is another build of the commit', async () => {
+  seldom('may be one that the engine is not of, and is another build of the commit', async () => {
     const own = await build({ file, push: 'true' })
     const foreign = await build({ file, push: 'true', platforms: 'linux/arm64' })
     expect(foreign.report).toMatchObject({ result: 'done', tag: expect.stringContaining(own.report.tag) })

@@ -5,6 +5,7 @@ import { Site } from '../e2e/site.js'
 import type { Ended, How } from '../e2e/stack.js'
 import { Chat } from '../support/chat.js'
 import { GitHub } from '../support/github.js'
+import { seldom } from '../support/seldom.js'
 
 const live = 'https://shop.example.com'
 let shop: Site
@@ -124,7 +125,7 @@ test('a rollback records the restored commit, and the replaced version is no lon
   expect(github.active('production')).toEqual([one])
 })
 
-test('the post step ends the record of a killed release, and notifies the chat', async () => {
+seldom('the post step ends the record of a killed release, and notifies the chat', async () => {
   const killed = await shop.commit('Killed', {})
   const { main, post } = await inRun(5)
   let sent = false
@@ -149,7 +150,7 @@ test('the post step ends the record of a killed release, and notifies the chat',
   expect(chat.messages).toEqual([expect.stringContaining('✗ *shop: the unfinished release')])
 })
 
-test.each([
+seldom.each([
   [
     'without the permission',
     () => inRun(6, { token: 'ghs-read', tag: two }, 'actions/deploy'),

@@ -4,6 +4,7 @@ import { whileAsking, type Asked } from '../e2e/client.js'
 import { exited, waitsWith, watchPods, type SeenPod } from '../e2e/sightings.js'
 import { failingMigration, Site, type Changes, type Released } from '../e2e/site.js'
 import { acceptManifests, must, stack } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let good: string
@@ -90,7 +91,7 @@ describe('a release is undone', () => {
     expect(await shop.pods('worker')).toEqual(worker)
   })
 
-  test('when only the worker is broken, and web and the CronJob are restored too', async () => {
+  seldom('when only the worker is broken, and web and the CronJob are restored too', async () => {
     const { released, reaction } = await broken(
       'the worker imports a module that is not there',
       { 'orders/processing.py': (old) => `import orders.carriers\n${old}` },
@@ -105,7 +106,7 @@ describe('a release is undone', () => {
     expect(reaction).toBeLessThan(noDeadline)
   })
 
-  test('when only a StatefulSet is broken, and its blocking pod is deleted', async () => {
+  seldom('when only a StatefulSet is broken, and its blocking pod is deleted', async () => {
     const { released, reaction } = await broken(
       'the queue imports a module that is not there',
       { 'orders/queueing.py': 'import orders.topics\n' },
@@ -120,7 +121,7 @@ describe('a release is undone', () => {
     expect(reaction).toBeLessThan(noDeadline)
   })
 
-  test('when the registry loses the image before the nodes pull it', async () => {
+  seldom('when the registry loses the image before the nodes pull it', async () => {
     // The plan's pod pulls first: with this policy the rollout has to ask the registry again.
     const pullAlways = (old: string) =>
       old.replace('image: shop\n', 'image: shop\n          imagePullPolicy: Always\n')

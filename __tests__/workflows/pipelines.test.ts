@@ -7,6 +7,7 @@ import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
 import { privateRegistry, type FaultyRegistry } from '../e2e/faulty-registry.js'
 import { kubectl, root, stack } from '../e2e/stack.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let runner: Act
@@ -83,7 +84,7 @@ describe('the reusable workflow release.yml', () => {
     ])
   })
 
-  test('undoes a failed release, and returns its cause as an output', async () => {
+  seldom('undoes a failed release, and returns its cause as an output', async () => {
     const broken = await shop.commit('wsgi.py imports what is not there', {
       'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
     })
@@ -125,7 +126,7 @@ describe('the starter workflow clusters.yml', () => {
     expect(await tags()).toEqual(new Set([commit]))
   })
 
-  test('fails where the first cluster fails', async () => {
+  seldom('fails where the first cluster fails', async () => {
     const before = await tags()
     await shop.commit('A module with a typing error', { 'catalog/tests.py': () => 'def\n' })
     const ended = await act('clusters.yml', 'push')
@@ -260,7 +261,7 @@ describe('the composite example', () => {
     expect(await tags()).toEqual(new Set([commit]))
   })
 
-  test('does not push an image whose tests fail, and skips the later steps', async () => {
+  seldom('does not push an image whose tests fail, and skips the later steps', async () => {
     const before = await tags()
     const commit = await shop.commit('A test fails', {
       'shop/tests.py': (old) =>

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Act, addWorkflow, keepingOutputs, starter } from '../e2e/act.js'
 import { get, whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
+import { seldom } from '../support/seldom.js'
 
 let shop: Site
 let runner: Act
@@ -43,7 +44,7 @@ describe('the starter workflow deploy.yml', () => {
     expect(ended.output).toMatch(/Post .*django-rollout\/django-rollout/)
   })
 
-  test('ends as unchanged when the same push runs again', async () => {
+  seldom('ends as unchanged when the same push runs again', async () => {
     const pods = await shop.pods('web')
     const { result: ended, asked } = await whileAsking(await shop.url(), () => act('push'))
 
@@ -52,23 +53,26 @@ describe('the starter workflow deploy.yml', () => {
     expect(await shop.pods('web')).toEqual(pods)
   })
 
-  test('undoes a broken push: the job fails, and the cause is an annotation on the file', async () => {
-    const broken = await shop.commit('wsgi.py imports what is not there', {
-      'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
-    })
-    const { result: ended, asked } = await whileAsking(await shop.url(), () => act('push'))
-    const { failures, count } = asked
-    console.log(`undone by the action: ${count} requests, ${failures.length} failed`)
+  seldom(
+    'undoes a broken push: the job fails, and the cause is an annotation on the file',
+    async () => {
+      const broken = await shop.commit('wsgi.py imports what is not there', {
+        'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
+      })
+      const { result: ended, asked } = await whileAsking(await shop.url(), () => act('push'))
+      const { failures, count } = asked
+      console.log(`undone by the action: ${count} requests, ${failures.length} failed`)
 
-    expect(ended.code).toBe(1)
-    expect(ended.outputs).toMatchObject({ result: 'undone', tag: broken, 'previous-tag': sha })
-    expect(ended.outputs['cause']).toContain(
-      "web: ModuleNotFoundError: No module named 'shop.telemetry' (shop/wsgi.py:1)",
-    )
-    expect(ended.output).toMatch(/::error file=shop\/wsgi\.py,line=1,|file=shop\/wsgi\.py/)
-    expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([sha]))
-    expect(failures).toEqual([])
-  })
+      expect(ended.code).toBe(1)
+      expect(ended.outputs).toMatchObject({ result: 'undone', tag: broken, 'previous-tag': sha })
+      expect(ended.outputs['cause']).toContain(
+        "web: ModuleNotFoundError: No module named 'shop.telemetry' (shop/wsgi.py:1)",
+      )
+      expect(ended.output).toMatch(/::error file=shop\/wsgi\.py,line=1,|file=shop\/wsgi\.py/)
+      expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([sha]))
+      expect(failures).toEqual([])
+    },
+  )
 })
 
 const live = async () => new Set(Object.values(await shop.tags()))
@@ -103,7 +107,7 @@ describe('the starter workflow deploy-image.yml', () => {
   test('rolls out an image that another pipeline has pushed', async () => {
     first = [...(await live())][0] ?? ''
     second = await shop.commit('The import is gone', {
-      'shop/wsgi.py': (old) => old.replace('import shop.telemetry\n', ''),
+      'shop/wsgi.py': (old) => `${old.replace('import shop.telemetry\n', '')}\n`,
     })
     expect(await shop.cli('build', { image: shop.image, push: 'true' })).toMatchObject({ code: 0 })
     const { result: ended, asked } = await whileAsking(await shop.url(), () => deploy(second))

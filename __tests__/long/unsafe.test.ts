@@ -15,7 +15,6 @@ beforeAll(async () => {
 
 afterAll(() => shop.remove())
 
-
 /** A field of the products, and the migration that adds it. */
 const adding = (field: string, name: string, after: string, comment = ''): Changes => {
   const [, column = ''] = /^(\w+) = /.exec(field) ?? []
@@ -73,7 +72,10 @@ test('a NOT NULL column with a Python default is refused, by name and with the s
 })
 
 test('a NOT NULL column with a database default is released', async () => {
-  running = await shop.commit('A colour', adding(`${colour}, db_default="red")`, '0003_colour', first))
+  running = await shop.commit(
+    'A colour',
+    adding(`${colour}, db_default="red")`, '0003_colour', first),
+  )
   const released = await shop.release({ bake: '0' })
   expect(released).toMatchObject({
     code: 0,
@@ -89,7 +91,11 @@ test('a dropped column that the running version reads is refused', async () => {
   await shop.commit('No weight', {
     'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
     'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
-    ...migration('0004_no_weight', '0003_colour', 'migrations.RemoveField("product", "weight_grams")'),
+    ...migration(
+      '0004_no_weight',
+      '0003_colour',
+      'migrations.RemoveField("product", "weight_grams")',
+    ),
   })
   // A pod of the version before counts until it has ended.
   while (await isEnding());
@@ -132,7 +138,8 @@ test('an unsafe migration with "warn" is applied and reported, and the same code
 })
 
 test('a comment with a reason accepts one finding', async () => {
-  const comment = '\n        # django-rollout: allow insert-refused catalog_product.size: nobody adds products\n        '
+  const comment =
+    '\n        # django-rollout: allow insert-refused catalog_product.size: nobody adds products\n        '
   const field = 'size = models.CharField(max_length=9, default="m")'
   await shop.commit('A size', adding(field, '0005_size', '0004_no_weight', comment))
   const released = await shop.release({ bake: '0' })

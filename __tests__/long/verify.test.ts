@@ -12,7 +12,9 @@ beforeAll(async () => {
   good = await shop.commit('Good', {})
   const released = await shop.release({ version: 'good', 'smoke-path': '/version' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
-  expect(released.output).toMatch(/GET \/version through service\/web: 200 from web-\S+, of the new/)
+  expect(released.output).toMatch(
+    /GET \/version through service\/web: 200 from web-\S+, of the new/,
+  )
   next = await shop.commit('Next', { 'shop/urls.py': (text) => `${text}# next\n` })
 })
 
@@ -27,7 +29,8 @@ describe('a smoke request', () => {
       shop.release({ version: 'next', 'smoke-path': '/no-such-page', 'smoke-timeout': '6s' }),
     )
     expect(ended).toMatchObject({
-      code: 1, report: { result: 'undone', cause: { code: 'smoke-failed' } },
+      code: 1,
+      report: { result: 'undone', cause: { code: 'smoke-failed' } },
     })
     expect(ended.output).toContain('GET /no-such-page through service/web answered 404')
     expect(await shop.state()).toEqual(before)
@@ -36,8 +39,11 @@ describe('a smoke request', () => {
 
   test('without a Service that leads to the web is refused before anything is done', async () => {
     const ended = await shop.cli('deploy', {
-      image: shop.image, namespace: shop.namespace, tag: good,
-      'smoke-path': '/version', 'migrate-from': 'deployment/worker',
+      image: shop.image,
+      namespace: shop.namespace,
+      tag: good,
+      'smoke-path': '/version',
+      'migrate-from': 'deployment/worker',
     })
     expect(ended.code).toBe(2)
     expect(ended.output).toContain('"smoke-path" needs a Service, and none selects worker')
@@ -48,8 +54,10 @@ describe('a failed release with on-failure: keep', () => {
   test('stays as it is, says so, and is restored by recover', async () => {
     const before = await shop.state()
     const kept = await shop.release({
-      version: 'next', 'on-failure': 'keep',
-      'smoke-path': '/no-such-page', 'smoke-timeout': '6s',
+      version: 'next',
+      'on-failure': 'keep',
+      'smoke-path': '/no-such-page',
+      'smoke-timeout': '6s',
     })
     expect(kept).toMatchObject({ code: 3, report: { result: 'kept' } })
     expect(kept.output).toContain('was kept for inspection')

@@ -89,7 +89,12 @@ test('a release repeats its requests to a server that refuses everything at firs
     server.close()
   }
   const leases = `/apis/coordination.k8s.io/v1/namespaces/${shop.namespace}/leases`
-  for (const asked of ['GET /version', 'POST /apis/authorization', `GET ${leases}`, `PUT ${leases}`]) {
+  for (const asked of [
+    'GET /version',
+    'POST /apis/authorization',
+    `GET ${leases}`,
+    `PUT ${leases}`,
+  ]) {
     expect(server.refused).toContainEqual(expect.stringContaining(asked))
   }
   await runsAll(two)

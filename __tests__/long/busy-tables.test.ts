@@ -67,7 +67,10 @@ afterAll(async () => {
 const hold = async () => {
   session('report', 'BEGIN; SELECT count(*) FROM catalog_product;\n SELECT pg_sleep(3600);')
   const sleeps = `${sessionsOf('report')} AND query LIKE '%pg_sleep%'`
-  await until('the session that sleeps', async () => (await shop.sql(`SELECT count(*) ${sleeps}`)) === '1')
+  await until(
+    'the session that sleeps',
+    async () => (await shop.sql(`SELECT count(*) ${sleeps}`)) === '1',
+  )
 }
 
 test('a migration whose table is not free in time changes nothing, and names the users of the table', async () => {

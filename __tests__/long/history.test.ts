@@ -12,7 +12,11 @@ let shop: Site
 /** Commits by the names that the cases give them, oldest first. */
 const commits: Record<string, string> = {}
 
-const ada = { GITHUB_ACTOR: 'ada', GITHUB_SERVER_URL: 'https://ci.example', GITHUB_REPOSITORY: 'a/b' }
+const ada = {
+  GITHUB_ACTOR: 'ada',
+  GITHUB_SERVER_URL: 'https://ci.example',
+  GITHUB_REPOSITORY: 'a/b',
+}
 const runBy = (run: string) => ({ env: { ...ada, GITHUB_RUN_ID: run } })
 
 async function history(): Promise<readonly Entry[]> {
@@ -55,7 +59,8 @@ beforeAll(async () => {
   commits['two'] = await shop.commit('Two', {})
   await deployed(await shop.release({ version: 'two' }, runBy('2')))
   commits['broken'] = await shop.commit('Broken', {
-    'shop/settings.py': (text) => `${text}\nif "gunicorn" in __import__("sys").argv[0]: import no_such\n`,
+    'shop/settings.py': (text) =>
+      `${text}\nif "gunicorn" in __import__("sys").argv[0]: import no_such\n`,
   })
   const broken = await shop.release({ version: 'broken' }, runBy('3'))
   if (broken.report.result !== 'undone') throw new Error(broken.output)
@@ -102,9 +107,13 @@ describe('the history', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines).toHaveLength(5)
     expect(lines[1]).toMatch(
-      new RegExp(`^\\* +4 +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC +${commits['three']?.slice(0, 12) ?? ''} +deployed`),
+      new RegExp(
+        `^\\* +4 +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC +${commits['three']?.slice(0, 12) ?? ''} +deployed`,
+      ),
     )
-    expect(lines[2]).toMatch(/^ +3 .* undone .* ada .*no_such.* https:\/\/ci.example\/a\/b\/actions\/runs\/3$/)
+    expect(lines[2]).toMatch(
+      /^ +3 .* undone .* ada .*no_such.* https:\/\/ci.example\/a\/b\/actions\/runs\/3$/,
+    )
   })
 })
 
@@ -122,7 +131,11 @@ describe('a rollback', () => {
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: commits['two'] } })
     expect(await tags()).toEqual(new Set([commits['two']]))
     expect(asked.failures).toEqual([])
-    expect((await history()).at(-1)).toMatchObject({ command: 'rollback', back: 2, result: 'deployed' })
+    expect((await history()).at(-1)).toMatchObject({
+      command: 'rollback',
+      back: 2,
+      result: 'deployed',
+    })
   })
 
   test('goes further back the second time, and not to the version that was just left', async () => {
@@ -158,9 +171,13 @@ describe('a rollback', () => {
     // The registry knows it by a tag that the history does not have.
     const tag = 'broken-too'
     const from = `${shop.image}:${commits['broken'] ?? ''}`
-    await must('docker', ['buildx', 'imagetools', 'create', '--tag', `${shop.image}:${tag}`, from], {
-      env: stack.env,
-    })
+    await must(
+      'docker',
+      ['buildx', 'imagetools', 'create', '--tag', `${shop.image}:${tag}`, from],
+      {
+        env: stack.env,
+      },
+    )
     const failed = await rollback({ to: tag })
     expect(failed).toMatchObject({ code: 1, report: { result: 'undone' } })
     expect(failed.output).toContain("No module named 'no_such'")
@@ -174,7 +191,10 @@ test('an older commit is not released after a newer one, to which a rollback by 
   await shop.git('checkout', '--quiet', commits['two'] ?? '')
   const before = await shop.state()
   const late = await shop.release({ version: 'two' })
-  expect(late).toMatchObject({ code: 5, report: { result: 'superseded', cause: { code: 'stale-commit' } } })
+  expect(late).toMatchObject({
+    code: 5,
+    report: { result: 'superseded', cause: { code: 'stale-commit' } },
+  })
   expect(late.output).toMatch(/is older than [0-9a-f]{12}, live since release \d+ by/)
   expect(await shop.state()).toEqual(before)
 })

@@ -25,7 +25,8 @@ VOLUME /var/lib/mysql
 ENTRYPOINT ["/entrypoint"]`
 /** It listens where a variable of the tests says. */
 const web = 'CMD exec python3 -m http.server $PORT'
-const get = (host: string) => `python3 -c "import urllib.request as r; r.urlopen('http://${host}:8080')"`
+const get = (host: string) =>
+  `python3 -c "import urllib.request as r; r.urlopen('http://${host}:8080')"`
 
 beforeAll(async () => {
   shop = await Site.make('services')
@@ -33,7 +34,9 @@ beforeAll(async () => {
   await docker('push', '--quiet', `${at('database')}:1`)
   await shop.pushImage('1', mariadb, [at('mariadb')])
   await shop.pushImage('1', web, [at('web')])
-  await shop.pushImage('1', `${web}\nHEALTHCHECK --interval=1h CMD ${get('localhost')}`, [at('checked')])
+  await shop.pushImage('1', `${web}\nHEALTHCHECK --interval=1h CMD ${get('localhost')}`, [
+    at('checked'),
+  ])
   const images = ['database', 'mariadb', 'web', 'checked'].map((name) => `${at(name)}:1`)
   await docker('image', 'rm', '--force', ...images)
   await build()
@@ -71,14 +74,32 @@ test('any image is run with a health command, or with its own', async () => {
 })
 
 test.each([
-  [() => `web=${at('web')}:1`, /^tests: web has no health command: its image \S+\/web:1 has no HEALTHCHECK$/],
-  [() => `web=${at('web')}:1 -- nosuch`, /^tests: the health command of web cannot run: .*nosuch: not found$/],
-  [() => 'ended=python:3.13-slim -- false', /^tests: ended exited before its first answer: it has written nothing$/],
-  [() => `web=${at('web')}:none`, /^tests: web could not be started from the image \S+\/web:none: .*not found/],
-  [() => `postgres=${at('web')}:1`, /^tests: postgres could not be started from the image .*"postgres".*not found/],
+  [
+    () => `web=${at('web')}:1`,
+    /^tests: web has no health command: its image \S+\/web:1 has no HEALTHCHECK$/,
+  ],
+  [
+    () => `web=${at('web')}:1 -- nosuch`,
+    /^tests: the health command of web cannot run: .*nosuch: not found$/,
+  ],
+  [
+    () => 'ended=python:3.13-slim -- false',
+    /^tests: ended exited before its first answer: it has written nothing$/,
+  ],
+  [
+    () => `web=${at('web')}:none`,
+    /^tests: web could not be started from the image \S+\/web:none: .*not found/,
+  ],
+  [
+    () => `postgres=${at('web')}:1`,
+    /^tests: postgres could not be started from the image .*"postgres".*not found/,
+  ],
 ])('a server that cannot answer ends the tests: %#', async (services, sentence) => {
   const failed = await runTests(services(), { 'test-command': 'true' })
-  expect(failed.report).toMatchObject({ result: 'failed', cause: { sentence: expect.stringMatching(sentence) } })
+  expect(failed.report).toMatchObject({
+    result: 'failed',
+    cause: { sentence: expect.stringMatching(sentence) },
+  })
   expect(await left('web')).toBe('')
 })
 

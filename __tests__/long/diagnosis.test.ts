@@ -39,13 +39,20 @@ afterAll(() => site.remove())
 async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {}) {
   // The app has to listen when its time is over, on a busy machine too.
   const { report, output } = await site.cli('deploy', {
-    image: images.repository, namespace: site.namespace, tag,
-    'migrate-command': '', bake: '1s', grace: 'NotReady=15s', ...options,
+    image: images.repository,
+    namespace: site.namespace,
+    tag,
+    'migrate-command': '',
+    bake: '1s',
+    grace: 'NotReady=15s',
+    ...options,
   })
   expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
   const { code = '', sentence = '' } = report.cause ?? {}
   const undo = report.stages.find(({ name }) => name === 'undo')
-  console.log(`${tag}: undone ${(undo?.startedAt ?? 0) - (report.detectedAt ?? 0)} ms after the verdict`)
+  console.log(
+    `${tag}: undone ${(undo?.startedAt ?? 0) - (report.detectedAt ?? 0)} ms after the verdict`,
+  )
   const lines = output.split('\n').filter((line) => line !== '')
   expect(lines.at(-2)).toBe(pageOf({ code } as Cause).replace(/^/, 'more: '))
   // How long the way back took is another matter.
@@ -65,7 +72,9 @@ const raised = [
 
 const unready = [
   '✗ web (container web): runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503; its log says: OSError: the cache is empty (run.py:12)',
-  'last lines of container web:', '  │ web starts', ...raised,
+  'last lines of container web:',
+  '  │ web starts',
+  ...raised,
 ]
 
 const back = [
@@ -90,7 +99,9 @@ describe('the cause for a pod that does not become Ready', () => {
     const { lines } = await closingOf('away')
     expect(lines).toEqual([
       expect.stringMatching(/^✗ web \(container web\): .*:8000: connect: connection refused$/),
-      'last lines of container web:', '  │ web starts', 'deployment/web: good (as before)',
+      'last lines of container web:',
+      '  │ web starts',
+      'deployment/web: good (as before)',
       expect.stringMatching(/^hint: Nothing answers GET \/healthz on port 8000: .*0\.0\.0\.0/),
     ])
   })
@@ -108,7 +119,9 @@ test('the cause has the warning of the cluster when a pull secret is missing', a
   )
   const { report, lines } = await closingOf('good', { manifests: file })
   expect(report.cause?.code).toBe('image-not-found')
-  expect(lines[0]).toMatch(/^✗ web \(container beside\): image \S+-beside:1 cannot be pulled: .*not found$/)
+  expect(lines[0]).toMatch(
+    /^✗ web \(container beside\): image \S+-beside:1 cannot be pulled: .*not found$/,
+  )
   const told = lines.indexOf('cluster events:')
   expect(lines.slice(told + 1, told + 3)).toEqual([
     expect.stringMatching(/^ {2}│ FailedToRetrieveImagePullSecret( \(\d+ times\))?: .*\(regcred\)/),

@@ -40,7 +40,10 @@ test('a broken version with one healthy pod is restored, and its healthy pod is 
 
 function deploy({ site, repository }: Place) {
   return site.cli('deploy', {
-    image: repository, namespace: site.namespace, tag: 'import',
-    'migrate-command': '', bake: '2s',
+    image: repository,
+    namespace: site.namespace,
+    tag: 'import',
+    'migrate-command': '',
+    bake: '2s',
   })
 }

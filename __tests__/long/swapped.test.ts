@@ -17,7 +17,13 @@ interface PodLike {
 function editsOf({ spec }: PodLike, at: string): readonly Edit[] {
   return spec.containers.flatMap(({ image }, i) =>
     image.startsWith(stack.registry)
-      ? [{ op: 'replace', path: `${at}/spec/containers/${i}/image`, value: swapped(image) } as const]
+      ? [
+          {
+            op: 'replace',
+            path: `${at}/spec/containers/${i}/image`,
+            value: swapped(image),
+          } as const,
+        ]
       : [],
   )
 }
@@ -33,7 +39,10 @@ const swappers = {
     edits: (object: unknown) =>
       editsOf((object as { spec: { template: PodLike } }).spec.template, '/spec/template'),
   },
-} as const satisfies Record<string, { watched: Watched; edits: (object: unknown) => readonly Edit[] }>
+} as const satisfies Record<
+  string,
+  { watched: Watched; edits: (object: unknown) => readonly Edit[] }
+>
 
 type Which = keyof typeof swappers
 const all = Object.keys(swappers) as Which[]
@@ -59,9 +68,7 @@ class Swapped {
     await writeFile(manifests, JSON.stringify(deployment(site.image)))
     const swapped = new Swapped(site, manifests, stopWebhook)
     const tried =
-      which === 'pods'
-        ? ['run', 'tried', `--image=${site.image}:v1`]
-        : ['create', '-f', manifests]
+      which === 'pods' ? ['run', 'tried', `--image=${site.image}:v1`] : ['create', '-f', manifests]
     // The API server learns of the webhook a moment later.
     while (!(await swapped.kubectl(...tried, '--dry-run=server', '-o', 'yaml')).includes(mirror));
     return swapped
@@ -74,7 +81,14 @@ class Swapped {
   /** The image in the template, or of the pods. */
   images(kind: 'deployments' | 'pods'): Promise<string> {
     const at = kind === 'pods' ? '.spec' : '.spec.template.spec'
-    return this.kubectl('get', kind, '-l', 'app=web', '-o', `jsonpath={.items[*]${at}.containers[0].image}`)
+    return this.kubectl(
+      'get',
+      kind,
+      '-l',
+      'app=web',
+      '-o',
+      `jsonpath={.items[*]${at}.containers[0].image}`,
+    )
   }
 
   async remove(): Promise<void> {
