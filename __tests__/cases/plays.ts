@@ -33,34 +33,8 @@ async function judge(name: string, form: string, check: Check): Promise<void> {
   expect({ wrong, read: told.file }).toEqual({ wrong: [], read: told.file })
 }
 
-/**
- * Whose trouble another test of `make test` shows too, or a unit test judges. Of the others each is played in the
- * form that its `expected` has first; a case that is new here is played, so that it is noticed.
- */
-const seldom = new Set([
-  'busybox-setpriv',
-  'claim-of-one-pod',
-  'custom-migrate-command-failed',
-  'job-in-the-manifests',
-  'jobs-of-a-withdrawn-cronjob',
-  'kept-database-needs-its-config',
-  'label-decides-the-database',
-  'manage-py-and-wsgi-differ',
-  'manifest-names-another-image',
-  'record-is-untrusted',
-  'replicas-in-last-applied',
-  'rollback-over-a-changed-command',
-  'same-commit-other-build-args',
-  'secret-changed-same-image',
-  'secret-rotated-meanwhile',
-  'service-changes-with-its-pods',
-  'two-beats',
-])
+/** Each case in the form that its `expected` has first. */
+export const firstForms: readonly Play[] = inOrder.flatMap((name) => playsOf(name).slice(0, 1))
 
-export const oftenPlayed: readonly Play[] = inOrder
-  .filter((name) => !seldom.has(name))
-  .flatMap((name) => playsOf(name).slice(0, 1))
-
-export const seldomPlayed: readonly Play[] = inOrder.flatMap((name) =>
-  playsOf(name).slice(seldom.has(name) ? 0 : 1),
-)
+/** Each case in its other forms. */
+export const otherForms: readonly Play[] = inOrder.flatMap((name) => playsOf(name).slice(1))

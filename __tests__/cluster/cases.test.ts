@@ -1,14 +1,14 @@
 /**
  * Inputs that ended wrong once, each played on the real cluster by its own script (`__tests__/cases/inputs`, or
- * the folder that CASES names), and judged by what its `expected` says. Most are played in test-long alone.
+ * the folder that CASES names), and judged by what its `expected` says. The other forms are played in test-long alone.
  */
 import { expect, test } from '@jest/globals'
 import { expectations } from '../cases/expectations.js'
-import { found, oftenPlayed, seldomPlayed } from '../cases/plays.js'
+import { firstForms, found, otherForms } from '../cases/plays.js'
 import { seldom } from '../support/seldom.js'
 
-for (const { title, judged } of oftenPlayed) test.concurrent(title, judged)
-for (const { title, judged } of seldomPlayed) seldom.concurrent(title, judged)
+for (const { title, judged } of firstForms) test.concurrent(title, judged)
+for (const { title, judged } of otherForms) seldom.concurrent(title, judged)
 
 test('each case has an expectation, and each expectation has a case', () => {
   const known = Object.keys(expectations)
