@@ -85,6 +85,7 @@ const ofPostgres = new Set([
   'a foreign key to another table',
   'a trigger',
   'a trigger that asks a function for a setting that only the web has',
+  'the same where no code names the setting',
   'a trigger, with a column whose refusal is accepted',
   'a function that drops a column, and its call',
   'a table made anew by SQL',

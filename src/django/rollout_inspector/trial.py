@@ -10,7 +10,7 @@ import json
 import re
 import time
 
-from rollout_inspector import allows, task
+from rollout_inspector import allows, sessions, task
 
 # For a lock and for a statement, in ms; for all tables, in seconds.
 lock_ms, statement_ms, longest = 100, 1000, 2
@@ -42,8 +42,8 @@ fits, unknown, kinds = "fits", "not known", ("SELECT", "INSERT", "UPDATE", "DELE
 
 
 def planned(judge, pending):
-    """By migration, the tables to try: [{"table", "model", "needs", "versions", "file", "how"}]; how: by a "row" of today, as "anew"
-    where SQL makes the table again, or by the "catalog" alone."""
+    """By migration, the tables to try: [{"table", "model", "needs", "versions", "file", "how", "unset"}]; how: by a "row" of today, as
+    "anew" where SQL makes the table again, or by the "catalog" alone; unset: settings of a session that no code names."""
     from rollout_inspector.effects import is_code, steps_of
     from rollout_inspector.verdict import any_runs
 
@@ -79,6 +79,9 @@ def planned(judge, pending):
         # What it names first.
         for each in sorted(names, key=lambda each: each not in statement)[:most_tables] if name in by_name else ():
             add(name, each, every)
+    unset = unset_in(pending)
+    for each in [each for tries in found.values() for each in tries]:
+        each["unset"] = unset
     predicted = {(each["migration"], each["table"]) for each in judge.findings if each["severity"] == "breaks"}
     for name, migration in by_name.items():
         # SQL may call a function that does anything.
@@ -88,6 +91,16 @@ def planned(judge, pending):
                 if (name, each) not in predicted:
                     add(name, each, every, "catalog")
     return found
+
+
+def unset_in(pending):
+    from rollout_inspector.effects import steps_of, texts_of
+
+    try:
+        return sessions.unset_of([text for each in pending for step in steps_of(each.operations) for text in texts_of(step)])
+    except Exception:
+        # A package that cannot be found: then it is not known.
+        return []
 
 
 class Last:
@@ -201,7 +214,7 @@ class Trial:
         try:
             with self.undone():
                 found = self.outcomes_of(each, was)
-            depends = any(found.get(kind, (fits,))[0] != fits for kind in kinds) and self.depends(self.quote(each["table"]))
+            depends = any(found.get(kind, (fits,))[0] != fits for kind in kinds) and self.depends(self.quote(each["table"]), each.get("unset", ()))
         except Exception:
             return None
         for kind in kinds if depends else ():
@@ -266,8 +279,9 @@ class Trial:
         )
         return self.run(query, [calls_out])[0][0]
 
-    def depends(self, table):
-        """Whether a setting of the session decides what becomes of a row: in a trigger, a policy or a default, or what they name."""
+    def depends(self, table, unset):
+        """Whether a setting that the web may have decides what becomes of a row: in a trigger, a policy or a default, or what
+        they name."""
         query = (
             "WITH RECURSIVE t(src) AS ((SELECT p.prosrc FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal "
             "AND (g.tgrelid = r OR g.tgrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = r)) "
@@ -278,10 +292,11 @@ class Trial:
             "UNION SELECT p.prosrc FROM t JOIN pg_proc p ON p.oid >= 16384 AND (strpos(lower(t.src), lower(p.proname::text)) > 0 "
             "OR EXISTS (SELECT 1 FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid WHERE g.tgfoid = p.oid "
             "AND NOT g.tgisinternal AND strpos(lower(t.src), lower(c.relname::text)) > 0))) "
-            "SELECT EXISTS (SELECT 1 FROM t WHERE src ~* 'current_setting')"
+            "SELECT src FROM t WHERE src ~* 'current_setting'"
         )
         oid = self.run("SELECT to_regclass(%s)::oid", [table])[0][0]
-        return oid is not None and self.run(re.sub(r"\br\b", str(oid), query))[0][0]
+        texts = self.run(re.sub(r"\br\b", str(oid), query)) if oid is not None else ()
+        return any(name not in unset for (text,) in texts for name in sessions.asked_by(text))
 
     def key_of(self, table):
         """The primary key's name and columns."""
