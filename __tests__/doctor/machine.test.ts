@@ -114,6 +114,31 @@ describe('the findings about a machine', () => {
       ['error: build: there is no Dockerfile at "Dockerfile"'],
     ],
     [
+      'whose image is not signed',
+      {
+        ...having({ [inputsLabel]: ofThisBuild }),
+        info: { when: /^docker info/, stdout: '{}' },
+        cosign: { when: /^cosign/, code: 10, stderr: 'Error: no signatures found' },
+      },
+      { given: { 'verify-signature': 'key=cosign.pub' } },
+      [
+        `error: ghcr.io/acme/shop@${imageWith({ Labels: { [inputsLabel]: ofThisBuild } }).digest} could not be verified as signed with the key cosign.pub: cosign: no signatures found`,
+      ],
+    ],
+    [
+      'whose image is signed',
+      {
+        ...having({ [inputsLabel]: ofThisBuild }),
+        info: { when: /^docker info/, stdout: '{}' },
+        cosign: {
+          when: /^cosign/,
+          stdout: '[{"critical":{"type":"cosign container image signature"}}]',
+        },
+      },
+      { given: { 'verify-signature': 'key=cosign.pub' } },
+      [],
+    ],
+    [
       'whose login is denied',
       { registry: refuses(sha, 403) },
       { files },

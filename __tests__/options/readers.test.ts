@@ -13,6 +13,7 @@ import {
   Problem,
   quantities,
   secretAssignments,
+  signatureChecks,
   someTime,
   testServices,
   urlPath,
@@ -388,4 +389,49 @@ test.each([
   ['https://a b', false],
 ])('%j is a valid address on the web: %s', (text, is) => {
   expect(webAddress(text)).toEqual(is ? text.trim() : expect.any(Problem))
+})
+
+describe('the option "verify-signature"', () => {
+  const workflow = 'acme/ci/.github/workflows/image.yml'
+  const issuer = 'https://token.actions.githubusercontent.com'
+  test.each<[string, readonly object[]]>([
+    ['', []],
+    ['key=cosign.pub', [{ is: 'key', key: 'cosign.pub', log: 'required' }]],
+    [
+      'key=k8s://shop/cosign tlog=ignore',
+      [{ is: 'key', key: 'k8s://shop/cosign', log: 'ignored' }],
+    ],
+    [
+      `identity=https://github.com/acme/shop/* issuer=${issuer}`,
+      [{ is: 'identity', identity: 'https://github.com/acme/shop/*', issuer }],
+    ],
+    ['github=acme', [{ is: 'attestation', by: 'acme' }]],
+    [
+      `key=a.pub\n  github=acme/shop   workflow=${workflow}`,
+      [
+        { is: 'key', key: 'a.pub', log: 'required' },
+        { is: 'attestation', by: 'acme/shop', workflow },
+      ],
+    ],
+  ])('reads %j', (text, checks) => {
+    expect(signatureChecks(text)).toEqual(checks)
+  })
+
+  test.each([
+    'cosign.pub',
+    'key=',
+    'key=a b',
+    'identity=ada@example.com',
+    'identity=ada@example.com issuer=example.com',
+    'identity=ada@example.com issuer=https://example.com tlog=ignore',
+    'github=acme/shop/main',
+    'github=acme/shop workflow=image.yml',
+    'KEY=a.pub',
+  ])('rejects %j', (text) => {
+    expect(signatureChecks(`key=a.pub\n${text}`)).toEqual(
+      new Problem(
+        `has "${text}", which is none of key=FILE, identity=IDENTITY issuer=URL, and github=OWNER/REPOSITORY`,
+      ),
+    )
+  })
 })

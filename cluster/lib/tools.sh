@@ -1,11 +1,13 @@
 # Tools beside the cluster: act runs workflows here, actionlint and zizmor check them, and Chromium shows
-# the outputs of a workflow. The cases' scripts call jq and busybox. The benchmarks compare with helm.
+# the outputs of a workflow. The cases' scripts call jq and busybox. The benchmarks compare with helm. A long test
+# signs images with cosign.
 # shellcheck shell=bash
 
 ACT_VERSION=v0.2.89
 ACTIONLINT_VERSION=v1.7.12
 ZIZMOR_VERSION=1.32.0
 HELM_VERSION=v4.3.1
+COSIGN_VERSION=v3.1.3
 GO_AT_LEAST=1.26
 GO_THAT_FETCHES=1.21 # from this one on, Go fetches a newer Go by itself
 
@@ -42,7 +44,8 @@ provide_tools() { # [NAME…]
       chromium) ensure_chromium ;;
       jq | busybox) ensure_package "$name" ;;
       helm) build_helm ;;
-      *) unusable "there is no tool $name: it is one of act, actionlint, zizmor, chromium, jq, busybox, helm" ;;
+      cosign) build_cosign ;;
+      *) unusable "there is no tool $name: it is one of act, actionlint, zizmor, chromium, jq, busybox, helm, cosign" ;;
     esac
   done
 }
@@ -87,6 +90,14 @@ build_helm() {
   make_part helm "$HELM_VERSION" "helm $HELM_VERSION from its Go module" "1 to 4 min" \
     go_install "helm.sh/helm/v4/cmd/helm@$HELM_VERSION" "-X helm.sh/helm/v4/internal/version.version=$HELM_VERSION"
   link_program "$(part_dir helm "$HELM_VERSION")/helm" helm
+}
+
+# Only on request, too: __tests__/long/signatures.test.ts requests it.
+build_cosign() {
+  has_part cosign "$COSIGN_VERSION" || need_go
+  make_part cosign "$COSIGN_VERSION" "cosign $COSIGN_VERSION from its Go module" "3 to 15 min" \
+    go_install "github.com/sigstore/cosign/v3/cmd/cosign@$COSIGN_VERSION"
+  link_program "$(part_dir cosign "$COSIGN_VERSION")/cosign" cosign
 }
 
 # Chromium is taken as the machine has it. The fonts are for what GitHub shows: text like Arial, and signs.

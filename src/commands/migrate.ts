@@ -17,6 +17,7 @@ import { plannedOf, type Plan } from '../django/plan.js'
 import type { Image } from '../docker/image.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { SchemaWork } from '../state/record.js'
+import { onceVerified } from '../stages/signature.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { readHistory, saveSchemaChange } from '../state/history-store.js'
 import { openHeld } from '../state/history.js'
@@ -49,7 +50,9 @@ async function toImage(run: Run): Promise<Outcome> {
     (signal) =>
       reporter.stage('preflight', async (log) => {
         const context = requested.with({ signal, log })
-        const open = () => resources.openCluster(platform, settings, signal)
+        const open = onceVerified(settings, toRun.promise, () =>
+          resources.openCluster(platform, settings, signal),
+        )
         return withReported(context, await preflight(context, open, () => toRun.promise))
       }),
     (signal) =>

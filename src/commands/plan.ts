@@ -14,6 +14,7 @@ import { backupWhen } from '../stages/migration/backup.js'
 import { planWarnings } from '../stages/migration/log.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { Planning } from '../stages/migration/planning.js'
+import { onceVerified } from '../stages/signature.js'
 import { survey } from '../stages/survey.js'
 import { readArchive } from '../state/history-store.js'
 import { needsFileOf, readNeedsFile, type NeedsFile } from '../state/needs-file.js'
@@ -56,17 +57,22 @@ async function ofImage(run: Run): Promise<Outcome> {
   const needs = settings.needs === undefined ? undefined : await needsIn(platform, settings.needs)
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
   if (needs) return withoutCluster(run, requested, needs)
+  const verified = Promise.withResolvers<unknown>()
   const [{ cluster, checked, web }, { image, source }] = await allOrAbort(signal, [
     (signal) =>
       reporter.stage('preflight', async (log) => {
         const context = requested.with({ signal, log })
-        const open = () => resources.openCluster(platform, settings, signal)
+        const open = onceVerified(settings, verified.promise, () =>
+          resources.openCluster(platform, settings, signal),
+        )
         return withReported(context, await survey(context, open))
       }),
     (signal) =>
       reporter.stage('image', async (log) => {
         await resources.login(settings)
-        return imageToDeploy(requested.with({ signal, log }))
+        const ready = await imageToDeploy(requested.with({ signal, log }))
+        verified.resolve(ready)
+        return ready
       }),
   ])
   state.haveImage(image)

@@ -18,6 +18,7 @@ import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { rollout } from '../stages/rollout.js'
+import { onceVerified } from '../stages/signature.js'
 import { testBox } from '../stages/test.js'
 import { testIn } from './test.js'
 import { sameAsRunning, tagRunning } from '../stages/unchanged.js'
@@ -55,7 +56,9 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     (signal) =>
       reporter.stage('preflight', async (log) => {
         const context = requested.with({ signal, log })
-        const open = () => resources.openCluster(platform, settings, signal)
+        const open = onceVerified(settings, toRun.promise, () =>
+          resources.openCluster(platform, settings, signal),
+        )
         return withReported(context, await preflight(context, open, () => toRun.promise))
       }),
     (signal) =>

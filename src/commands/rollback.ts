@@ -24,6 +24,7 @@ import {
 } from '../stages/migration/rollback-reversal.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { rollout } from '../stages/rollout.js'
+import { verifySignature } from '../stages/signature.js'
 import { wavesFor } from '../stages/waves.js'
 import { ReleaseContext, type OpenContext } from '../stages/context.js'
 import { lossOf, reversalWords } from '../report/reversal-sentences.js'
@@ -63,7 +64,9 @@ async function toVersion(run: Run): Promise<Outcome> {
   const { chosen, version } = await reporter.stage('version', async (log) => {
     await resources.login(run.settings)
     const chosen = await readVersions(context.with({ log }), checked)
-    return { chosen, version: await chooseVersion(context.with({ log }), chosen) }
+    const version = await chooseVersion(context.with({ log }), chosen)
+    await verifySignature(context.with({ log }), version.image)
+    return { chosen, version }
   })
   const { image, sha, appliedSince } = version
   const command = commandFor(run, version, chosen.history)

@@ -11,3 +11,8 @@ export interface Image {
 export function pinned(image: Image): string {
   return `${image.repository}:${image.tag}@${image.digest}`
 }
+
+/** Returns the image by its digest alone, which no one can move to another image as a tag can be. */
+export function byDigest({ repository, digest }: Image): string {
+  return `${repository}@${digest}`
+}

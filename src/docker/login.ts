@@ -20,7 +20,7 @@ import { hostOf } from './registry-errors.js'
 export class RunDocker {
   /** The platform, whose docker has the login once there is one. */
   readonly platform: Platform
-  /** For docker and its helpers alone: the logins are among them. */
+  /** For programs that log in to registries alone: the logins are among them. */
   #variables: Readonly<Record<string, string>> = {}
   /** For everyone who reads docker's configuration. */
   #shown: Readonly<Record<string, string>> = {}
@@ -109,10 +109,13 @@ export class RunDocker {
     tool: string,
     options: Options,
   ): Options {
-    if (tool !== 'docker' && !tool.startsWith('docker-credential-')) return options
+    if (!loggedIn.has(tool) && !tool.startsWith('docker-credential-')) return options
     return { ...options, env: { ...options.env, ...this.#variables } }
   }
 }
+
+/** Programs that read docker's configuration. */
+const loggedIn: ReadonlySet<string> = new Set(['docker', 'cosign', 'gh'])
 
 /** docker's word for a registry; none for its own. */
 function serverOf(host: string): readonly string[] {

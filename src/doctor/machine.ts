@@ -7,12 +7,15 @@ import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
 import { credentialsFor } from '../docker/credentials.js'
 import { findSource, type Source } from '../docker/source.js'
+import type { Image } from '../docker/image.js'
 import { hostOf } from '../docker/registry-errors.js'
 import { kubectlEnvironment } from '../kubernetes/proxy.js'
-import { failed, warning, type Finding } from '../report/finding.js'
+import { failed, ok, warning, type Finding } from '../report/finding.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
+import { silentLog } from '../platform/stage-log.js'
 import { lookForBuild, type BuildLookup } from '../stages/image.js'
+import { verifySignature } from '../stages/signature.js'
 import type { ReleaseContext } from '../stages/context.js'
 
 /** What the machine itself shows at once. */
@@ -51,11 +54,12 @@ type MachineContext = Pick<ReleaseContext, 'platform' | 'settings' | 'signal'>
 
 /** @param lookup resolves with what the registry has; missing where the source is unknown. */
 export async function examineMachine(
-  { platform, settings }: MachineContext,
+  context: MachineContext,
   { answers, source, sourceError }: Machine,
   lookup?: Promise<RegistryLookup>,
 ): Promise<readonly Finding[]> {
-  const registry = await examineRegistry(settings.image, lookup)
+  const { platform, settings } = context
+  const registry = await examineRegistry(context, lookup)
   const need = {
     builds: !registry.has,
     known: source !== undefined,
@@ -72,9 +76,10 @@ export async function examineMachine(
 }
 
 async function examineRegistry(
-  image: string,
+  context: MachineContext,
   registry?: Promise<RegistryLookup>,
 ): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
+  const { image } = context.settings
   if (!registry) {
     const message = `${hostOf(image)} was not checked because of the findings above`
     return { has: false, findings: [warning('registry', message)] }
@@ -86,9 +91,27 @@ async function examineRegistry(
       login,
       ...(beside !== undefined && { beside }),
     })
-    return { has: lookup.is === 'there', findings }
+    if (lookup.is !== 'there') return { has: false, findings }
+    return {
+      has: true,
+      findings: [...findings, ...(await examineSignature(context, lookup.image))],
+    }
   } catch (error) {
     return { has: false, findings: [failed('registry', error)] }
+  }
+}
+
+async function examineSignature(
+  context: MachineContext,
+  image: Image,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  const log = { ...silentLog, say: (line: string) => findings.push(ok('registry', line)) }
+  try {
+    await verifySignature({ ...context, log }, image)
+    return findings
+  } catch (error) {
+    return [...findings, failed('registry', error)]
   }
 }
 

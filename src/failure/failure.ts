@@ -16,6 +16,7 @@ export const causeCodes = [
   'push-failed',
   'registry',
   'image-missing',
+  'image-unverified',
   // seen in pods
   'image-not-found',
   'image-pull',

@@ -3,6 +3,7 @@
  * a right value looks like; it never throws.
  */
 import { isServiceKind, serviceVersions, usualService, type TestService } from './services.js'
+import { signatureCheckOf, signatureForm, type SignatureCheck } from './signatures.js'
 
 export class Problem {
   readonly text: string
@@ -255,6 +256,24 @@ function serviceOf(entry: string): TestService | undefined {
   const kind = [name, last].find(isServiceKind)
   return { name, image: isServiceKind(image) ? usualService(image).image : image, kind }
 }
+
+/** One check a line: all of them have to hold. */
+export const signatureChecks = reader<readonly SignatureCheck[]>(
+  { is: 'list', pattern: signatureForm },
+  (value) => {
+    const read: SignatureCheck[] = []
+    for (const line of lines(value) as readonly string[]) {
+      const check = signatureCheckOf(line)
+      if (!check) {
+        return new Problem(
+          `has "${line}", which is none of key=FILE, identity=IDENTITY issuer=URL, and github=OWNER/REPOSITORY`,
+        )
+      }
+      read.push(check)
+    }
+    return read
+  },
+)
 
 /** `symptom=duration`, between commas, blanks or line ends; durations in ms. */
 export function graces<const T extends string>(

@@ -38,6 +38,7 @@ import {
   platforms,
   quantities,
   secretAssignments,
+  signatureChecks,
   someTime,
   testServices,
   urlPath,
@@ -117,6 +118,15 @@ export const table = {
     cliExample: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     group: 'image',
     on: ready,
+  }),
+  'verify-signature': option({
+    read: signatureChecks,
+    help: 'Signatures that the image must have before anything is written in the cluster, one per line: key=FILE or identity=… issuer=… for cosign, github=OWNER/REPOSITORY for an attestation of GitHub; "release" then builds nothing (docs/signatures.md)',
+    example: 'key=cosign.pub',
+    default: '',
+    mayBeNone: true,
+    group: 'image',
+    on: [...planning, 'rollback', 'doctor'],
   }),
   'extra-tags': option({
     read: imageTags,
@@ -600,7 +610,7 @@ export const table = {
   }),
   token: option({
     read: anyText('token'),
-    help: 'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',
+    help: 'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"; for github=… in "verify-signature", with "attestations: read"',
     example: '${{ github.token }}',
     secret: true,
     only: 'action',

@@ -23,6 +23,7 @@ import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
 import type { ReleaseContext, StageContext } from './context.js'
+import { verifySignature } from './signature.js'
 import { commitNote, type Source } from '../docker/source.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has or will get there. */
@@ -96,7 +97,10 @@ export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs' | 'pla
   readonly image?: Image
 }
 
-/** Returns the image of this very build, if the registry has it. Throws a Failure `registry`. */
+/**
+ * Returns the image of this very build, if the registry has it. Throws a Failure `registry`; where "verify-signature"
+ * is set, `usage` if it does not, and `image-unverified`.
+ */
 export async function findBuild(context: StageContext): Promise<FoundBuild> {
   const { settings, log } = context
   const note = commitNote(context.platform, context.source)
@@ -109,7 +113,19 @@ export async function findBuild(context: StageContext): Promise<FoundBuild> {
     )
   }
   const image = imageIn(context.with({ source }), lookup)
+  if (image) await verifySignature(context, image)
+  else if (settings['verify-signature'].length > 0) failUnsigned(context.with({ source }), lookup)
   return { ...build, ...(image && { image }) }
+}
+
+/** What a run builds cannot be signed before that run rolls it out. */
+function failUnsigned({ settings, source }: ReleaseContext, lookup: CommitLookup): never {
+  if (lookup.is === 'denied') foundImage({ repository: settings.image, tag: source.tag }, lookup)
+  return fail({
+    code: 'usage',
+    sentence: `the registry has no ${settings.image}:${source.tag} of this build, and "verify-signature" lets nothing run that is not signed yet`,
+    hint: 'build and push it with "build" and "test", sign it, then roll it out with "deploy" (docs/signatures.md)',
+  })
 }
 
 /** What differs between two builds of a commit. */
@@ -154,10 +170,16 @@ export interface DeployableImage {
 }
 
 /**
- * Returns the image of this tag or digest, which must exist. Throws a Failure `image-missing`, `registry`, or
- * `usage` where the tag is unknown.
+ * Returns the image of this tag or digest, which must exist and be verified. Throws a Failure `image-missing`,
+ * `registry`, `image-unverified`, or `usage` where the tag is unknown.
  */
 export async function imageToDeploy(context: StageContext): Promise<DeployableImage> {
+  const ready = await imageInRegistry(context)
+  await verifySignature(context, ready.image)
+  return ready
+}
+
+async function imageInRegistry(context: StageContext): Promise<DeployableImage> {
   const { platform, settings, source, signal, log } = context
   const { image: repository, digest } = settings
   if (digest !== undefined) return imageOfDigest(context, digest)
@@ -248,7 +270,7 @@ export interface Candidate {
 export async function imageToTest(context: StageContext): Promise<Candidate> {
   const { platform, settings, source, signal, log } = context
   if (settings.digest !== undefined) {
-    const ready = await imageToDeploy(context)
+    const ready = await imageInRegistry(context)
     if (settings.push) log.say('not pushed: the registry already has it')
     return { ...ready, built: await pullImage(platform, ready.image, log, signal) }
   }
