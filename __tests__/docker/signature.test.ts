@@ -90,6 +90,30 @@ test.each<[string, string, { code?: number; stdout?: string; stderr?: string }, 
     check,
   ],
   [
+    'a signature of another key (cosign 3)',
+    key,
+    {
+      code: 1,
+      stderr: both(
+        'no matching attestations: failed to verify signature: could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1',
+      ),
+    },
+    'no matching attestations: failed to verify signature: could not verify envelope: accepted signatures do not match threshold, Found: 0, Expected 1',
+    check,
+  ],
+  [
+    'no way to the keys of Sigstore',
+    key,
+    {
+      code: 1,
+      stderr: both(
+        'setting trusted material: tuf refresh failed: Get "https://tuf-repo-cdn.sigstore.dev/15.root.json": dial tcp: lookup tuf-repo-cdn.sigstore.dev: no such host',
+      ),
+    },
+    'setting trusted material: tuf refresh failed: Get "https://tuf-repo-cdn.sigstore.dev/15.root.json": dial tcp: lookup tuf-repo-cdn.sigstore.dev: no such host',
+    'Whether it is signed is not known before that works',
+  ],
+  [
     'a signature of another workflow',
     identity,
     {
@@ -116,7 +140,7 @@ test.each<[string, string, { code?: number; stdout?: string; stderr?: string }, 
   [
     'a list of packages that the same key has signed, and no signature',
     key,
-    { stdout: verified('https://spdx.dev/Document') },
+    { stdout: verified('https://cosign.sigstore.dev/attestation/v1') },
     'no signatures found, only other statements',
     sign,
   ],
@@ -132,9 +156,11 @@ test.each<[string, string, { code?: number; stdout?: string; stderr?: string }, 
     key,
     {
       code: 1,
-      stderr: both('loading verifier from key opts: open cosign.pub: no such file or directory'),
+      stderr: both(
+        'loading verifier from key opts: loading public key: open cosign.pub: no such file or directory',
+      ),
     },
-    'loading verifier from key opts: open cosign.pub: no such file or directory',
+    'loading verifier from key opts: loading public key: open cosign.pub: no such file or directory',
     'Whether it is signed is not known before that works',
   ],
   [

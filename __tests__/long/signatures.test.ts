@@ -1,6 +1,6 @@
 /** Images that a real cosign has signed, or has not: what is not verified changes nothing in the cluster. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { privateRegistry, type FaultyRegistry } from '../e2e/faulty-registry.js'
 import { Site } from '../e2e/site.js'
@@ -12,7 +12,7 @@ const home = dirname(site.folder)
 const alone = { 'migrate-command': 'none', bake: '0' }
 const password = 'correct-horse-battery'
 const digests: Record<string, string> = {}
-let registry: FaultyRegistry
+let registry: FaultyRegistry | undefined
 
 /** Nothing is sent to the public log: the registry is on this machine. */
 const cosignEnv = { ...stack.env, COSIGN_PASSWORD: '', HOME: home }
@@ -32,6 +32,12 @@ const sign = (reference: string, ...more: readonly string[]) =>
     reference,
   ])
 
+const attest = (reference: string) =>
+  cosign([
+    ...['attest', '--yes', '--key', 'ours/cosign.key', ...withoutLog, ...insecurely],
+    ...['--type', 'custom', '--predicate', 'scan.json', reference],
+  ])
+
 /** The public key of a pair. */
 const key = (name: string) => `key=${join(home, name, 'cosign.pub')} tlog=ignore`
 
@@ -42,11 +48,14 @@ beforeAll(async () => {
     await cosign(['generate-key-pair'], join(home, name))
   }
   const runs = 'CMD exec sleep infinity'
-  for (const tag of ['v1', 'v2', 'v3'])
+  for (const tag of ['v0', 'v1', 'v2', 'v3', 'v4'])
     digests[tag] = await site.pushImage(tag, `ENV V=${tag}\n${runs}`)
   await sign(`${image}@${digests['v2']}`)
+  // cosign 3 itself takes this for a signature.
+  await writeFile(join(home, 'scan.json'), '{}')
+  await attest(`${image}@${digests['v4']}`)
   const [metadata, labels] = [{ name: 'web', namespace }, { app: 'web' }]
-  const containers = [{ name: 'web', image: `${image}:v1` }]
+  const containers = [{ name: 'web', image: `${image}:v0` }]
   const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers } }
   const spec = { selector: { matchLabels: labels }, template }
   const input = JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec })
@@ -58,14 +67,14 @@ beforeAll(async () => {
 }, 1_800_000)
 
 afterAll(async () => {
-  registry.close()
+  registry?.close()
   await site.remove()
 })
 
 /** All that a run could write, with the number of each writing. */
 const written = () =>
   kubectl(
-    ...['-n', namespace, 'get', 'deploy,jobs,pods,leases,configmaps,secrets'],
+    ...['-n', namespace, 'get', 'deploy,jobs,leases,configmaps,secrets'],
     ...[
       '-o',
       'jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}',
@@ -77,6 +86,7 @@ test.each([
   ['plan', 'v3', 'ours', 'no signatures found'],
   ['migrate', 'v3', 'ours', 'no signatures found'],
   ['deploy', 'v2', 'others', 'no matching attestations: .*'],
+  ['deploy', 'v4', 'ours', 'no signatures found, only other statements'],
 ])(
   '%s of %s with the key of %s is stopped before the first write',
   async (command, tag, by, said) => {
@@ -101,8 +111,14 @@ test('a signature that is not in the log needs a word of the user', async () => 
   expect(ended.report).toMatchObject({ result: 'failed', cause: { code: 'image-unverified' } })
 })
 
+/** Gives the tag `stable` to this very image: imagetools would make an index of it, which has another digest. */
+async function moveStable(to: string): Promise<void> {
+  await must('docker', ['tag', `${image}:${to}`, `${image}:stable`], { env: stack.env })
+  await must('docker', ['push', '--quiet', `${image}:stable`], { env: stack.env })
+}
+
 test('a tag that names another image than the signed one is stopped', async () => {
-  await site.retag('v2', 'stable')
+  await moveStable('v2')
   const good = await site.cli('plan', {
     image,
     namespace,
@@ -110,7 +126,7 @@ test('a tag that names another image than the signed one is stopped', async () =
     'verify-signature': key('ours'),
   })
   expect(good.output).toContain(`${image}@${digests['v2']} is signed with the key`)
-  await site.retag('v3', 'stable')
+  await moveStable('v3')
   const before = await written()
   const ended = await site.deploy('stable', { ...alone, 'verify-signature': key('ours') })
   expect(ended.report).toMatchObject({
@@ -155,7 +171,7 @@ test('the signed image is deployed, and a rollback to the unsigned one is stoppe
 
 test('cosign reads a private registry with the login of the run', async () => {
   const path = image.slice(image.indexOf('/'))
-  const own = `${registry.address}${path}`
+  const own = `${registry?.address}${path}`
   const options = {
     ...{ image: own, namespace, tag: 'v3', 'verify-signature': key('ours') },
     ...{ 'registry-username': 'ada', 'registry-password': password },

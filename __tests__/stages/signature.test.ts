@@ -1,5 +1,6 @@
 /** An image runs only with the signatures that the user demands. */
 import { describe, expect, test } from '@jest/globals'
+import { inputsLabel, inputsOf } from '../../src/docker/build-inputs.js'
 import { RunDocker } from '../../src/docker/login.js'
 import { findBuild, imageToDeploy } from '../../src/stages/image.js'
 import { onceVerified, verifySignature } from '../../src/stages/signature.js'
@@ -130,6 +131,25 @@ describe('the image of a deploy', () => {
   test('is not taken when it is not', async () => {
     expect((await causeOf(deploy(unsigned))).code).toBe('image-unverified')
   })
+})
+
+test('a release takes the image of its build when it is signed, and not when it is not', async () => {
+  const machine: readonly Line[] = [
+    { when: /^git /, always: true },
+    { when: /^docker version /, stdout: 'linux/amd64', always: true },
+  ]
+  const given = { 'verify-signature': 'key=cosign.pub' }
+  const { platform: bare } = scripted(machine)
+  const { settings, signal } = contextOf(bare, given)
+  const { own } = await inputsOf(bare, settings, signal)
+  const found = imageWith({ Labels: { [inputsLabel]: own } })
+  const release = (line: Line) => {
+    const registry = [has('.*', found.digest), ...found.lines]
+    const { platform } = scripted([...machine, ...registry, secure, line])
+    return findBuild(contextOf(platform, given).with({ log: notebook() }))
+  }
+  expect((await release(signed)).image?.digest).toBe(found.digest)
+  expect((await causeOf(release(unsigned))).code).toBe('image-unverified')
 })
 
 test.each([
