@@ -453,8 +453,8 @@ const P=n(8646)
 const j=n(5385)
 const R=n(6114)
 const N=n(9379)
-const L=n(6782)
-const I=n(8011)
+const I=n(6782)
+const L=n(8011)
 const M=n(4750)
 const F=n(3193)
 const D=n(8595)
@@ -462,11 +462,11 @@ const G=n(1866)
 const U=n(7118)
 const _=n(280)
 const q=n(2276)
-const H=n(5213)
+const B=n(5213)
 const W=n(3465)
-const B=n(2028)
+const H=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:L,satisfies:I,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:H,intersects:W,simplifyRange:B,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:u,diff:d,major:f,minor:p,patch:h,prerelease:m,compare:g,rcompare:w,compareLoose:v,compareBuild:b,sort:y,rsort:k,gt:O,lt:E,eq:T,neq:S,gte:A,lte:$,cmp:P,coerce:j,truncate:R,Comparator:N,Range:I,satisfies:L,toComparators:M,maxSatisfying:F,minSatisfying:D,minVersion:G,validRange:U,outside:_,gtr:q,ltr:B,intersects:W,simplifyRange:H,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -904,7 +904,7 @@ var c=n(5623)
 var l=n(298)
 var u=n(8566)
 var d=n(8614)
-var f=n(4935)
+var f=n(5390)
 var p=n(6833)
 var h=n(6469)
 var m=n(8061)
@@ -942,10 +942,10 @@ const N=P.report??`${t}/report.json`
 const write=e=>s.files.write(N,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(R)
 await(0,c.Qz)(R,N)
-const L=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
+const I=await(0,k.ip)(s.clock,T,p,t=>Promise.all([j?.end((0,i.Cy)(R),t)??[],(0,w.h)(s,P,{report:R,holder:O},t),e==="plan"?(0,o.B)(s,P,{report:R,url:O.url,secrets:(0,l.F)(S)},t):[]]))
 if(R.result!=="stuck")r.LZ("ended",R.result)
-if(L.flat().length>0){L.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,L.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+if(I.flat().length>0){I.flat().forEach(e=>{r.$e((0,c.Is)(e))})
+await write((0,h.k)(R,I.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
 var s=n(8815)
 var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
@@ -1042,7 +1042,7 @@ const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(4803)
-var i=n(4935)
+var i=n(5390)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -1090,13 +1090,13 @@ const j=new p.a(P,n.clock)
 const R=await(0,v.K)(n)
 const N=await(0,i.d)(e,{platform:n,settings:r,reporter:j,signal:A,holder:R})
 process.exitCode=d.h[N.result]||process.exitCode
-const L=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
-if(L.history&&!r.json)(0,f.f)(L.history).forEach(write)
-else if(!L.history)(0,m.b)(L,write,E)
-if(r.json){const t=e==="history"?L.history:L
+const I=(0,u.k)(N,await(0,g.h)(n,r,{report:N,holder:R}))
+if(I.history&&!r.json)(0,f.f)(I.history).forEach(write)
+else if(!I.history)(0,m.b)(I,write,E)
+if(r.json){const t=e==="history"?I.history:I
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(O)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(L)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(I)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(T){s(T)}},1)},4803:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -1809,7 +1809,7 @@ const d={release:"Build, test, push, migrate and roll out a commit; restore ever
 var f=s(8566)
 var p=s(345)
 var h=s(4800)
-var m=s(8090)
+var m=s(9702)
 var g=s(3672)
 const w={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const v=["--image","ghcr.io/acme/shop","--namespace","shop"]
@@ -1983,7 +1983,7 @@ if(n)throw new A.r(n,t)
 const s=(0,T.rl)(e,c)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,a.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...s.hint===void 0?[]:[s.hint],...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,T.eW)(i,p,g)].join("\n")}
 throw new A.r(o,t)}}function hasPlan({contract:e,schema:t}){return e!==void 0&&(t?.is!=="back"||t.migrations!==void 0)}function withPlan(e,t,n){const{schema:s}=e
-return{...e,contract:e.contract??(0,c.Q)(t,(0,c.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,r.sb)(t)}}}}},4935:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
+return{...e,contract:e.contract??(0,c.Q)(t,(0,c.R)(n)),...s?.is==="back"&&!s.migrations&&{schema:{...s,migrations:t.judged?.blocked===true?[]:(0,r.sb)(t)}}}}},5390:(e,t,n)=>{n.d(t,{d:()=>run_command_runCommand})
 var s=n(3916)
 var r=n(4592)
 var o=n(2568)
@@ -2050,7 +2050,7 @@ return l?a?.line:void 0}function mayBe(e){const t=e.split(/\$(?:\w+|\{[^}]*\})/)
 return new RegExp(`^${t.join(".*")}$`)}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
 if(e.length>c)e.shift()}var d=n(9949)
 var f=n(3242)
-var p=n(2350)
+var p=n(2701)
 var h=n(617)
 async function pullImage(e,{repository:t,tag:n,digest:s,builtFor:o},i,a){const c=`${t}@${s}`
 const l=o===void 0?[]:["--platform",o]
@@ -2170,8 +2170,59 @@ return v}function secretsOf({env:e},t){return Object.fromEntries(Object.entries(
 return o===void 0?(0,r.fJ)({code:"usage",sentence:`build-secrets: entry ${s+1} is a name without a value, and the environment has no variable of this name`,hint:"write NAME=value; for a value of several lines, set a variable and write its name"}):[t,o]}))}function withHint({cause:e},t){const n=`if it needs ${t.join(" or ")}: set "submodules: recursive" for actions/checkout, or run git submodule update --init --recursive`
 return new r.HR({...e,hint:e.hint===void 0?n:`${e.hint}\n${n}`})}var E=n(3905)
 var T=n(3165)
-var S=n(8090)
-async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
+var S=n(9702)
+var A=n(2030)
+var $=n(7244)
+const P="https://slsa.dev/provenance/v1"
+function verificationOf(e,t,n){const s=n?["--allow-insecure-registry","--allow-http-registry"]:[]
+const cosign=(...e)=>({tool:"cosign",args:["verify",...e,...s,"--output","json",(0,E._)(t)]})
+switch(e.is){case"key":return cosign("--key",e.key,...e.log==="ignored"?["--insecure-ignore-tlog"]:[])
+case"identity":return cosign(...e.identity.includes("*")?["--certificate-identity-regexp",expressionOf(e.identity)]:["--certificate-identity",e.identity],"--certificate-oidc-issuer",e.issuer)
+case"attestation":return{tool:"gh",args:["attestation","verify",`oci://${(0,E._)(t)}`,e.by.includes("/")?"--repo":"--owner",e.by,...e.workflow===void 0?[]:["--signer-workflow",e.workflow],"--predicate-type",P,"--format","json"]}}}function expressionOf(e){const t=e.split("*").map(e=>e.replace(/[.+?^${}()|[\]\\]/g,"\\$&"))
+return`^${t.join(".*")}$`}function claimOf(e){switch(e.is){case"key":return`signed with the key ${e.key}`
+case"identity":return`signed by ${e.identity} (${e.issuer})`
+case"attestation":return`attested by ${e.workflow??e.by}`}}function causeOfDoubt(e,t,{tool:n,args:s,finished:r}){if(r.code===127&&r.stderr.includes(`${n} was not found`))return{code:"tool-missing",sentence:`"verify-signature" needs ${n}, which was not found on PATH`,hint:j[n]}
+const o=doubtOf(n,t,r)
+if(!o)return
+const i=[n,...s].map($.Z).join(" ")
+return{code:"image-unverified",sentence:`${(0,E._)(t)} could not be verified as ${claimOf(e)}: ${n}: ${o.said}`,hint:`${remedyOf(o,e,t)}. To repeat the check: ${i}`}}const j={cosign:"Install it before this step: sigstore/cosign-installer in a workflow, elsewhere https://docs.sigstore.dev/cosign/system_config/installation/",gh:"Install it: https://cli.github.com (the runners of GitHub have it)"}
+function doubtOf(e,{repository:t},{code:n,stdout:s,stderr:r}){if(n===0){const t=lacking(e,s)
+return t===void 0?void 0:{is:"unsigned",said:t}}if(e==="gh"&&n===R)return{is:"no token",said:"it has no token for GitHub"}
+const o=(0,a.BP)(r.split("\n")).replace(/^.*error during command execution: /,"")
+const i=o===""?`exit code ${n}`:(0,a.vI)(o,300)
+const c=N.find(([e])=>e.test(i))?.[1]
+return{is:c??((0,h.jR)(i,t)==="denied"?"denied":"unknown"),said:i}}const R=4
+const N=[[/no signatures found|no attestations found|HTTP 404/i,"unsigned"],[/transparency log|log inclusion|log entries/i,"not logged"],[/no matching|invalid signature|expected|failed to verify|verifying with/i,"mismatch"]]
+function lacking(e,t){const n=listIn(t)
+if(e==="gh")return n.length>0?void 0:"no attestations found"
+return n.some(isSignature)?void 0:"no signatures found, only other statements"}function listIn(e){try{const t=JSON.parse(e)
+return Array.isArray(t)?t:[]}catch{return[]}}const I=["cosign container image signature","https://sigstore.dev/cosign/sign/v1"]
+function isSignature(e){const{critical:t}=e??{}
+return I.includes(t?.type)}function remedyOf({is:e},t,n){switch(e){case"unsigned":return t.is==="attestation"?"Attest the image where it is built (actions/attest-build-provenance), then deploy it":`Sign the image where it is built (cosign sign ${(0,E._)(n)}), then deploy it`
+case"mismatch":return"Check who has signed it, and whether this is the image that was meant"
+case"not logged":return t.is==="key"?"Sign it with an entry in the transparency log, or set tlog=ignore after the key":"Sign it with an entry in the transparency log"
+case"denied":return(0,h.t$)(n.repository,"read")
+case"no token":return'Give this step a token with "attestations: read": env: GH_TOKEN: ${{ github.token }}'
+case"unknown":return"Whether it is signed is not known before that works"}}const L=2e5
+async function verifySignature(e,t){const{platform:n,settings:s,signal:o,log:i}=e
+const a=s["verify-signature"]
+if(a.length===0)return
+const c=await(0,A.f)(n,(0,h.w4)(t.repository),o)
+for(const n of a){const s=verificationOf(n,t,c)
+i.waiting(`${s.tool} verifies ${(0,E._)(t)}`)
+const o=await verify(e,s)
+i.waiting(void 0)
+const a=causeOfDoubt(n,t,{...s,finished:o})
+if(a)(0,r.fJ)(a)
+i.say(`${(0,E._)(t)} is ${claimOf(n)}`)}}function onceVerified(e,t,n){return async()=>{if(e["verify-signature"].length>0)await t
+return n()}}async function verify({platform:e,settings:t,signal:n},{tool:s,args:r}){const o={stdout:[],stderr:[]}
+const{token:i}=t
+const a=e.env["GH_TOKEN"]||e.env["GITHUB_TOKEN"]
+const c=await(0,f.wj)(e.clock,L,n,async t=>{const n=await e.processes.stream(s,r,{signal:t,...s==="gh"&&i!==void 0&&!a&&{env:{GH_TOKEN:i}},onLine:(e,t)=>{o[t].push(e)}})
+if(t.reason instanceof f.Ms)o.stderr.push(`no answer within ${L/1e3} s`)
+return n})
+n.throwIfAborted()
+return{code:c,stdout:o.stdout.join("\n"),stderr:o.stderr.join("\n")}}async function lookForBuild(e){const{platform:t,settings:n,source:s,signal:r}=e
 const i=await(0,o.Vc)(t,n,r)
 const{own:a,platforms:c}=i
 const l={inputs:a,...c&&{platforms:c}}
@@ -2194,18 +2245,23 @@ const s=(0,b.mk)(e.platform,e.source)
 if(s!==void 0)n.say(s)
 const{lookup:r,beside:o,...i}=await lookForBuild(e)
 const{source:a}=i
-if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${A}): this one gets the tag ${(0,T.j)(a.tag)}`)
+if(o!==void 0)n.say(`the registry has ${t.image}:${o} of another build (${M}): this one gets the tag ${(0,T.j)(a.tag)}`)
 const c=imageIn(e.with({source:a}),r)
-return{...i,...c&&{image:c}}}const A="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
+if(c)await verifySignature(e,c)
+else if(t["verify-signature"].length>0)failUnsigned(e.with({source:a}),r)
+return{...i,...c&&{image:c}}}function failUnsigned({settings:e,source:t},n){if(n.is==="denied")(0,p.wj)({repository:e.image,tag:t.tag},n)
+return(0,r.fJ)({code:"usage",sentence:`the registry has no ${e.image}:${t.tag} of this build, and "verify-signature" lets nothing run that is not signed yet`,hint:'build and push it with "build" and "test", sign it, then roll it out with "deploy" (docs/signatures.md)'})}const M="other build-args, labels, target, Dockerfile, context or platform, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const o=`${e.image}:${t.tag}`
 switch(s.is){case"there":n.say(`the registry has ${(0,E.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${o} of another commit (${s.of})`)
 return
-case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${A})`,hint:'give this build another "tag"'})
+case"another build":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} of another build of this commit (${M})`,hint:'give this build another "tag"'})
 case"unlabelled":return(0,r.fJ)({code:"registry",sentence:`the registry has ${o} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
-case"unreachable":case"failed":return(0,p.wj)({repository:e.image,tag:t.tag},s)}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
+case"unreachable":case"failed":return(0,p.wj)({repository:e.image,tag:t.tag},s)}}async function imageToDeploy(e){const t=await imageInRegistry(e)
+await verifySignature(e,t.image)
+return t}async function imageInRegistry(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
 const{image:a,digest:c}=n
 if(c!==void 0)return imageOfDigest(e,c)
 const l=await(0,p.F1)(t,a,s.tag,o)
@@ -2225,7 +2281,7 @@ const f={...c,tag:d}
 s.say(`the registry has ${(0,E.d)(f)}`)
 return{image:f,source:sourceOf(d,l??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,S.I_)(e)instanceof S.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
 return commitIn(t.tag)??(0,p.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:o,log:i}=e
-if(n.digest!==void 0){const s=await imageToDeploy(e)
+if(n.digest!==void 0){const s=await imageInRegistry(e)
 if(n.push)i.say("not pushed: the registry already has it")
 return{...s,built:await pullImage(t,s.image,i,o)}}const a=await lookUpCommit(e)
 const c=imageIn(e,a)
@@ -2244,7 +2300,7 @@ const l=a.filter(e=>(0,o.$3)(e,n.tag))
 if(l.length===0&&c.is!=="there")return
 const u=l.length===0?`${n.tag}-…`:void 0
 const d=u===void 0?`this machine has also built ${l.join(", ")}`:`the registry has another one as ${u}`
-const f=[n.tag,...u===void 0?l:[u]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${i}:${n.tag} is one of several builds of this commit (${A}): ${d}`,hint:`choose one: ${f} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
+const f=[n.tag,...u===void 0?l:[u]].map(e=>`--tag ${e}`).join(" or ");(0,r.fJ)({code:"usage",sentence:`${i}:${n.tag} is one of several builds of this commit (${M}): ${d}`,hint:`choose one: ${f} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:o}){const{sha:i}=t
 if(i===void 0||o===i)return
 if(o!==void 0)(0,r.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,T.j)(o)}, not of ${(0,T.j)(i)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
@@ -2286,7 +2342,7 @@ return`${t} of ${e.length} ${s} sent${r}${i}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#p.set(n,s)
 return}this.#h??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
-if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var $=n(811)
+if(this.last.push(t)>20)this.last.shift()}}function isRetried(e){return e.startsWith("Retrying in ")}var F=n(811)
 async function push(e,t){const{platform:n,settings:s,signal:r,log:o}=e
 const i=await tagFor(e,t)
 if(i!==t.tag)o.say(`another build of this commit now has the tag ${(0,T.j)(t.tag)}: the tag of this one is ${(0,T.j)(i)}`)
@@ -2296,7 +2352,7 @@ if(c?.is==="there")return a
 const l=t.cachePlace??await placeOfCache(n,s.cache,r)
 if(l==="inline")await keepForCache(e,a)
 return a}async function keepForCache({platform:e,signal:t,log:n},s){try{await(0,p.JE)(e,s,[y],t)}catch(e){t.throwIfAborted()
-n.say(`the next build takes no layers from this image: ${(0,$.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)
+n.say(`the next build takes no layers from this image: ${(0,F.b)(e)}`)}}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:i,inputs:a}){const c=a===void 0?void 0:(0,o.ZX)(i,a)
 const{sha:l}=t
 if(c===void 0||l===void 0)return
 if(c!==l&&!c.startsWith(`${l}-dirty-`))return
@@ -2304,142 +2360,142 @@ const u=(0,o.QE)(c)
 const[d,f]=await Promise.all([c,u].map(t=>(0,p.TE)(e,r,t,n)))
 if(d?.is!=="there"||f?.is==="there")return
 try{await(0,p.JE)(e,d.image,[u],n)}catch(e){n.throwIfAborted()
-const t=(0,$.b)(e)
+const t=(0,F.b)(e)
 s.say(`the mark ${u} was not set, so a run without a tag takes ${c}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:i}){if(i===void 0)return r
 try{const a=await(0,p.TE)(e,s,r,n)
 if(a.is!=="there")return r
 const c=await(0,p.yv)(e,a.image,n)
 const l=c.revision===void 0||c.revision===t.sha
 return l&&c.inputs!==i?(0,o.Zc)(r,i):r}catch{n.throwIfAborted()
-return r}}var P=n(813)
-function buildOnly(e){return(0,P.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+return r}}var D=n(813)
+function buildOnly(e){return(0,D.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=whyIndex(n)
 if(a!==void 0&&!n.push)(0,r.fJ)({code:"usage",sentence:`${a} is only in the registry, and needs its tag there`,hint:'Set "push", and test it by its digest; or let "release" do both, where only a tested image gets the tag'})
-const c=(0,P.V)(e,await(0,b.sQ)(t,n,n.context))
+const c=(0,D.V)(e,await(0,b.sQ)(t,n,n.context))
 const l=await s.stage("build",async t=>{await i.login(n)
 const s=c.with({log:t})
 const r=lookForCache(s)
 const{image:a,source:l,inputs:u}=await findBuild(s)
-const d=(0,P.V)(e,l).with({log:t})
+const d=(0,D.V)(e,l).with({log:t})
 if(a)o.haveImage(a)
 return a?void 0:build(d,{inputs:u,cache:r})})
 if(!l)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(c.with({log:e}),l)))
-return{result:"done"}}var j=n(1404)
-var R=n(9452)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,j.ok)("tools",`kubectl ${(0,R.O)(e.kubectl)}`):s?(0,j.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,j.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,j.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,j.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,j.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?j.z3:j.$e
+return{result:"done"}}var G=n(1404)
+var U=n(9452)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,G.ok)("tools",`kubectl ${(0,U.O)(e.kubectl)}`):s?(0,G.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,G.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,G.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,G.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,G.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?G.z3:G.$e
 const problem=(e,t)=>{const n=(0,d.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[problem(n,r)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,j.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,j.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,R.j)(e,t)
+return[has(n)&&i?(0,G.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,G.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,r)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function skewFindings(e,t){const n=(0,U.j)(e,t)
 if(n===0)return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,j.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const N=3e4
+return[(0,G.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const _=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,j.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,G.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=N)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=_)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,j.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var L=n(5998)
-var I=n(9340)
-var M=n(4339)
-var F=n(2468)
-const D=5e3
+return[(0,G.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var q=n(5998)
+var B=n(9340)
+var W=n(4339)
+var H=n(2468)
+const V=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,L.JP)((0,I.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,L.wj)(t,e))
+const o=(0,q.JP)((0,B.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,q.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+D}))
+return s!==void 0&&r!==void 0&&s>r+V}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,M.T)(e)}: ${(0,F.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,j.$e)("workloads",c,r(["rollout","restart",(0,M.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,W.T)(e)}: ${(0,H.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,G.$e)("workloads",c,r(["rollout","restart",(0,W.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var G=n(8911)
-var U=n(8850)
-var _=n(9025)
-function releaseFindings(e,t,n,s){const r=(0,_.BO)(s)
-return[r?(0,j.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,G.Gg)(r)} is live`):(0,j.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
+return o===void 0?void 0:Date.parse(o)}var J=n(8911)
+var z=n(8850)
+var K=n(9025)
+function releaseFindings(e,t,n,s){const r=(0,K.BO)(s)
+return[r?(0,G.ok)("release",`release ${r.number} of ${(0,T.j)(r.tag)} by ${(0,J.Gg)(r)} is live`):(0,G.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
-return[(0,j.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,j.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,j.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,G.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,U.a)("recover",e))}var q=n(7598)
-var H=n(8815)
-var W=n(7340)
+return[(0,G.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,G.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,G.$e)("release",`the release of ${(0,T.j)(t.tag)} by ${(0,J.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,z.a)("recover",e))}var Y=n(7598)
+var Q=n(8815)
+var Z=n(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,j.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=(0,W.SN)(t)
+if(t.length===0)return[(0,G.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=(0,Z.SN)(t)
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${(0,W.Eb)(t)}`:commandFor(t,n,r)
-return[(0,j.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,q.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const c=n===void 0?`# in its Role\n${(0,Z.Eb)(t)}`:commandFor(t,n,r)
+return[(0,G.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,Y.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,limits:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], ${n} }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,H.As)([c]).trim()].join("\n")
+const l=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,Q.As)([c]).trim()].join("\n")
 return`echo '\n${l.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const{group:n,resource:s,verbs:r,names:o}of e){const e=o===void 0?"":`resourceNames: [${o.join(", ")}], `
 const i=`${e}verbs: [${r.join(", ")}]`
 const a=t.find(e=>e.group===n&&e.limits===i)
 if(a)a.resources.push(s)
 else t.push({group:n,limits:i,resources:[s]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var B=n(157)
-var V=n(5374)
-var J=n(1407)
-var z=n(6874)
-var K=n(8661)
-var Y=n(1856)
-var X=n(3825)
-var Q=n(2459)
-var Z=n(6099)
-var ee=n(3892)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var X=n(157)
+var ee=n(5374)
+var te=n(1407)
+var ne=n(6874)
+var se=n(8661)
+var re=n(1856)
+var oe=n(3825)
+var ie=n(2459)
+var ae=n(6099)
+var ce=n(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Z.aE)(r,n,s.image),(0,G.Cz)(r,(0,K.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,X.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,ae.aE)(r,n,s.image),(0,J.Cz)(r,(0,se.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const{history:i,configMap:a}=await(0,oe.tl)(s,e)
 const c=i.filter(({image:e})=>!(0,T.iI)(e,t.image))
 const l={history:i.filter(e=>!c.includes(e)),configMap:a}
 if(c.length===0||n==="rollback"&&l.history.length>0)return l
-const u=o.map(({id:e})=>(0,M.T)(e))
-const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,M.T)((0,I.hY)(e))))
-for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,I.ys)(e,n).length>0)
+const u=o.map(({id:e})=>(0,W.T)(e))
+const d=workloadsIn(r.clusterState()).filter(e=>!u.includes((0,W.T)((0,B.hY)(e))))
+for(const n of new Set(c.map(e=>e.image))){const r=d.find(e=>(0,B.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,M.T)((0,I.hY)(r))
-const i=`the history in configmap/${(0,K.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,K.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(I.gv)}var te=n(2109)
-var ne=n(8559)
-var se=n(3872)
-var re=n(6e3)
-var oe=n(6738)
-const ie=3e5
-const ae={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,te.VS)(e,n,t)]:[])
+const o=(0,W.T)((0,B.hY)(r))
+const i=`the history in configmap/${(0,se.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,se.ht)(s,e,{image:n,what:i,so:a},t.image)}return l}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(B.gv)}var le=n(2109)
+var ue=n(8559)
+var de=n(3872)
+var fe=n(6e3)
+var pe=n(6738)
+const he=3e5
+const me={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,le.VS)(e,n,t)]:[])
 const i=s.now()
-const a={...(0,re._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:ae,now:i}
-const l=(0,se.S)(o,{...c,observations:a})
-const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,oe.$)(n,s,e)
-return{wanted:e,diagnosis:(0,ne.h)(t,r)}}))
-const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,re.X1)(e,t,n),l.observations)
-const{verdicts:f}=(0,se.S)(o,{...c,observations:d})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,M.T)(e)]
+const a={...(0,fe._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:me,now:i}
+const l=(0,de.S)(o,{...c,observations:a})
+const u=await Promise.all(l.logsWanted.map(async e=>{const t=await(0,pe.$)(n,s,e)
+return{wanted:e,diagnosis:(0,ue.h)(t,r)}}))
+const d=u.reduce((e,{wanted:t,diagnosis:n})=>(0,fe.X1)(e,t,n),l.observations)
+const{verdicts:f}=(0,de.S)(o,{...c,observations:d})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=f[(0,W.T)(e)]
 const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,M.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-ie
+return n===void 0?[]:[[(0,W.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-he
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const ce=3e4
+case"waiting":return e.on.replace(/,? 0 s of \d+ s(: [^()]*)?/,"")}}const ge=3e4
 async function lineageOf(e,t,n){const{platform:s,folder:r}=e
 if(t===n)return"not-older"
 const o=(0,b.uM)(s,r)
@@ -2455,16 +2511,16 @@ return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){cons
 const s=await e(["cat-file","--batch"],n.stdout)
 return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,r){const o=await(0,b.uM)(e,t)(["rev-parse","--is-shallow-repository"])
 const i=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...o.stdout.trim()==="true"?["--depth=200","origin",s,r]:["origin",r]]
-await(0,f.wj)(e.clock,ce,n,n=>e.processes.stream("git",[...(0,b._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,_.BO)(i)
+await(0,f.wj)(e.clock,ge,n,n=>e.processes.stream("git",[...(0,b._z)(e,t),...i],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:o},i){const a=(0,K.BO)(i)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":o.say(`this checkout does not show whether ${(0,T.j)(a.tag)}, which is live, is newer than ${(0,T.j)(c)}`)
 return
-case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,G.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,U.a)("rollback",t,{to:n.tag})}`})}}var le=n(4e3)
-const ue=15e3
+case"older":(0,r.fJ)({code:"stale-commit",sentence:`${(0,T.j)(c)} is older than ${(0,T.j)(a.tag)}, live since release ${a.number} by ${(0,J.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,z.a)("rollback",t,{to:n.tag})}`})}}var we=n(4e3)
+const ve=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,le.oo)(t.clusterState(),s,e.settings.image)
+const r=(0,we.oo)(t.clusterState(),s,e.settings.image)
 const o=once(t=>lookUpSoon(e,t))
 const i=new Map
 const a=new Set
@@ -2473,146 +2529,152 @@ if(r==="comes back")return
 const{repository:c,tag:l="latest"}=(0,T.zZ)(n)
 const u=`${(0,T.EU)(c)}:${l}`
 if(s===void 0||r==="not known"){a.add(`the digest that ${u} runs is unknown: an undo would restore what the tag names then`)
-return}const d=(0,le._W)(n,s.digest)
+return}const d=(0,we._W)(n,s.digest)
 i.set(e,{...i.get(e),[t]:d})
 const f=r==="moved"?"has moved":"may have moved"
 a.add(`${u} ${f}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
 for(const t of a)e.log.say(t)
 return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,I.MZ)((0,I.kW)(e),()=>true).find(e=>e.name===t)
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,B.MZ)((0,B.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,le.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,we.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,T.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,M.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,M.T)(r))
-const i=o?(0,I.ys)(o,e.settings.image):[]
+t.set(e,[...t.get(e)??[],(0,W.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,W.T)(r))
+const i=o?(0,B.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,M.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+for(const e of a)s.set(e,[...s.get(e)??[],(0,W.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
 return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,le._W)(e,t))
+if(n==="another repository"){const n=await s((0,we._W)(e,t))
 if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,T.zZ)(n)
-try{return await(0,f.wj)(e.clock,ue,t,t=>o===void 0?(0,p.TE)(e,s,r,t):(0,p.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+try{return await(0,f.wj)(e.clock,ve,t,t=>o===void 0?(0,p.TE)(e,s,r,t):(0,p.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var de=n(9548)
-var fe=n(1120)
-var pe=n(3975)
-var he=n(3776)
-var me=n(2564)
-var ge=n(9501)
+return s}}var be=n(9548)
+var ye=n(1120)
+var ke=n(3975)
+var Oe=n(3776)
+var Ee=n(2564)
+var Te=n(9501)
 async function examineCluster(e,t){const{platform:n,settings:s,cluster:r}=e
 const[o,i,a]=await Promise.all([whoAmI(n,r),kubeContextOf(s["kube-context"],r),manifestsOf(e)])
 const c=[clusterFinding(r.version,i,r.namespace),...o?clockFindings(o.aheadMs):[]]
 const l=unseen("cluster","rights, workloads, probes and release")
-try{if((await(0,de.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
-return[...c,(0,j.$e)("cluster",e),l]}}catch(e){return[...c,(0,j.gz)("cluster",e),l]}const u=(0,me.xQ)(e.app,a.known,a.resources,(0,fe.GH)(s))
-const d=await(0,W.o7)(r,u)
+try{if((await(0,be.oO)(r,a.known)).is==="missing"){const e=`the namespace "${r.namespace}" does not exist; a release creates it from the manifests`
+return[...c,(0,G.$e)("cluster",e),l]}}catch(e){return[...c,(0,G.gz)("cluster",e),l]}const u=(0,Ee.xQ)(e.app,a.known,a.resources,(0,ye.GH)(s))
+const d=await(0,Z.o7)(r,u)
 const may=(e,t)=>!d.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const f=d.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const p=may("get",["leases","secrets","configmaps"])
 const[h,m,g]=await Promise.all([examineMigration(e,a,may("get",["cronjobs"])),f?examineWorkloads(e,a,{missing:d,image:t}):unseenWorkloads(r),p?examineReleases(e):[]])
 const w=[...f?[]:["workloads and probes"],...p?[]:["release"]]
-return[...c,...rightsFindings({all:(0,W.Zu)([...u,...m.needs]),missing:(0,W.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,he.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
-const o=[(0,pe.H)(e),...r?[(0,fe.xq)(e,t)]:[]]
-return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,j.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,j.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...c,...rightsFindings({all:(0,Z.Zu)([...u,...m.needs]),missing:(0,Z.Zu)([...d,...m.missing]),account:o?.name,namespace:r.namespace},(0,Oe.IZ)(r)),...w.length>0?[unseen("rights",w.join(", "))]:[],...a.findings,...h,...m.findings,...g]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,ke.H)(e),...r?[(0,ye.xq)(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,G.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,G.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof J.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof te.h)return
 throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,z.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,ne.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,Y.k4)(n,a)
+const c=await(0,re.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:z.K2,resources:await(0,Y.k4)(n,[]),findings:[(0,j.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,me.hg)()
-return{findings:t,needs:n,missing:await(0,W.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
-const a=await(0,ee.f)(i,o.clock)
-const c=await(0,he.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
+return{known:s,resources:c,findings:[]}}catch(e){return{known:ne.K2,resources:await(0,re.k4)(n,[]),findings:[(0,G.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,Ee.hg)()
+return{findings:t,needs:n,missing:await(0,Z.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},{missing:s,image:r}){const{platform:o,cluster:i}=e
+const a=await(0,ce.f)(i,o.clock)
+const c=await(0,Oe.Nn)(e,{manifests:t,live:a,missing:s,until:"the end",image:r})
 const{targets:l,services:u,findings:d}=c
 if(l.length===0){const e=[...d.images,...d.workloads]
 return unseenWorkloads(i,n.length>0?[]:e)}const f=a.clusterState()
-const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,j.gz)("release",e)]:[]),lostImages(e,l)])
-const w=(0,he.IZ)(i)
-return{findings:[...l.map(e=>(0,j.ok)("workloads",(0,ge.q0)(e))),...d.web,...d.workloads,...(0,V.c)((0,B.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,j.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,j.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,L.JP)((0,I.kW)(e)):[])
+const[p,h,m,g]=await Promise.all([ailing(l,f,{cluster:i,clock:o.clock,toRepo:(0,O.YT)(e)}),staleConfiguration(i,f,l),checkAlone(e,{live:a,targets:l}).then(()=>[],e=>isOfTwo(e)?[(0,G.gz)("release",e)]:[]),lostImages(e,l)])
+const w=(0,Oe.IZ)(i)
+return{findings:[...l.map(e=>(0,G.ok)("workloads",(0,Te.q0)(e))),...d.web,...d.workloads,...(0,ee.c)((0,X.Z)(l,u),w),...Object.entries(p).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,G.$e)("workloads",n,w(["describe",e]))}),...d.images,...g.map(e=>(0,G.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...m,...d.namespace,...d.dryRun,...d.probes],needs:c.needs,missing:c.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,q.JP)((0,B.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,Y.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof J.h&&e.status===403)return
+return`${(0,re.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof te.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Q.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,G.Cz)(r,(0,K.Fe)(s)),(0,Z.aE)(r,s,n.image),(0,X.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,j.gz)("release",e.reason)]:[])
+const r=(0,ie.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,Oe.IZ)(e))})}function isOfTwo(e){return e instanceof r.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,J.Cz)(r,(0,se.Fe)(s)),(0,ae.aE)(r,s,n.image),(0,oe.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,G.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,j.gz)("release",e)])
+const u=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,G.gz)("release",e)])
 const d=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,j.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,j.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...d,...u]}function cluster_closed(e){return[(0,G.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,G.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,T.j)(t)}: commit or stash them to release the commit itself`
-return(0,j.$e)("commit",e,"git status --short")}return(0,j.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const we=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const r=we.filter(e=>t.includes(e))
+return(0,G.$e)("commit",e,"git status --short")}return(0,G.ok)("commit",`commit ${(0,T.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const Se=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const r=Se.filter(e=>t.includes(e))
 if(n||r.length===0)return[]
 const o=`there is no .dockerignore in "${e}": the builder receives ${r.join(", ")}, and a COPY of the folder includes ${r.length===1?"it":"them"} in the image`
-return[(0,j.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
+return[(0,G.$e)("commit",o,`printf '%s\\n' ${r.join(" ")} > ${(0,s.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(r=>{const o=n[r]
 const i=o.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,s.normalize)(i)))return[]
 const a=`"${r}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${r} "${o.replace(i,c)}"`
-return[(0,j.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
-return[(0,j.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
+return[(0,G.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,h.w4)(e)} has ${e}:${(0,T.j)(r)} of another build: the tag of this one is ${(0,T.j)(t)}`
+return[(0,G.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,h.w4)(e)
 const i=`${e}:${(0,T.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,j.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,j.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
-case"another build":return[(0,j.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,j.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,j.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,j.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,j.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,j.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,j.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,j.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var ve=n(7898)
-var be=n(2744)
-async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,j.gz)("commit",e))])
-return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine({platform:e,settings:t},{answers:n,source:s,sourceError:r},o){const i=await examineRegistry(t.image,o)
-const a={builds:!i.has,known:s!==void 0,fetches:isRunner(e.env)}
-return[...toolFindings(n,a),...s?[sourceFinding(s,t.tag)]:[],...r&&has(n.git)?[r]:[],...a.builds?await examineContext(e,t):[],...i.findings]}async function examineRegistry(e,t){if(!t){const t=`${(0,h.w4)(e)} was not checked because of the findings above`
-return{has:false,findings:[(0,j.$e)("registry",t)]}}try{const{lookup:n,login:s,beside:r,source:o}=await t
-const i=registryFindings(e,o.tag,{lookup:n,login:s,...r!==void 0&&{beside:r}})
-return{has:n.is==="there",findings:i}}catch(e){return{has:false,findings:[(0,j.gz)("registry",e)]}}}const ye=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,ye,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${ye/1e3} s`}}}
+switch(n.is){case"there":return[(0,G.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,G.ok)("registry",`${o} has ${i} of another commit (${(0,T.j)(n.of)}): it is built again`)]
+case"another build":return[(0,G.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,G.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,G.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||(0,h.IX)(o)?[]:[(0,G.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,G.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,h.t$)(e,"read"))]:[(0,G.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,G.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,G.z3)("registry",`${i} could not be looked up: ${n.said}`,n.hint)]}}var Ae=n(7898)
+var $e=n(2744)
+var xe=n(6090)
+async function inspectMachine({platform:e,settings:t,signal:n}){const[s,r]=await Promise.all([inspectTools(e,n),(0,b.TC)(e,t,t.context).catch(e=>(0,G.gz)("commit",e))])
+return{answers:s,..."tag"in r?{source:r}:{sourceError:r}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
+const a=await examineRegistry(e,r)
+const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
+return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry(e,t){const{image:n}=e.settings
+if(!t){const e=`${(0,h.w4)(n)} was not checked because of the findings above`
+return{has:false,findings:[(0,G.$e)("registry",e)]}}try{const{lookup:s,login:r,beside:o,source:i}=await t
+const a=registryFindings(n,i.tag,{lookup:s,login:r,...o!==void 0&&{beside:o}})
+if(s.is!=="there")return{has:false,findings:a}
+return{has:true,findings:[...a,...await examineSignature(e,s.image)]}}catch(e){return{has:false,findings:[(0,G.gz)("registry",e)]}}}async function examineSignature(e,t){const n=[]
+const s={...xe.a,say:e=>n.push((0,G.ok)("registry",e))}
+try{await verifySignature({...e,log:s},t)
+return n}catch(e){return[...n,(0,G.gz)("registry",e)]}}const Pe=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,Pe,t,t=>(0,d.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${Pe/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 if(t===void 0)return
-return e.run(t,["version","--client","-o","json"],{env:be.yl})}async function lookInRegistry(e,t){const{platform:n,settings:s}=e
+return e.run(t,["version","--client","-o","json"],{env:$e.yl})}async function lookInRegistry(e,t){const{platform:n,settings:s}=e
 if(await t())return{...await lookForBuild(e),login:true}
 const r=await lookForBuild(e)
-const o=await(0,ve.Og)(n,(0,h.w4)(s.image),e.signal)
+const o=await(0,Ae.Og)(n,(0,h.w4)(s.image),e.signal)
 return{...r,login:o.is!=="none"}}async function examineContext(e,t){const{files:n}=e
 const{context:r,file:o}=t
 try{const i=checkPlan(e,{context:r,...o!==void 0&&{file:o}})
 const a=await n.list(r)
 const c=a.filter(e=>n.isFolder((0,s.join)(r,e)))
 const l={names:a,ignores:[(0,s.join)(r,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,s.join)(e,"manage.py")).filter(e=>n.exists((0,s.join)(r,e)))}
-return contextFindings(r,l,t)}catch(e){return[(0,j.gz)("commit",e)]}}var ke=n(6090)
-var Oe=n(6488)
-function runDoctor(e){return(0,P.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+return contextFindings(r,l,t)}catch(e){return[(0,G.gz)("commit",e)]}}var je=n(6488)
+function runDoctor(e){return(0,D.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 const{source:s}=n
 if(s)e.state.source=s
@@ -2624,40 +2686,40 @@ return{result:i?"done":"failed",findings:o}})))}async function examineClusterOf(
 try{const r=await a.openCluster(s,o,i)
 const c=t??{tag:o.tag??"unknown"}
 const l=new O.v5({...e,source:c})
-return[...skewFindings(r.client,r.version),...await examineCluster(l.with({log:ke.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
-return cluster_closed(new r.HR((0,Oe.rl)(e,i)))}}async function toRun(e){const t=await(e?.catch(()=>{}))
+return[...skewFindings(r.client,r.version),...await examineCluster(l.with({log:xe.a,cluster:r}),()=>toRun(n))]}catch(e){i.throwIfAborted()
+return cluster_closed(new r.HR((0,je.rl)(e,i)))}}async function toRun(e){const t=await(e?.catch(()=>{}))
 if(t&&"image"in t.lookup)return{image:t.lookup.image}
-return{...t?.platforms&&{platforms:t.platforms}}}var Ee=n(2638)
-var Te=n(4565)
-var Se=n(202)
-var Ae=n(8109)
-var $e=n(7607)
-const xe=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Te.ub)(i)
+return{...t?.platforms&&{platforms:t.platforms}}}var Ce=n(2638)
+var Re=n(4565)
+var Ne=n(202)
+var Ie=n(8109)
+var Le=n(7607)
+const Me=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Re.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const u=e.clock.now()+n.timeout
-try{return await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
+try{return await(0,Ie.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ne.w)(o.clusterState(),n.image,(0,Le.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
-const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+xe))
+const i=Math.min(u,...r.map(({goneAt:t})=>t===void 0?e:t+Me))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,Ae.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Se.w)(o.clusterState(),n.image,(0,$e.q2)(s))
+try{await(0,Ie.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ne.w)(o.clusterState(),n.image,(0,Le.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const l=Math.min(c,...r.map(({goneAt:t=e})=>t+xe))
+const l=Math.min(c,...r.map(({goneAt:t=e})=>t+Me))
 if(r.length===0||e>=l)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Ce=n(5313)
-var Pe=n(2580)
+return{logsWanted:[],requeueAt:l}},()=>{})}finally{a.waiting(void 0)}}var Fe=n(5313)
+var De=n(2580)
 class Planning{context
 wait
 start
 #m
 #g
-constructor(e,t,n=()=>Promise.resolve(),s=Pe.Be){this.context=e
+constructor(e,t,n=()=>Promise.resolve(),s=De.Be){this.context=e
 this.wait=n
 this.start=s
 this.#m=t
@@ -2670,138 +2732,138 @@ await this.#w()
 return this.#g.plan(e)}async backup(e,t){const{checked:n,image:s}=this.#m
 this.#m={...this.#m,backup:void 0,isAgain:true}
 await this.#w()
-return(0,fe.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Ce.s)(t),work:"migrated"})}async#w(){await this.#g.close()
-this.#g=this.start(this.context,this.#m)}}var je=n(3006)
-var Re=n(6633)
-const Ne=3
-const Le=3e4
+return(0,ye.B2)(this.context.with({log:e}),n,{image:s,reasons:(0,Fe.s)(t),work:"migrated"})}async#w(){await this.#g.close()
+this.#g=this.start(this.context,this.#m)}}var Ge=n(3006)
+var Ue=n(6633)
+const _e=3
+const qe=3e4
 async function withReported(e,t){const{settings:n,platform:s,signal:r,app:o}=e
 const{cluster:i,checked:a}=t
 const c=n["migrate-command"]===""?[]:unreleasedIn(e,a)
 if(c.length===0)return t
-const{needs:l}=await(0,je.jh)(s.clock,r,()=>(0,X.bL)(i,o,n.image))
+const{needs:l}=await(0,Ge.jh)(s.clock,r,()=>(0,oe.bL)(i,o,n.image))
 const u=c.filter(({image:e})=>!l.has(e.digest))
-const d=u.slice(0,Ne)
-for(const{image:t,names:n}of u.slice(Ne))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${Ne} images report it`)
+const d=u.slice(0,_e)
+for(const{image:t,names:n}of u.slice(_e))e.log.say(`what ${titleOf(t,n)} needs is not known: only ${_e} images report it`)
 const f=await Promise.all(d.map(async t=>{const n=await ask(e.with({cluster:i}),a,t)
 return n?[[t.image.digest,n]]:[]}))
 return{...t,checked:{...a,reported:new Map(f.flat())}}}function unreleasedIn({settings:e,app:t},{live:n,web:s}){const{image:r}=e
 const o=n.clusterState()
-const i=(0,ge.ow)(o)
-return(0,Se.w)(o,r,(0,$e.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,M.T)((0,I.hY)(e))))
+const i=(0,Te.ow)(o)
+return(0,Ne.w)(o,r,(0,Le.q2)(t)).flatMap(({digest:e,tag:t,names:n,isIdle:o,goneAt:a})=>{const c=i.filter(e=>n.includes((0,W.T)((0,B.hY)(e))))
 const l=c.every(e=>isOfRelease(e,r))
 if(e===void 0||o===true||a!==void 0||l)return[]
-const u=c.find(e=>s&&(0,M.T)((0,I.hY)(e))===(0,M.T)(s.workload))??c[0]
-const d=u&&(0,I.kW)(u)
-const f=u?(0,I.ys)(u,r).map(({name:e})=>e):[]
+const u=c.find(e=>s&&(0,W.T)((0,B.hY)(e))===(0,W.T)(s.workload))??c[0]
+const d=u&&(0,B.kW)(u)
+const f=u?(0,B.ys)(u,r).map(({name:e})=>e):[]
 const p=d?.spec?.containers.find(({name:e})=>f.includes(e))
 if(!u||!d||!p)return[]
-const h={workload:(0,I.hY)(u),template:d,container:p.name,containers:f}
-return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,I.ys)(e,t)
+const h={workload:(0,B.hY)(u),template:d,container:p.name,containers:f}
+return[{image:{repository:r,tag:t,digest:e},names:n,web:h}]})}function isOfRelease(e,t){const n=(0,B.ys)(e,t)
 const s=n.every(({image:e})=>(0,T.zZ)(e).digest!==void 0)
-return s&&(e.kind==="CronJob"||(0,Re.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
+return s&&(e.kind==="CronJob"||(0,Ue.O)(e))}async function ask(e,t,{image:n,names:s,web:r}){const{settings:o,log:i,signal:a,warn:c}=e
 const l=titleOf(n,s)
 i.say(`${l} was deployed by others: a Job of its image reports what it needs`)
-const u=(0,Pe.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,Le)}})
+const u=(0,De.Be)(e,{checked:t,web:r,image:n,plansOnly:true,reports:{name:l,command:o["migrate-command"],timeoutMs:Math.min(o.timeout,qe)}})
 try{await u.plan(i)
 const[e,t]=[u.needs(),u.tasks()]
 if(e===void 0)return
 return{tag:n.tag,needs:e,...t!==void 0&&{tasks:t}}}catch(e){a.throwIfAborted()
-i.say(`what ${l} needs is not known: ${(0,$.b)(e)}`)
-return}finally{await u.close().catch(e=>{c((0,$.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Ie=n(7823)
+i.say(`what ${l} needs is not known: ${(0,F.b)(e)}`)
+return}finally{await u.close().catch(e=>{c((0,F.b)(e))})}}function titleOf(e,t){return`version ${(0,T.j)(e.tag)} (${t.join(", ")})`}var Be=n(7823)
 function preflight(e,t,n){return(0,f.ZC)(e.signal,async()=>{const s=await t()
 const r=e.with({cluster:s})
 const o=await check(r,n)
 if(e.command!=="deploy")await checkAlone(r,o)
 return{cluster:s,checked:o}})}async function check(e,t){const{platform:n,settings:s,app:r,cluster:o,log:i}=e
-const a=await(0,z.PX)(n,o,s.manifests,s.image)
-const c=await(0,de.oO)(o,a)
+const a=await(0,ne.PX)(n,o,s.manifests,s.image)
+const c=await(0,be.oO)(o,a)
 const{targets:l,jobs:u,namespace:d}=a
 const f=[...l,...a.others,...d?[d]:[]]
-const p=await(0,Y.k4)(o,f)
-await(0,pe.H)(e)
-await(0,he.XU)(e,(0,me.xQ)(r,a,p,(0,fe.GH)(s)))
-await(0,fe.xq)(e,a)
-if(d)await(0,de.mh)(i,o,d,c)
-const h=await(0,ee.f)(o,n.clock)
+const p=await(0,re.k4)(o,f)
+await(0,ke.H)(e)
+await(0,Oe.XU)(e,(0,Ee.xQ)(r,a,p,(0,ye.GH)(s)))
+await(0,ye.xq)(e,a)
+if(d)await(0,be.mh)(i,o,d,c)
+const h=await(0,ce.f)(o,n.clock)
 const m={manifests:a,live:h,missing:[],until:"the first error"}
-const{findings:g,targets:w,others:v,services:b,web:y}=await(0,he.Nn)(e,{...m,...t&&{image:t}})
+const{findings:g,targets:w,others:v,services:b,web:y}=await(0,Oe.Nn)(e,{...m,...t&&{image:t}})
 const k=warningsOf([...skewFindings(o.client,o.version),...g.namespace,...g.workloads,...g.probes,...g.dryRun])
 for(const t of k)(0,O.FF)(e,t)
 const E=c.is==="there"?c.uid:void 0
-return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Me=n(9084)
-var Fe=n(7020)
-var De=n(2297)
+return{live:h,targets:w,others:v,jobs:u,resources:p,services:b,...E!==void 0&&{namespaceUid:E},...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var We=n(9084)
+var He=n(7020)
+var Ve=n(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,L.JP)((0,I.kW)(e))
+const n=(0,q.JP)((0,B.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,L.wj)(e.object,n)&&(0,L.SM)(n,t,e.becomes))})
+return n.some(n=>(0,q.wj)(e.object,n)&&(0,q.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,L.U)(e),s),because:s.map(({object:e})=>(0,F.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,F.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,q.U)(e),s),because:s.map(({object:e})=>(0,H.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,H.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,q.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Ge=n(607)
-var Ue=n(6005)
-var _e=n(5473)
-var qe=n(8306)
-var He=n(4853)
+return(0,Y.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Je=n(607)
+var ze=n(6005)
+var Ke=n(5473)
+var Ye=n(8306)
+var Qe=n(4853)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],l]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,Ue.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,ze.q)(e,t.others)])
 const u=withRestarts(i.targets,l)
-const d=(0,De._z)(e,n)
-const[f,p,h]=await Promise.all([(0,He.iS)(r,u,d),(0,qe.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,he.qp)(r):[]])
+const d=(0,Ve._z)(e,n)
+const[f,p,h]=await Promise.all([(0,Qe.iS)(r,u,d),(0,Ye.r_)(e,u,d),changesTemplates({...i,targets:u})?(0,Oe.qp)(r):[]])
 const m={...i,targets:planned(u,[...f.map(becomesOf),...p])}
 const g=t.live.clusterState()
-const{changes:w}=(0,_e.X)({others:l,own:f,targets:u,services:h,clusterState:g})
-const v=[...(0,Ue.ND)(w,m),...(0,He.GC)(m.targets,a)]
-o.say(`${(0,Fe.LS)(v.length,"object")} stored in the snapshot`)
+const{changes:w}=(0,Ke.X)({others:l,own:f,targets:u,services:h,clusterState:g})
+const v=[...(0,ze.ND)(w,m),...(0,Qe.GC)(m.targets,a)]
+o.say(`${(0,He.LS)(v.length,"object")} stored in the snapshot`)
 for(const t of c)(0,O.FF)(e,t)
 const b=runningVersion(e,m)
 return{checked:m,snapshot:v,changes:w,...b&&{before:b}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,I.gv)(e)?[[(0,M.T)((0,I.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,M.T)(e.id))
+return(0,we.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,B.gv)(e)?[[(0,W.T)((0,B.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,W.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Ge.j)(e,r)
-if(o.length===0)(0,ge.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ge._j)(o)
+const o=await(0,Je.j)(e,r)
+if(o.length===0)(0,Te.Nn)(t.live.clusterState(),n.image,s.namespace);(0,Te._j)(o)
 const{web:i,namespaceUid:a,...c}=t
-const l=(0,ge.s3)(n,o,t.services)
+const l=(0,Te.s3)(n,o,t.services)
 return{...c,targets:o,...a!==void 0&&isStillThere(t.targets,o)&&{namespaceUid:a},...l&&{web:l}}}function isStillThere(e,t){const n=new Set(e.map(({live:e})=>e?.metadata?.uid))
 return t.some(({live:e})=>e?.metadata?.uid!==void 0&&n.has(e.metadata.uid))}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,I.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,ge.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var We=n(8152)
-var Be=n(6072)
-var Ve=n(6187)
-var Je=n(8076)
+const o=r&&!s.manifest?(0,B.ys)(r,n):s.uses
+return{...s,uses:o,running:(0,Te.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ze=n(8152)
+var Xe=n(6072)
+var et=n(6187)
+var tt=n(8076)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Be.s)(t)
+const o=await(0,Xe.s)(t)
 e.resources.add(()=>o.release())
-e.resources.add(()=>(0,Ve.nt)(t,n.live))
-const i=(0,We.O)(t.cluster,o)
-const a=await(0,Z.aE)(i,s,r.image)
-const c=a&&await(0,Z.R1)(i,s,a,objectsOfRelease(n))
+e.resources.add(()=>(0,et.nt)(t,n.live))
+const i=(0,Ze.O)(t.cluster,o)
+const a=await(0,ae.aE)(i,s,r.image)
+const c=a&&await(0,ae.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Je.U)(e,l,n.live,c)
-else await(0,Ve.d9)(l,n.live)
+if(c)await(0,tt.U)(e,l,n.live,c)
+else await(0,et.d9)(l,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,P.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,D.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const c=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const c=(0,D.V)(e,await(0,b.TC)(t,n,n.context))
 const l=Promise.withResolvers()
 const[{cluster:u,checked:d},p]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=c.with({signal:e,log:s})
-const open=()=>a.openCluster(t,n,e)
-return withReported(r,await preflight(r,open,()=>l.promise))}),e=>s.stage("image",async t=>{await a.login(n)
+const o=onceVerified(n,l.promise,()=>a.openCluster(t,n,e))
+return withReported(r,await preflight(r,o,()=>l.promise))}),e=>s.stage("image",async t=>{await a.login(n)
 const s=await imageToDeploy(c.with({signal:e,log:t}))
 l.resolve(s)
 return s})])
 const{image:h}=p
 i.haveImage(h)
-const m=(0,P.V)(e,p.source)
+const m=(0,D.V)(e,p.source)
 const{cluster:g,lost:w,now:v}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,m.with({log:t,cluster:u}),d)
 const s=m.with({log:t,cluster:n.cluster})
 await checkHistory(s,d)
@@ -2809,19 +2871,19 @@ return{...n,now:await checkedNow(s,d)}})
 const y=m.with({cluster:g,signal:AbortSignal.any([o,w])})
 try{i.keepPlan=()=>keepSchemaChange(e,y,{is:"begun"})
 const t=await migrateTo(e,y,v,{image:h})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,Oe.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r},o=e.schema){const{contract:i,migrations:a}=e
+return{result:t?"done":"unchanged"}}catch(e){throw(0,je.Ac)(e,w)}finally{await keepSchemaChange(e,y)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r},o=e.schema){const{contract:i,migrations:a}=e
 if(!o&&!i?.held&&a.length===0)return
 const c={cluster:n,clock:s.clock,app:r}
-await(0,X.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,$.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,oe.$)(c,o,i,a).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,F.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:i,keep:a}){const{settings:c}=r
 if(!o.web||c["migrate-command"]==="")return false
-const l={checked:o,web:o.web,image:i,backup:(0,fe.f_)(c),...s==="migrate"&&{now:true}}
+const l={checked:o,web:o.web,image:i,backup:(0,ye.f_)(c),...s==="migrate"&&{now:true}}
 const u=new Planning(r,l,e=>endOfHolders(r,o,i,e))
 try{const s=await e.stage("plan",e=>migrate_planned(t,r,u,e))
 t.needs=u.migration.needs()
 t.tasks=u.migration.tasks()
 t.migrate=shared(c["migrate-command"])
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Ie.pH)(s).forEach(n)
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]));(0,Be.pH)(s).forEach(n)
 if(!s.runs)return false
 const{backup:i}=s
 if(i)t.backup=await e.stage("backup",e=>u.backup(e,i))
@@ -2834,59 +2896,59 @@ await u.migration.migrate(e)})
 d=false}finally{u.migration.surprises(d).forEach(n)
 const e=u.migration.broken()
 const t=u.migration.whole()
-if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Ie.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
-return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,Oe.$N)(e))})
+if(l&&(e??t))await(a?.({...l,...e&&{misfits:e},...t&&{migrations:t}}))}(0,Be.aU)(s,c["migrate-command"],u.migration.applied()).forEach(n)
+return true}finally{await closeMigration({state:t,warn:n},u.migration)}}async function closeMigration({state:e,warn:t},n){await n.close().catch(e=>{t((0,je.$N)(e))})
 e.migrations=[...e.migrations,...n.applied()]
 e.schema=n.schema()
 e.contract={...e.contract,...n.contract()}}async function migrate_planned(e,t,n,s){const o=await n.plan(s)
 e.plan=o
 e.contract=n.migration.contract()
-if(o.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(o.judged,(0,O.YT)(t)))
+if(o.judged?.blocked===true)(0,r.fJ)((0,Re.qF)(o.judged,(0,O.YT)(t)))
 return o}function workOfUndo({settings:e},{web:t,reported:n},s){const r=e["migrate-command"]
 if(!t||r===""||s&&!s.judged)return
 const{workload:o,container:i}=t
-const a=s&&(0,Me.sb)(s)
-return{is:"back",web:(0,M.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,_.Ei)(await(0,X.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var ze=n(6304)
-var Ke=n(9902)
-var Ye=n(7101)
-var Xe=n(2116)
-var Qe=n(1510)
+const a=s&&(0,We.sb)(s)
+return{is:"back",web:(0,W.T)(o),container:i,command:r,...a&&{migrations:a},...n&&{reported:[...n].map(([e,{tag:t,needs:n}])=>({digest:e,tag:t,needs:n}))}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
+const a=(0,K.Ei)(await(0,oe.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var nt=n(6304)
+var st=n(9902)
+var rt=n(7101)
+var ot=n(2116)
+var it=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
 const{command:l,files:u=[],beside:f}=n
 const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
 const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
 const b=f?`${m.name}.beside`:m.name
 const y=(0,s.join)(w,f?"beside":"env")
-await(0,Qe.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+await(0,it.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
 const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
 i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
 n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
 try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const i=u.length>0&&t!==Ze
+const i=u.length>0&&t!==ct
 const a=i?await copyFiles(e,b,n.built,u):[]
-return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const Ze=125
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const ct=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
 const l=[]
-for(const r of o){const o=(0,s.dirname)((0,Xe.G)(r))
-try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,$.b)(e)}`)
+for(const r of o){const o=(0,s.dirname)((0,ot.G)(r))
+try{await e.files.makeFolder(o)}catch(e){l.push(`${r} was not copied: ${(0,F.b)(e)}`)
 continue}const i=["cp",`${n}:${(0,s.resolve)(c,r)}`,`${o}/`]
 const a=await(0,d.T3)(e,i,{signal:t})
 if(a.code===0)continue
 const u=/Could not find the file|No such (file|container:path)/i.test(a.stderr)
-l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const et='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
-async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",et],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+l.push(u?`the tests have not written ${r}`:`${r} was not copied: ${(0,d.A3)(a)}`)}return l}const ut='for p in $(ls /proc | grep "^[0-9]" | sort -rn); do [ $p = 1 ] || [ $p = $$ ] || { kill -ABRT $p && sleep 0.1; }; done 2>/dev/null'
+async function askWhere(e,t,n){await(0,d.T3)(e,["exec",t,"/bin/sh","-c",ut],{signal:n}).catch(()=>{})}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,d.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var tt=n(4083)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var dt=n(4083)
 class TestBox{platform
 plan
 #v
-#b=new ke.d
+#b=new xe.d
 #y=new AbortController
 #k
 #O
@@ -2894,144 +2956,147 @@ plan
 #T
 constructor(e,t,n){this.platform=e
 this.plan=t
-const s=`django-rollout-test-${(0,q.randomBytes)(6).toString("hex")}`
-this.#v=(0,tt.EI)(e,s,t)
+const s=`django-rollout-test-${(0,Y.randomBytes)(6).toString("hex")}`
+this.#v=(0,dt.EI)(e,s,t)
 this.#k=this.#S(AbortSignal.any([n,this.#y.signal]))
 this.#k.catch(()=>{})}async ready(e,t){if(t)this.#b.to(t)
 return(0,f.ZC)(e,()=>this.#k)}close(e){this.#T??=this.#A(e)
 return this.#T}async#A(e){const{platform:t}=this
 this.#y.abort()
 await this.#k.catch(()=>{})
-if(this.#E)await(0,tt.q1)(t,this.#v,e)
+if(this.#E)await(0,dt.q1)(t,this.#v,e)
 if(this.#O===void 0)return
-await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could not be removed: ${(0,$.b)(t)}`)})}async#S(e){const{platform:t,plan:n}=this
+await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could not be removed: ${(0,F.b)(t)}`)})}async#S(e){const{platform:t,plan:n}=this
 const s={platform:t,log:this.#b,signal:e}
 const r=await t.files.privateFolder()
 this.#O=r
-this.#E=await(0,tt.Rf)(t,this.#b)
+this.#E=await(0,dt.Rf)(t,this.#b)
 const{env:o,services:i}=n
-const a={folder:r,password:(0,q.randomBytes)(12).toString("hex"),env:o}
+const a={folder:r,password:(0,Y.randomBytes)(12).toString("hex"),env:o}
 const c=i.length>0
-const l=c?await(0,tt.Fp)(s,this.#v,i,a):{}
-return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var nt=n(9592)
-var st=n(8858)
+const l=c?await(0,dt.Fp)(s,this.#v,i,a):{}
+return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var ft=n(9592)
+var pt=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
-const p=(0,fe.f_)(a)
+const p=(0,ye.f_)(a)
 const h=`rollout-${crypto.randomUUID()}`
 const m={command:d,accept:"",give:e=>`test-env: ${e}`}
-const g=new Ie.k7(h,e=>(0,Ie.U_)(e,m))
+const g=new Be.k7(h,e=>(0,Be.U_)(e,m))
 g.to(l)
-const w=(0,ze.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
+const w=(0,nt.B8)({marker:h,migrate:d,running:n,unsafe:a["unsafe-migrations"],plansOnly:true,leaves:s,...p!==void 0&&{backup:p},contract:{policy:a.contract,hasBridges:a.bridge==="on",programs:[]}})
 const v=Object.fromEntries(w.map(({name:e,value:t})=>[e,t]))
 const b=new i.T9(h)
 const y=a["migrate-timeout"]
 const k=withDatabase(a["test-services"])
 const O={...a["test-env"],...v}
 const E=new TestBox(o,{run:e.holder.id,timeout:y,services:k,env:O},c)
-try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,Ke.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
+try{await(0,f.wj)(o.clock,y,c,n=>runInImage(e.with({signal:n}),E,{built:t,command:(0,st.VV)(d,void 0,h)},e=>{for(const t of b.push(e))g.line(t)
 if(e.length<i.xS-1)g.line(b.end())}))}finally{await E.close(u)}const T=b.end()
 if(T!=="")g.line(T)
 const S=await Promise.race([g.plan,Promise.resolve(void 0)])
 if(!S)return(0,r.fJ)(noPlan(e,g.lines))
-const A={...S,databases:S.databases.map(withoutSizes)};(0,Ie.uH)(l,A,a.sql)
-return A}function withDatabase(e){return e.some(nt.uU)?e:[(0,nt.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-st.T)}]
-const s=(0,Ie.K9)("the new version",t)
+const A={...S,databases:S.databases.map(withoutSizes)};(0,Be.uH)(l,A,a.sql)
+return A}function withDatabase(e){return e.some(ft.uU)?e:[(0,ft.eU)("postgres"),...e]}function noPlan(e,t){const n=[{lines:t.slice(-pt.T)}]
+const s=(0,Be.K9)("the new version",t)
 if(s)return{...s,logs:n}
-const r=(0,Ye.VS)(t)
-const o=r===void 0?(0,a.BP)(t):(0,Ye.ax)(r,(0,O.YT)(e))
+const r=(0,rt.VS)(t)
+const o=r===void 0?(0,a.BP)(t):(0,rt.ax)(r,(0,O.YT)(e))
 return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${o}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG…, POSTGRES_… or MYSQL_…; set what else it needs with "test-env"',logs:n}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,f.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:o,log:i}=e
 const a=await t()
 const c=e.with({cluster:a})
-await(0,de.oO)(a,z.K2)
-await(0,pe.H)(c)
-const l=(0,me.n6)(o)
-await(0,he.XU)(c,l,l)
-const[u,d,f]=await Promise.all([(0,ee.f)(a,s.clock),(0,Y.k4)(a,[]),(0,he.qp)(a)])
+await(0,be.oO)(a,ne.K2)
+await(0,ke.H)(c)
+const l=(0,Ee.n6)(o)
+await(0,Oe.XU)(c,l,l)
+const[u,d,f]=await Promise.all([(0,ce.f)(a,s.clock),(0,re.k4)(a,[]),(0,Oe.qp)(a)])
 const p=u.clusterState()
-const h=(0,ge.q8)(p,z.K2,n.image,a.namespace)
-if(h.length===0)(0,ge.Nn)(p,n.image,a.namespace)
+const h=(0,Te.q8)(p,ne.K2,n.image,a.namespace)
+if(h.length===0)(0,Te.Nn)(p,n.image,a.namespace)
 await checkHistory(c,{live:u,targets:h})
 i.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-h.forEach(e=>{i.say((0,ge.q0)(e))})
-const m=(0,ge.s3)(n,h,f)
+h.forEach(e=>{i.say((0,Te.q0)(e))})
+const m=(0,Te.s3)(n,h,f)
 if(!m)return(0,r.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const g={live:u,targets:h,others:[],jobs:[],resources:d,services:f,web:m}
-return{cluster:a,checked:g,web:m}})}var rt=n(3529)
-var ot=n(7398)
+return{cluster:a,checked:g,web:m}})}var ht=n(3529)
+var mt=n(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
-if(!(0,rt.u4)(t)||!Array.isArray(t["versions"]))return
+if(!(0,ht.u4)(t)||!Array.isArray(t["versions"]))return
 const n=t["versions"].map(versionOf)
 const{applied:s}=t
 const r=n.every(e=>e!==void 0)
-return r&&(0,rt.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,rt.u4)(e))return
+return r&&(0,ht.u4)(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!(0,ht.u4)(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
-if(!Array.isArray(t)||!t.every(rt.KH)||!(0,rt.KH)(n))return
-if(s!==void 0&&!(0,ot.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,rt.u4)(e)&&Object.values(e).every(rt.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,P.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
+if(!Array.isArray(t)||!t.every(ht.KH)||!(0,ht.KH)(n))return
+if(s!==void 0&&!(0,mt.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>(0,ht.u4)(e)&&Object.values(e).every(ht.KH))}function parsed(e){try{return JSON.parse(e)}catch{return}}function planOnly(e){return(0,D.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:i,resources:a}=e
 if(n["migrate-command"]==="")(0,r.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,r.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,r.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const c=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+const l=(0,D.V)(e,await(0,b.TC)(t,n,n.context))
 if(c)return withoutCluster(e,l,c)
-const[{cluster:u,checked:d,web:p},{image:h,source:m}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
-const open=()=>a.openCluster(t,n,e)
-return withReported(r,await survey(r,open))}),e=>s.stage("image",async t=>{await a.login(n)
-return imageToDeploy(l.with({signal:e,log:t}))})])
-i.haveImage(h)
-const g=(0,P.V)(e,m).with({cluster:u})
-const w=await s.stage("plan",async e=>{const t={checked:d,web:p,image:h,plansOnly:true,backup:(0,fe.f_)(n)}
-const{plan:s,needs:r}=await plan_planned(g.with({log:e}),t)
-await saveNeeds(g.with({log:e}),t,{plan:s,needs:r})
+const u=Promise.withResolvers()
+const[{cluster:d,checked:p,web:h},{image:m,source:g}]=await(0,f.jH)(o,[e=>s.stage("preflight",async s=>{const r=l.with({signal:e,log:s})
+const o=onceVerified(n,u.promise,()=>a.openCluster(t,n,e))
+return withReported(r,await survey(r,o))}),e=>s.stage("image",async t=>{await a.login(n)
+const s=await imageToDeploy(l.with({signal:e,log:t}))
+u.resolve(s)
+return s})])
+i.haveImage(m)
+const w=(0,D.V)(e,g).with({cluster:d})
+const v=await s.stage("plan",async e=>{const t={checked:p,web:h,image:m,plansOnly:true,backup:(0,ye.f_)(n)}
+const{plan:s,needs:r}=await plan_planned(w.with({log:e}),t)
+await saveNeeds(w.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
-return concluded(e,g,w)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
+return concluded(e,w,v)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
-const d=(0,P.V)(e,l)
+const d=(0,D.V)(e,l)
 if(u)o.haveImage(u)
 const f=await r.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),c,n)
 sayBackup(e,t)
 return t})
 a("planned without the cluster, on an empty database: what depends on rows is not known")
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
-for(const n of(0,Ce.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,r.fJ)((0,Te.qF)(s.judged,(0,O.YT)(n)));(0,Ie.pH)(s).forEach(t)
+for(const n of(0,Fe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,r.fJ)((0,Re.qF)(s.judged,(0,O.YT)(n)));(0,Be.pH)(s).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
-return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,Oe.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
+return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,je.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
 const u=i["save-needs"]
 if(u===void 0)return
-const d=await(0,X.bL)(a,c,i.image)
-const f=(0,$e.Lb)(e,t,n,d)
+const d=await(0,oe.bL)(a,c,i.image)
+const f=(0,Le.Lb)(e,t,n,d)
 await o.files.write(u,needsFileOf(f,r,s))
-l.say(`what ${(0,Fe.LS)(f.length,"version")} needs is in ${u}`)}var it=n(5950)
+l.say(`what ${(0,He.LS)(f.length,"version")} needs is in ${u}`)}var wt=n(5950)
 async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,Ue.q)(e.with({log:ke.a}),t.others),(0,He.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
+const i=await Promise.all([(0,ze.q)(e.with({log:xe.a}),t.others),(0,Qe.Ej)(r,t.targets,{repository:o,image:(0,E.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,X.Lu)(r,s,o)).filter(_.FM)
+const c=(await(0,oe.Lu)(r,s,o)).filter(K.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,He.$M)(t,s.clock.now()))return false
-return await(0,Z.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,it.ax)(e,t,`${t}@${n}`))}var ct=n(2789)
-var ut=n(4431)
-const dt=/^=+ (.+?) =+$/
-const ft=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const pt=/^_+ (.*[^_ ].*) _+$/
-const ht=/^(\S+\.py):(\d+):(?: .*)?$/
-const mt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>ft.test(e))
+if(!(0,Qe.$M)(t,s.clock.now()))return false
+return await(0,ae.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,wt.ax)(e,t,`${t}@${n}`))}var vt=n(2789)
+var bt=n(4431)
+const yt=/^=+ (.+?) =+$/
+const kt=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const Ot=/^_+ (.*[^_ ].*) _+$/
+const Et=/^(\S+\.py):(\d+):(?: .*)?$/
+const Tt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>kt.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -3049,65 +3114,65 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=dt.exec(r)?.[1]
+for(const r of e){const e=yt.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=pt.exec(r)?.[1]
+continue}const o=Ot.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>dt.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=mt.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>yt.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Tt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ye.T1)(e)
-return t&&(0,Ye.em)(t)}let n=t
+if(t<0){const t=(0,rt.T1)(e)
+return t&&(0,rt.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ye.NP)(ht.exec(e)?.[1]??"<none>"))
-const[,n,s]=ht.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,rt.NP)(Et.exec(e)?.[1]??"<none>"))
+const[,n,s]=Et.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ye.T1)(e)
-const o=r&&(0,Ye.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const wt=/^={70}$/
-const vt=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const bt=/^Ran (\d+) tests? in [\d.]+s$/
-const yt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ye.pj)
-return readUnittest(t)??readPytest(t)}const kt="Fatal Python error: Aborted"
+const r=(0,rt.T1)(e)
+const o=r&&(0,rt.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const St=/^={70}$/
+const At=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const $t=/^Ran (\d+) tests? in [\d.]+s$/
+const xt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(rt.pj)
+return readUnittest(t)??readPytest(t)}const Pt="Fatal Python error: Aborted"
 function placeOfHang(e,t){const n=[]
-for(const s of e.slice(beforeAbort(e).length).map(Ye.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
+for(const s of e.slice(beforeAbort(e).length).map(rt.pj)){const e=/^(Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$/.exec(s)
 if(e)n.push({isMain:e[1]==="Current thread",own:[]})
 const[,r="",o,i=""]=/^ {2}File "(.+)", line (\d+) in (.+)$/.exec(s)??[]
-const a=(0,Ye.NP)(r)?t(r):void 0
-if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,Ye.e9)(e))
+const a=(0,rt.NP)(r)?t(r):void 0
+if(a!==void 0)n.at(-1)?.own.push({file:a,line:Number(o),name:i})}const inTests=e=>e.find(({file:e})=>!(0,rt.e9)(e))
 const s=n.filter(({isMain:e})=>e)
 const[r]=[...s,...n].flatMap(({own:e})=>inTests(e)??[])
-return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,Ye.pj)(e)===kt)
+return r??n.find(({own:e})=>e.length>0)?.own[0]}function beforeAbort(e){const t=e.findIndex(e=>(0,rt.pj)(e)===Pt)
 if(t>=0)return e.slice(0,t)
-const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,Ye.pj)(e)))
-return e.slice(0,n+1)}function afterTests(e){const t=e.map(Ye.pj).findLastIndex(e=>yt.test(e)||ft.test(e))
+const n=e.findLastIndex(e=>!/^Aborted( \(core dumped\))?$/.test((0,rt.pj)(e)))
+return e.slice(0,n+1)}function afterTests(e){const t=e.map(rt.pj).findLastIndex(e=>xt.test(e)||kt.test(e))
 return e.slice(t+1)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>wt.test(t)&&vt.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>bt.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>St.test(t)&&At.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>$t.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(yt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(xt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(bt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=vt.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number($t.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=At.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ye.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ye.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ye.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,rt.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,rt.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,rt.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const Ot={count:2e4,letters:32*1024*1024}
-const Et=40
-const Tt=15e3
+return`${r}${s}`}const jt={count:2e4,letters:32*1024*1024}
+const Ct=40
+const Rt=15e3
 function testBox({platform:e,settings:t,holder:n,signal:s}){const r={run:n.id,timeout:t["test-timeout"],services:t["test-services"],env:t["test-env"]}
 return new TestBox(e,r,s)}async function test(e,{built:t,box:n},{onOutput:s,onReport:o}){const{platform:c,settings:l,signal:u,log:d}=e
 const p=c.clock.now()
@@ -3115,12 +3180,12 @@ const h=l["test-command"]
 const m=await entrypointOf(c,t,u)
 if(m!==void 0)d.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(m),100)})`)
 d.say(`running ${h}`)
-const g=new i.jd(Ot,e=>e.length)
+const g=new i.jd(jt,e=>e.length)
 const w=l["test-timeout"]
 const run=(r,o)=>runInImage(e.with({signal:AbortSignal.any([u,o])}),n,{built:t,command:h,late:r,files:l["test-files"]},e=>{s()
 d.quote(e)
 g.push(e)})
-const v=await(0,f.wj)(c.clock,w,u,async e=>{try{return await(0,f.ip)(c.clock,Tt,e,t=>run(e,t))}catch(e){if(e instanceof f.Ms&&!u.aborted)return
+const v=await(0,f.wj)(c.clock,w,u,async e=>{try{return await(0,f.ip)(c.clock,Rt,e,t=>run(e,t))}catch(e){if(e instanceof f.Ms&&!u.aborted)return
 throw e}})
 const b=g.all
 for(const t of v?.uncopied??[])(0,O.FF)(e,`test-files: ${t}`)
@@ -3135,11 +3200,11 @@ const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=placeOfHang(t,(0,O.YT)(e))
 const s=n?`they were in ${n.file}:${n.line} (${n.name})`:lastWords(beforeAbort(t))
 const r=`tests: not finished after ${(0,a.p0)(e.settings["test-timeout"])}; ${s}`
-return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Et)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
+return{code:"tests-failed",sentence:r,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Ct)}],...n&&{annotations:[{file:n.file,line:n.line,title:"The tests hang",message:r}]}}}function lastWords(e){const t=e.findLast(e=>(0,a.pj)(e).trim()!=="")
 return t===void 0?"there was no output":`the last line was "${oneLine(t)}"`}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
 const i=(0,O.YT)(e)
-const c=[{lines:n.slice(-Et)}]
+const c=[{lines:n.slice(-Ct)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -3150,56 +3215,56 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const u=(0,Ye.VS)(afterTests(n))
-if(u!==void 0){const e=(0,Ye.QR)(u)
+const u=(0,rt.VS)(afterTests(n))
+if(u!==void 0){const e=(0,rt.QR)(u)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,Ye.ax)(u,i)
+const s=(0,rt.ax)(u,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-Et))||(0,a.BP)(n.slice(-Et))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const f=(0,a.BP)(afterTests(n).slice(-Ct))||(0,a.BP)(n.slice(-Ct))
 if(t===143)return cause(`something else ended them (SIGTERM); ${lastWords(n)}`,{hint:"Run it again: the Docker engine was stopped or restarted, or a person stopped the container"})
 const p=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
-return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const St=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
+return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${f===""?"":`: ${oneLine(f)}`}`,p)}const Nt=[[/psycopg|port 5432/,"postgres"],[/Can't connect to .*\bserver\b|:3306/,"mysql","mariadb"],[/\bredis\b|:6379/i,"redis"]]
 function hintFor(e,t){const says=t=>e.some(e=>t.test(e))
-const n=St.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
+const n=Nt.flatMap(([e,...n])=>says(e)&&!t.some(({kind:e})=>e&&n.includes(e))?[n[0]]:[])
 const s=/connection refused|can't connect to|could not translate host name|failed to resolve host|Name or service not known/i
-return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const At="django-rollout-models "
-const $t=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${At}" + json.dumps(found))\nprint("\\n${At}" + json.dumps("end"))\n`
-function managementOf(e,t){return(0,Ke.X3)(e,/test\b/)??(0,Ke.X3)(t)??Ke.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
-return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",$t]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(At)?[e.slice(At.length)]:[])
+return says(s)&&n.length>0?{hint:`For a temporary server, set test-services: ${n.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}const It="django-rollout-models "
+const Lt=`\nimport inspect, json\nfrom django.apps import apps\nfrom django.core.management import get_commands, load_command_class\nfrom django.core.management.commands import makemigrations\nfrom django.db.migrations.loader import MigrationLoader\nfrom django.db.migrations.questioner import MigrationQuestioner\nfrom django.db.migrations.state import ProjectState\nfrom django.db.migrations.writer import MigrationWriter\ncommand = get_commands()["makemigrations"]\nif isinstance(command, str):\n    command = load_command_class(command, "makemigrations")\ndetector = getattr(command, "autodetector", None) or makemigrations.MigrationAutodetector\nloader = MigrationLoader(None, ignore_no_migrations=True)\nquestioner = MigrationQuestioner(dry_run=True)\nchanges = detector(loader.project_state(), ProjectState.from_apps(apps), questioner).changes(graph=loader.graph)\nfor app, migrations in changes.items():\n    found = {"app": app, "changes": [], "migration": MigrationWriter(migrations[0]).path}\n    for migration in migrations:\n        for operation in migration.operations:\n            found["changes"].append(operation.describe()[:150])\n            try:\n                model = apps.get_model(app, getattr(operation, "model_name", None) or operation.name)\n                place = {"file": inspect.getsourcefile(model), "line": inspect.findsource(model)[1] + 1}\n                found = dict(place, **found)\n            except (AttributeError, LookupError, OSError, TypeError):\n                pass\n    # A longer line would be cut.\n    found["changes"] = found["changes"][:200]\n    print("\\n${It}" + json.dumps(found))\nprint("\\n${It}" + json.dumps("end"))\n`
+function managementOf(e,t){return(0,st.X3)(e,/test\b/)??(0,st.X3)(t)??st.BG}function compareCommand({before:e,manage:t,settings:n}){const s=[...e,`${t} "$@"`].join(" && ")
+return["/bin/sh","-c",s,"sh","shell","-v","0",...n,"-c",Lt]}function readModelChanges(e){const t=e.flatMap(e=>e.startsWith(It)?[e.slice(It.length)]:[])
 if(t.pop()!=='"end"')return
-return(0,rt.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,rt.u4)(e))return
+return(0,ht.c3)(t.map(model_changes_parsed),changesOf)}function model_changes_parsed(e){try{return JSON.parse(e)}catch{return}}function changesOf(e){if(!(0,ht.u4)(e))return
 const{app:t,changes:n,migration:s,file:r,line:o}=e
-const i=(0,rt.c3)(n,rt.b6)
-if(!(0,rt.KH)(t)||!i||!(0,rt.KH)(s))return
-const a=(0,rt.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
-return{app:t,changes:i,migration:s,...a}}var xt=n(730)
-const Ct={count:1e3,letters:4*1024*1024}
-const Pt=3e4
+const i=(0,ht.c3)(n,ht.b6)
+if(!(0,ht.KH)(t)||!i||!(0,ht.KH)(s))return
+const a=(0,ht.KH)(r)&&typeof o==="number"?{file:r,line:o}:{}
+return{app:t,changes:i,migration:s,...a}}var Mt=n(730)
+const Ft={count:1e3,letters:4*1024*1024}
+const Dt=3e4
 async function findModelChanges(e,t,n){const{platform:s,signal:o,settings:i,log:a}=e
-try{return await(0,f.ip)(s.clock,Pt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
+try{return await(0,f.ip)(s.clock,Dt,n,n=>compare(e.with({signal:AbortSignal.any([o,n])}),t))}catch(t){o.throwIfAborted()
 if(t instanceof r.HR)return[]
-const n=`the models were not compared with the migrations: ${(0,$.b)(t)}`
+const n=`the models were not compared with the migrations: ${(0,F.b)(t)}`
 if(i["missing-migrations"]==="block")(0,O.FF)(e,n)
 else a.say(n)
 return[]}}async function compare(e,{built:t,box:n}){const{settings:s,log:r}=e
 const o=managementOf(s["test-command"],s["migrate-command"])
-const c=new i.jd(Ct,e=>e.length)
+const c=new i.jd(Ft,e=>e.length)
 const l={built:t,command:compareCommand(o),beside:true}
 const{code:u}=await runInImage(e,n,l,e=>{c.push(e)})
 const d=c.all
 const f=readModelChanges(d)
-if(!f){const t=(0,Ye.VS)(d)
-const n=t?(0,Ye.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
-throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,Ye.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
-return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,xt.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
+if(!f){const t=(0,rt.VS)(d)
+const n=t?(0,rt.ax)(t,(0,O.YT)(e)):(0,a.BP)(d)
+throw new Error(n===""?`exit code ${u}`:n)}const p=f.filter(({migration:e})=>(0,rt.NP)(e)).map(({app:t,changes:n,file:s,line:r})=>{const i=s===void 0?void 0:(0,O.YT)(e)(s)
+return{app:t,changes:n,message:`${t} has changes of its models without a migration: ${(0,Mt.Ku)(n,4)}`,fix:`${o.manage} makemigrations ${t}`,...i!==void 0&&r!==void 0&&{file:i,line:r}}})
 if(p.length===0)r.say("each change of the models has its migration")
 for(const{message:e}of p)r.say(`warning: ${e}`)
-return p}function missingMigrations(e){const t=(0,xt.Ku)(e.map(({app:e})=>e),3)
-return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,P.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
-const i=(0,P.V)(e,await(0,b.TC)(t,n,n.context))
+return p}function missingMigrations(e){const t=(0,Mt.Ku)(e.map(({app:e})=>e),3)
+return{code:"tests-failed",sentence:`tests: there are changes of models without a migration (${t}), and "missing-migrations" is block`,hint:e.map(({fix:e})=>e).join("; ")}}function testOnly(e){return(0,D.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:r,resources:o}=e
+const i=(0,D.V)(e,await(0,b.TC)(t,n,n.context))
 const{built:a,source:c,image:l}=await s.stage("image",async e=>{await o.login(n)
 return imageToTest(i.with({log:e}))})
-const u=(0,P.V)(e,c)
+const u=(0,D.V)(e,c)
 if(l)r.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
@@ -3220,9 +3285,9 @@ if(t.settings["missing-migrations"]!=="block")return
 await f
 if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
-try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const jt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
+try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Gt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
-return JSON.stringify([e,t,s,jt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
+return JSON.stringify([e,t,s,Gt.map(e=>usual(r[e]))])}function usual(e){if(e===null||e===void 0||e==="")return
 if(Array.isArray(e))return e.length===0?void 0:e.map(usual)
 if(typeof e!=="object")return e
 const t=Object.entries(e).toSorted(([e],[t])=>e<t?-1:1)
@@ -3236,8 +3301,8 @@ if(!i||n.digest!==void 0)return
 const a={repository:r.image,...i}
 const[c,l]=await Promise.all([(0,p.$E)(s,a,o),contentInEngine(s,n.id,o)])
 return l&&!("is"in c)&&isSameContent(c,l)?a:void 0}async function tagRunning({platform:e,signal:t,log:n},s,{tag:r}){await(0,p.JE)(e,s,[r],t)
-n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Rt=n(7414)
-var Nt=n(2385)
+n.say(`the build holds the same as ${(0,E.d)(s)}, which runs: that gets the tag ${(0,T.j)(r)} too, and is not tested again`)}var Ut=n(7414)
+var _t=n(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -3251,34 +3316,34 @@ return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this versi
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
-return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,M.T)(e)===(0,M.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,M.T)(e)!==(0,M.T)(t.workload))&&((0,I.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Rt.HS)(e))
+return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,W.T)(e)===(0,W.T)(t.workload)
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,W.T)(e)!==(0,W.T)(t.workload))&&((0,B.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,Ut.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,je.jh)(e.clock,t,()=>(0,X.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o,reported:i},{image:{digest:a},tasks:c,workers:l}){const{tasks:u}=await(0,Ge.jh)(e.clock,t,()=>(0,oe.bL)(n,s,r.image))
 const d=unpacked(c??u.get(a))
-const f=l.map(({id:e})=>(0,M.T)(e))
-const p=(0,Se.w)(o.clusterState(),r.image,(0,$e.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
-return n&&d?[{...(0,Nt.J4)(n,d),tag:t}]:[]})
+const f=l.map(({id:e})=>(0,W.T)(e))
+const p=(0,Ne.w)(o.clusterState(),r.image,(0,Le.q2)(s)).filter(({names:e})=>e.some(e=>f.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===a?void 0:unpacked(u.get(e)??i?.get(e)?.tasks)
+return n&&d?[{...(0,_t.J4)(n,d),tag:t}]:[]})
 const all=e=>[...new Set(p.flatMap(t=>t[e]))].sort()
 const[h]=p.filter(({added:e,removed:t})=>e.length+t.length>0)
 const m=`version ${(0,T.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,Nt.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,xt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
+return{added:all("added"),removed:all("removed"),version:m}}function unpacked(e){return e===void 0?void 0:(0,_t.a4)(e)}function named(e){return`the task${e.length>1?"s":""} ${(0,Mt.Ku)(e,3)}`}async function runCommand(e,t,n,s){const{log:o}=e
 const{live:i}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new Ie.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Be.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(o)
-const l=await(0,$e.Lu)(e,t,n,a)
+const l=await(0,Le.Lu)(e,t,n,a)
 l.notes.forEach(e=>{o.say(e)})
 let u=""
 let d
-try{const a=await(0,$e._S)(e,i,l.job,e=>{u=e??""})
-o.say(`${(0,F.Gg)(a)}: ${s}`)
-d=new st.S(e,i,{job:u,container:t.web.container},c)
+try{const a=await(0,Le._S)(e,i,l.job,e=>{u=e??""})
+o.say(`${(0,H.Gg)(a)}: ${s}`)
+d=new pt.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
-if(f.is==="failed"){const e=(0,Ie.QD)(c,l)
-throw new r.HR((0,Ie.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
-if(u!==""&&!(n&&(0,Pe.Rw)(i,u,t.web.container)))await(0,Pe.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(f.is==="failed"){const e=(0,Be.QD)(c,l)
+throw new r.HR((0,Be.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+if(u!==""&&!(n&&(0,De.Rw)(i,u,t.web.container)))await(0,De.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -3289,11 +3354,11 @@ const d=c.now()
 const ended=e=>{const n=(c.now()-d)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},u,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Oe.$N)(t)}. The new version is live and stays`)}}var Lt=n(7853)
-var It=n(1777)
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,je.$N)(t)}. The new version is live and stays`)}}var qt=n(7853)
+var Bt=n(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,F.mk)(e.record.snapshot,t)
-if((0,I.FB)(n,e.record.snapshot))return
+const n=(0,H.mk)(e.record.snapshot,t)
+if((0,B.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const{contract:t={}}=e.run.state
 const{held:n=[],bridges:s=[]}=t
 if(n.length+s.length===0)return
@@ -3301,7 +3366,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,Z.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof J.h&&t.status===403))throw t
+try{e.record=await(0,ae.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof te.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r,read:o},i){const{state:a,reporter:c}=e
 const{platform:l,app:u,cluster:d}=t
@@ -3309,16 +3374,16 @@ const{result:p}=i
 const h="cause"in i?i.cause.sentence.split("\n")[0]:void 0
 const m=a.plan?.databases.flatMap(e=>e.unused??[])??[]
 const g={...n,result:p,...h!==void 0&&{cause:h},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations,...a.reversed.length>0&&{reversed:a.reversed},...a.migrate!==void 0&&{migrate:a.migrate},...a.fit&&{fit:a.fit},...a.backup&&{backup:a.backup.job},...a.plan&&{unused:m},...p==="deployed"&&Object.keys(a.starts).length>0&&{starts:a.starts},...a.contract}
-const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,It.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,It.Z5)(r.snapshot)}}}
-const save=()=>(0,X.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
+const w={needs:a.needs,tasks:a.tasks,schema:a.schema,...p==="deployed"&&{templates:(0,Bt.r3)(r.snapshot),databases:a.databases,before:s.before&&{...s.checked.reported?.get(s.before.digest),...s.before,templates:(0,Bt.Z5)(r.snapshot)}}}
+const save=()=>(0,oe.DR)({cluster:d,clock:l.clock,app:u},g,w,o)
 try{await(p==="stuck"?(0,f.Qh)(l.clock,save):save())
-return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,$.b)(t)}`)
+return true}catch(t){e.warn(`${(0,T.j)(n.tag)} is missing in the history: ${(0,F.b)(t)}`)
 return false}}class NoLongerRunning extends r.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,X.Lu)(t.cluster,o,i.image)
-const l=(0,_.BO)(a)
-const u=(0,_.Ei)(a).filter(e=>l?.held?.includes(e))
-const d=(0,Lt.QW)(u,i.contract)
+try{const a=await(0,oe.Lu)(t.cluster,o,i.image)
+const l=(0,K.BO)(a)
+const u=(0,K.Ei)(a).filter(e=>l?.held?.includes(e))
+const d=(0,qt.QW)(u,i.contract)
 if(d!==void 0)e.warn(d)
 if(l?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
@@ -3326,19 +3391,19 @@ const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,T.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const u={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const d=(0,It.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const d=(0,Bt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 const f=n.reported?.get(c.digest)
-await(0,X.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
-i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Oe.Uh)(t))throw t
+await(0,oe.DR)({cluster:a,clock:r.clock,app:o},u,{templates:d,...f})
+i.say(`${(0,T.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,je.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Oe.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,T.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,je.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i}=t
 const{held:a=[],bridges:c=[]}=r.contract??{}
 const{checked:l}=r.phase
 if(i.contract!=="after"||a.length+c.length===0)return
 if(!l?.web)return
 const{web:u}=l
-const d={checked:l,web:u,image:n,now:true,backup:(0,fe.f_)(i)}
+const d={checked:l,web:u,image:n,now:true,backup:(0,ye.f_)(i)}
 await s.stage("contract",async s=>{const c=t.with({log:s})
 const u=new Planning(c,d,()=>endOfOthers(c,l.live,n,s))
 await keepSchemaChange(e,t,{is:"begun"})
@@ -3346,26 +3411,26 @@ try{let e=await u.plan(s)
 if(e.backup&&e.judged?.blocked!==true){r.backup=await u.backup(s,e.backup)
 e=await u.plan(s)}const{migration:t}=u
 if(e.judged?.blocked!==true&&e.runs)await t.migrate(s)
-const n=(0,Lt.QW)(t.contract().held??a,i.contract)
+const n=(0,qt.QW)(t.contract().held??a,i.contract)
 if(n!==void 0)o(n)}catch(e){t.signal.throwIfAborted()
-o((0,Lt.B_)(u.migration.applied(),(0,Oe.$N)(e)))}finally{await closeMigration(e,u.migration)
-await keepSchemaChange(e,t)}})}var Mt=n(8075)
-var Ft=n(2725)
-var Dt=n(7763)
+o((0,qt.B_)(u.migration.applied(),(0,je.$N)(e)))}finally{await closeMigration(e,u.migration)
+await keepSchemaChange(e,t)}})}var Wt=n(8075)
+var Ht=n(2725)
+var Vt=n(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,Z.yv)(r,n.clock,s,e.record)
+try{await(0,ae.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,Mt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,Ft.MT)(s)&&(0,Ft.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,Wt.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,Ht.MT)(s)&&(0,Ht.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,Mt.Jd)(s)
+const r=(0,Wt.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Mt.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Wt.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -3375,67 +3440,67 @@ const{snapshot:c,timeouts:l}=o
 const{live:u}=r.checked
 const d=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:u,snapshot:c,timeouts:l,isUnfit:r}
-return(0,f.wj)(n.platform.clock,(0,Dt.E)(o),s,e=>(0,Dt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,ct.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
+return(0,f.wj)(n.platform.clock,(0,Vt.E)(o),s,e=>(0,Vt.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,vt.Z)(u.clusterState(),d,e=>n.cluster.commandLine(e))]
 return d}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,Ft.SU)(a))return false
-const{unfit:c}=await(0,Ft.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
+if(!a||!(0,Ht.SU)(a))return false
+const{unfit:c}=await(0,Ht.b1)(t.with({log:o,signal:n}),{...r,live:i},{onReversed:t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}},onBackup:t=>{const{backup:n}=e.state
 if(n)e.warn(`the backup from before the migration is job/${n.job}`)
 e.state.backup=t}})
 if(a.is==="again")e.state.reversed=[]
 if(c!==void 0)e.warn(`the previous version is back, but ${c}`)
-return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,U.a)("recover",e.context.settings)}; the next release also does this before it starts`
+return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,z.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,Oe.qT)(r)
+const a=(0,je.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,Oe.rl)(t,r)
-const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Oe.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+const c=(0,je.rl)(t,r)
+const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,je.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
 await recordInHistory(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,Oe.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,je.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:l}=t
 const{cluster:u,lost:d,read:f}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const a=await lockAndRecover(e,o,n)
 const c=await checkHistory(o,n)
-i.knownStarts=(0,_.n2)(c.history)
+i.knownStarts=(0,K.n2)(c.history)
 await(s.check?.(o,c.history))
 return{...a,read:c}})
 const p=t.with({cluster:u})
 const h=p.with({signal:AbortSignal.any([o,d])})
-await(s.prove?.(h).catch(e=>{throw(0,Oe.Ac)(e,d)}))
+await(s.prove?.(h).catch(e=>{throw(0,je.Ac)(e,d)}))
 const m=releaseStartOf(e,p,s)
 const{prepared:g,record:w}=await r.stage("snapshot",async e=>{const t=await snapshot(p.with({log:e}),n,s.image,s.targets)
 const{namespaceUid:r}=t.checked
 const o={timeout:l.timeout,grace:l.grace}
 const i=s.schema?.()
 const d={begun:m,timeouts:o,snapshot:t.snapshot,...r!==void 0&&{namespaceUid:r},...i&&{schema:i}}
-return{prepared:t,record:await(0,Z.C6)(u,a.clock,c,d)}})
+return{prepared:t,record:await(0,ae.C6)(u,a.clock,c,d)}})
 i.begin(s.image,g.checked)
 const v={run:e,context:p,lost:d,start:m,prepared:g,record:w,read:f}
 i.keepPlan=()=>keepPlan(v)
 e.onBegin?.(m)
 try{await s.write(h,g,e=>keepAnswers(v,e),e=>keepSchema(v,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(v,(0,Oe.qT)(d)??(0,Oe.rl)(e,o))}const b=await transaction_close(v)
+return giveUp(v,(0,je.qT)(d)??(0,je.rl)(e,o))}const b=await transaction_close(v)
 if(b.result==="deployed")await(s.whenLive?.(h))
 return b}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await recordInHistory(e,{result:"deployed"})
-try{await(0,Z.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Oe.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,Oe.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,$.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,P.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
+try{await(0,ae.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,je.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,je.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,F.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,D.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:r,signal:o,state:i,resources:a}=e
 const c=t==="deploy"?b.TC:b.sQ
-const l=(0,P.V)(e,await c(n,s,s.context))
+const l=(0,D.V)(e,await c(n,s,s.context))
 const u=Promise.withResolvers()
 const[{cluster:d,checked:p},h]=await(0,f.jH)(o,[e=>r.stage("preflight",async t=>{const r=l.with({signal:e,log:t})
-const open=()=>a.openCluster(n,s,e)
-return withReported(r,await preflight(r,open,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
+const o=onceVerified(s,u.promise,()=>a.openCluster(n,s,e))
+return withReported(r,await preflight(r,o,()=>u.promise))}),n=>r.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:n,log:r})
 await a.login(s)
 if(t==="deploy"){const e=await imageToDeploy(o)
 u.resolve(e)
@@ -3449,12 +3514,12 @@ const m=h?a.keepBox(testBox(o),e.warn):void 0
 const g=await build(o.with({source:f}),{inputs:p,cache:i})
 return{is:"built",built:g,box:m,source:f}})])
 i.passPreflight(p)
-const m=(0,P.V)(e,h.source).with({cluster:d})
+const m=(0,D.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
 if(g&&await isDeployed(m,p,g)){if(t==="deploy")await checkAlone(m,p)
 i.haveImage(g)
 warningsWithoutDigest(p.targets).forEach(e.warn)
-i.exceptions=(0,ct.KG)(m,p,g)
+i.exceptions=(0,vt.KG)(m,p,g)
 await recordRunningVersion(e,m,p,{command:t,image:g})
 await moveTags(e,m,g)
 return{result:"unchanged"}}const w=h.is==="found"?h.image:g??await pushTested(e,m,h)
@@ -3467,64 +3532,64 @@ if(r)await e.stage("push",e=>tagRunning(t.with({log:e}),r,s))
 return r}async function pushTested(e,t,{built:n,box:s}){if(s)await testIn(e,t,{built:n,box:s})
 return e.reporter.stage("push",e=>push(t.with({log:e}),n))}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const l=s.filter(({when:e})=>e==="before")
-if(l.length>0)await a.stage("manifests",e=>(0,Ue.ZJ)(t.with({log:e}),n,l,i))
+if(l.length>0)await a.stage("manifests",e=>(0,ze.ZJ)(t.with({log:e}),n,l,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const u=(0,ut.a)(t,n.jobs,(0,E.d)(r))
-if(u.length>0)await a.stage("jobs",e=>(0,ut.A)(t.with({log:e}),n,u))
+const u=(0,bt.a)(t,n.jobs,(0,E.d)(r))
+if(u.length>0)await a.stage("jobs",e=>(0,bt.A)(t.with({log:e}),n,u))
 const d=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 const a={checked:n,image:r,beside:d,waves:o,starts:c.knownStarts}
-await(0,He.yT)(s,a,c.listener(i))})
-c.exceptions=(0,ct.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+await(0,Qe.yT)(s,a,c.listener(i))})
+c.exceptions=(0,vt.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,p.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,Oe.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,X.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,je.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,oe.bL)(i,r,o.image)
 const l=s.release?.number
-const u=(0,_.BO)(a)
+const u=(0,K.BO)(a)
 const d=l===void 0?void 0:c.get(l)
 const f=u&&c.get(u.number)
 if(!d||!f){const e=d?u?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Gt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Jt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,T.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==u.digest
 return(s?c.get(n.number):void 0)??f}
 const p=t.map(t=>withTemplateOf(e,t,s,{then:d,released:releasedOf(t)}))
 for(const t of p)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,p,n,l)
-const h=p.filter(({id:e,live:t})=>t&&!d[(0,M.T)(e)])
-const m=h.map(({id:e})=>(0,M.T)(e)).join(", ")
-return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Gt}`]}}const Gt="command, environment and probes do not change"
+const h=p.filter(({id:e,live:t})=>t&&!d[(0,W.T)(e)])
+const m=h.map(({id:e})=>(0,W.T)(e)).join(", ")
+return{targets:p,warnings:h.length===0?[]:[`only the image of ${m} is rolled back: release ${l} did not have it; ${Jt}`]}}const Jt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,M.T)(o)],r[(0,M.T)(o)]]
+const[a,c]=[s[(0,W.T)(o)],r[(0,W.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,T.iI)(t,e.image)
-const l=(0,I.Mo)((0,I.kW)(i),isOwnImage,(0,E.d)(n))
-const u=(0,I.Mo)((0,It.PD)(a,c,i),isOwnImage,(0,E.d)(n))
-const d=(0,I.MZ)(u,isOwnImage)
-return d.length===0||(0,I.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,It.tX)((0,I.kW)(n),s)
-e.say(`${(0,M.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,M.T)(t)]
-const c=a?(0,It.tX)(a,(0,I.kW)(n)):[]
-if(c.length>0)e.say(`${(0,M.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
+const l=(0,B.Mo)((0,B.kW)(i),isOwnImage,(0,E.d)(n))
+const u=(0,B.Mo)((0,Bt.PD)(a,c,i),isOwnImage,(0,E.d)(n))
+const d=(0,B.MZ)(u,isOwnImage)
+return d.length===0||(0,B.FB)(u,l)?t:{...t,uses:d,back:u}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,Bt.tX)((0,B.kW)(n),s)
+e.say(`${(0,W.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,W.T)(t)]
+const c=a?(0,Bt.tX)(a,(0,B.kW)(n)):[]
+if(c.length>0)e.say(`${(0,W.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const o=[]
 for(const{id:r,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,M.T)(r)} of release ${s}`
-const c={name:t,live:(0,I.kW)(i),back:a}
+const t=`${(0,W.T)(r)} of release ${s}`
+const c={name:t,live:(0,B.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,It.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+o.push(...await missingFor(e,c))}if(o.length===0)return;(0,r.fJ)({code:"config-missing",sentence:o.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Bt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,Y.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,re.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,I.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,B.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof J.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof te.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},o){const[i,a]=[portsOf(n),portsOf(s)]
@@ -3533,115 +3598,117 @@ for(const{metadata:n,spec:s}of o){const o=Object.entries(s?.selector??{})
 if(o.length===0||!o.every(([e,t])=>c[e]===t))continue
 const l=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&i.has(e)&&!a.has(e))
 if(!l)continue;(0,r.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(l.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,I.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function checkImages({platform:e,settings:t,signal:n,log:s},{name:o,live:i,back:a}){const of=e=>(0,B.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(i)
 const l=of(a).filter(e=>!c.includes(e)&&!(0,T.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:i,tag:a="latest",digest:c}=(0,T.zZ)(t)
 const l=await(c===void 0?(0,p.TE)(e,i,a,n):(0,p.OK)(e,{repository:i,tag:a,digest:c},n))
 if(l.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${o} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var Ut=n(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var zt=n(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,Ut.lZ)(r,r?(0,_.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Te.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const _t=6e4
+return(0,zt.lZ)(r,r?(0,K.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,r.fJ)((0,Re.gv)(prove_titleOf(t.version),n,[...s,...waysOut(e,t)]))}const Kt=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=prove_titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const l=(0,Pe.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,_t)}})
+return}const l=(0,De.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,Kt)}})
 const notProved=t=>{(0,O.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await l.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,Ut.q4)(e?.findings??[])
+const n=(0,zt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Te.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,$.b)(t))}finally{await l.close().catch(e=>{o((0,$.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return{fit:{misfits:n},breaks:n,needs:l.needs(),warnings:(0,Re.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return notProved((0,F.b)(t))}finally{await l.close().catch(e=>{o((0,F.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
-const{back:o}=r.find(({id:e})=>(0,M.T)(e)===(0,M.T)(s.workload))??{}
+const{back:o}=r.find(({id:e})=>(0,W.T)(e)===(0,W.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ge.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
-return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,_.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,_.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,Ut.q4)(e.fit.misfits).length===0)
-const back=t=>(0,U.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var qt=n(5057)
-var Ht=n(8118)
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,Te.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,T.j)(t.tag)}`}function prove_titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,T.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,K.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,K.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,zt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,z.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Yt=n(5057)
+var Qt=n(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,Ht.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,Qt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,qt.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,qt.Dr)(s)}`]
-const o=!(0,qt.Bt)(s)
-const i=(0,U.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,fe.pU)(e)})
-const a=(0,qt.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,qt.Bt)(t))}function workOf({input:e,found:t}){if((0,qt.Bt)(t))return
+const r=(0,Yt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,Yt.Dr)(s)}`]
+const o=!(0,Yt.Bt)(s)
+const i=(0,z.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"},...(0,ye.pU)(e)})
+const a=(0,Yt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,Yt.Bt)(t))}function workOf({input:e,found:t}){if((0,Yt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,M.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,qt.Bt)(n)
+return{is:"again",web:(0,W.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,Yt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,Ht.B)(e,{...t,task:o},s)
+const i=await(0,Qt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,qt.aW)(i))
+e.log.say((0,Yt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:l}=r
 const u=webNow(n,r,s)
 if(!u)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:d}=await(0,X.bL)(e,t,n.image)
+const{needs:d}=await(0,oe.bL)(e,t,n.image)
 const f=i??d.get(a.image.digest)
 if(f===void 0)return{why:"what that version needs of the database was not kept"}
-const p=(0,Q.QA)(s.live.clusterState(),u.workload)?.object
-const h=p?(0,I.kW)(p):u.template
+const p=(0,ie.QA)(s.live.clusterState(),u.workload)?.object
+const h=p?(0,B.kW)(p):u.template
 const m=h.spec?.containers.find(({name:e})=>e===u.container)?.image
 const{digest:g,tag:w=""}=(0,T.zZ)(m??"")
-const v=(0,_.BO)(c)
+const v=(0,K.BO)(c)
 const b=g??(v?.tag===w?v.digest:void 0)
 if(b===void 0)return{why:`the digest of ${m??"its image"} is not known`}
 return{checked:s,web:{...u,template:h},image:{repository:n.image,tag:w,digest:b},name:v?.digest===b?`release ${v.number}`:`version ${(0,T.j)(w)}`,back:prove_titleOf(a),command:l,timeoutMs:n["migrate-timeout"],task:{wanted:[f],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
-const r=s?(0,_.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Wt=n(3672)
+const r=s?(0,K.MT)(e,s):[]
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Zt=n(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Z.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,X.bL)(r,n,s.image)
-const l=(0,_.jo)(a,i?.begun)
+const i=await(0,ae.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,oe.bL)(r,n,s.image)
+const l=(0,K.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,It.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Bt.ig)(c.get(e.number),c.get(t.number))
 const u=l.open?void 0:runningVersion(e,t)
 if(!u)return{...l,runs:l.history,differ:differ}
 const d={run:"now",who:"",at:"",image:s.image}
-const f=(0,_.BL)(l.history,(0,_.w7)(d,u))
+const f=(0,K.BL)(l.history,(0,K.w7)(d,u))
 if(f!==l.history)o.say(`${(0,T.j)(u.tag)} is running, set by another client`)
 return{...l,runs:f,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:o}){const{settings:i,log:a}=e
-const c=(0,_.Ol)(i.to==="previous"?n:t,i.to,s,o)
+const c=(0,K.Ol)(i.to==="previous"?n:t,i.to,s,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=i.to==="previous"
-return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,U.a)("history",i)}`})}const{entry:l}=c
+return(0,r.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,z.a)("history",i)}`})}const{entry:l}=c
 const{tag:u,digest:d,number:f,at:p}=l
 const h={repository:i.image,tag:u,digest:d}
 await checkInRegistry(e,h,f)
-a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,G.Gg)(l)}`)
-return{image:h,release:l,appliedSince:(0,_.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,_.dR)(t,n):void 0
-if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,G.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,U.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+a.say(`${i["dry-run"]?"would roll":"rolling"} back to release ${f}: ${(0,T.j)(u)}, ${p.slice(0,10)} by ${(0,J.Gg)(l)}`)
+return{image:h,release:l,appliedSince:(0,K.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,K.dR)(t,n):void 0
+if(!s)return;(0,r.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,T.j)(s.tag)}) by ${(0,J.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,z.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,S.I_)(s)instanceof S.AF)return
 const r=await(0,p.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,p.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,o){const i=await(0,p.OK)(e,s,t)
 if(i.is==="absent")(0,r.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${o}: ${(0,E.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,P.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(i.is!=="there")n.say(`the registry could not be checked (${i.said}); continuing`)}function rollBack(e){return(0,D.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new O.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
 const{chosen:l,version:u}=await n.stage("version",async t=>{await r.login(e.settings)
 const n=await readVersions(c.with({log:t}),a)
-return{chosen:n,version:await chooseVersion(c.with({log:t}),n)}})
+const s=await chooseVersion(c.with({log:t}),n)
+await verifySignature(c.with({log:t}),s.image)
+return{chosen:n,version:s}})
 const{image:d,sha:f,appliedSince:p}=u
 const h=rollback_commandFor(e,u,l.history)
 const m={tag:d.tag,...f!==void 0&&{sha:f}}
@@ -3651,7 +3718,7 @@ if(!e.settings["reverse-migrations"])warnOfApplied(e,p)
 const{targets:g,warnings:w}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,u))
 w.forEach(e.warn)
 const v=g.some(({back:e})=>e!==void 0)
-if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,ct.KG)(c,a,d)
+if(!v&&await runsUndisturbed(c,a,d)){s.exceptions=(0,vt.KG)(c,a,d)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:u,history:l.history,command:h}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:g,image:d,way:n})}let b
@@ -3661,14 +3728,14 @@ return(await rollbackTargets(e.with({log:n}),t,u)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,d,void 0)
 const a={checked:r,image:d,beside:[],waves:i,starts:s.knownStarts}
-await(0,He.yT)(n,a,s.listener(o))})
-s.exceptions=(0,ct.KG)(t,r,d)
+await(0,Qe.yT)(n,a,s.listener(o))})
+s.exceptions=(0,vt.KG)(t,r,d)
 if(e.settings["reverse-migrations"])warnOfApplied(e,p.filter(e=>!s.reversed.includes(e)))}})}function warnOfApplied(e,t){if(t.length===0)return
 e.warn(`the database is not changed; migrations applied since: ${t.join(", ")}`)}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==Wt.tp["migrate-command"].default)return s
+if(s!==Zt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const l={...r,history:await(0,X.Lu)(o,i,a.image)}
+const l={...r,history:await(0,oe.Lu)(o,i,a.image)}
 const u=wayTo(l)
 const d=a["unsafe-migrations"]
 const f=d!=="block"&&!a["reverse-migrations"]
@@ -3676,26 +3743,26 @@ if(u.is==="unchanged"||d==="allow"&&f)return
 const p=prove_titleOf(r.version)
 const h=u.is==="unfit"?u.breaks:[]
 const m=h.length>0
-if(f)h.forEach(e=>c((0,Te.Sr)(p,e)))
+if(f)h.forEach(e=>c((0,Re.Sr)(p,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=m&&!f?void 0:await prove(o,l,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=m?h:i?.breaks??[]
 if(f||a.length===0){if(!m)i?.warnings.forEach(c)
 return}const u=await findReversal(o,s,l,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,Oe.$N)(e)}})
+return{why:(0,je.$N)(e)}})
 if(!("why"in u)&&mayReverse(o,u))return u
 if(!("why"in u)&&u.found.does==="fits")return
 refuse(o,l,withMigrations(a,u),waysToReverse(o,toOf(r),u))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
 return e.map(e=>{const{migration:t}=n.find(({rule:t,object:n})=>t===e.rule&&n===e.object)??{}
-return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,qt.je)(o)===void 0)return
+return{...t!==void 0&&{migration:t},...e}})}async function backupBefore({reporter:e,state:t},n,s,{input:r,found:o}){if(n.settings["backup-cronjob"]===void 0||(0,Yt.je)(o)===void 0)return
 const{image:i}=r
-const a=[(0,qt.aW)(o)]
-t.backup=await e.stage("backup",e=>(0,fe.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
+const a=[(0,Yt.aW)(o)]
+t.backup=await e.stage("backup",e=>(0,ye.B2)(n.with({log:e}),s,{image:i,reasons:a,work:"reversed"}))}async function reverseBefore({reporter:e,state:t},n,s){await e.stage("migrate",e=>reverseFirst(n.with({log:e}),s,e=>{if(e.length===0)return
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,ge.q0)(s)}; would set ${(0,T.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,Te.q0)(s)}; would set ${(0,T.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
 return{result:"unchanged",dryRun:true}}function run_command_runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
@@ -3704,8 +3771,8 @@ case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,Ee.M)(t)
-case"recover":return(0,Je.C)(t,"any")
+case"history":return(0,Ce.M)(t)
+case"recover":return(0,tt.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -3813,25 +3880,25 @@ return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
 #$={}
 #x={}
-#C=""
+#P=""
 constructor(e){this.base=e
 const{processes:t}=e
 const shown=()=>this.#x
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#P(e),n,this.#j(e,s??{})),stream:(e,n,s)=>t.stream(this.#P(e),n,this.#j(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#C(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#C(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#C=`${r}/django-rollout-helpers`
+this.#P=`${r}/django-rollout-helpers`
 for(const e of a.keys())await t.writeProgram(this.#R(e),w)
 const l=await this.base.processes.find(this.#R(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
 this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#$={...this.#x,PATH:`${this.#C}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#$={...this.#x,PATH:`${this.#P}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3839,31 +3906,32 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#C}/docker-credential-${g}${e}`}#P(e){return e.startsWith(`docker-credential-${g}`)?`${this.#C}/${e}`:e}#j(e,t){if(e!=="docker"&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#$}}}}function serverOf(e){return e==="docker.io"?[]:[e]}var b=n(3006)
-var y=n(6461)
-var k=n(6402)
-var O=n(2744)
-var E=n(9452)
-var T=n(1407)
-var S=n(3242)
-const A=3e4
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(!b.has(e)&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#$}}}}const b=new Set(["docker","cosign","gh"])
+function serverOf(e){return e==="docker.io"?[]:[e]}var y=n(3006)
+var k=n(6461)
+var O=n(6402)
+var E=n(2744)
+var T=n(9452)
+var S=n(1407)
+var A=n(3242)
+const $=3e4
 function requestsOf(e){const{platform:t,life:n}=e
 const s=new Turns(t.clock)
 const ask=async(r,o=n)=>{await s.take()
-const i=await(0,S.wj)(t.clock,A,AbortSignal.any([n,o]),t=>textOf(e,r,t))
+const i=await(0,A.wj)(t.clock,$,AbortSignal.any([n,o]),t=>textOf(e,r,t))
 await s.take()
 return parsed(e,i)}
-const retried=e=>(0,b.jh)(t.clock,n,()=>ask(e))
-return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const $=10
+const retried=e=>(0,y.jh)(t.clock,n,()=>ask(e))
+return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const P=10
 class Turns{clock
-#N=$
-#L
-constructor(e){this.clock=e}async take(){while(this.#N===0){this.#L??=this.clock.handled().then(()=>{this.#N=$
-this.#L=void 0})
-await this.#L}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#N=P
+#I
+constructor(e){this.clock=e}async take(){while(this.#N===0){this.#I??=this.clock.handled().then(()=>{this.#N=P
+this.#I=void 0})
+await this.#I}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
-return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof T.h&&e.status===404)return
+return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof S.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
 const s=Object.keys(n).length===0?{}:{preconditions:n}
 return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t,names:n},s,r,o){const i=await e.network.request({socket:t,method:"GET",path:s,signal:r})
@@ -3871,48 +3939,48 @@ if(i.status>=300)throw await apiError(i)
 if(o)yield*i.lines(o)
 else for await(const e of i.lines())yield n.read(e)}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new T.h(e.status,n.reason??"",n.message??t)}catch{return new T.h(e.status,"",t.trim())}}var P=n(7244)
-var j=n(811)
+return new S.h(e.status,n.reason??"",n.message??t)}catch{return new S.h(e.status,"",t.trim())}}var j=n(7244)
+var R=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=s.version??versionOfClient(e,s.path,n)
-const o=await(0,O.nL)(e,s.path,chosenBy(t))
+const o=await(0,E.nL)(e,s.path,chosenBy(t))
 const i=new AbortController
 const close=async()=>{i.abort()
 await o.stop()}
-const a=new y.F(t.image??"")
+const a=new k.F(t.image??"")
 const c={platform:e,socket:o.socket,life:i.signal,names:a}
 try{const o=await versionOf(c,n)
 const l={path:s.path,version:await r}
 const u=await fitting(e,l,o,n)
 return{namespace:t.namespace,names:a,version:o,client:u.version,life:i.signal,...requestsOf(c),...commandsOf(u.path,t,c),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw(0,O.HB)((0,j.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw(0,E.HB)((0,R.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
-const{gitVersion:o}=await(0,b.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,b.Uk)(e,n.now()-r))
+const{gitVersion:o}=await(0,y.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,y.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s,names:r}){const o=[...chosenBy(t),"--namespace",t.namespace]
-return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,k.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
+return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,O.Yv)(n.clock,a,async()=>{const a=await(c?.())??s
 const l=await finish(n,e,[...o,...L,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,a])})
 if(l.code!==0)a.throwIfAborted()
-return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:O.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
+return{...l,stdout:r.read(l.stdout)}}),kustomize:t=>n.processes.run(e,["kustomize",t],{env:E.yl}),printFiles:t=>{const s=["patch","--local","--type=merge","--patch={}","--output=json"]
 const r="--kubeconfig=/dev/null"
-return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:O.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:O.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
+return n.processes.run(e,[...s,r,...t.map(e=>`--filename=${csv(e)}`)],{env:E.yl})},stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,env:E.yl,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(P.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(j.Z).join(" ")}}}function csv(e){return/[",]/.test(e)?`"${e.replaceAll('"','""')}"`:e}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,p.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{const t=await e.processes.find("kubectl")
 if(t!==void 0)return{path:t}
 return await e.tools.fetchKubectl(()=>true)??missing("")}catch(e){if(e instanceof p.HR)throw e
-return missing(`, and downloading it failed: ${(0,j.b)(e)}`)}}const R=5e3
+return missing(`, and downloading it failed: ${(0,R.b)(e)}`)}}const N=5e3
 async function versionOfClient(e,t,n){const s=["version","--client","--output=json"]
-try{const said=()=>e.processes.run(t,s,{env:O.yl})
-return await(0,S.wj)(e.clock,R,n,async e=>(0,E.O)(await(0,S.ZC)(e,said)))}catch{return""}}const N=1e4
-async function fitting(e,t,n,s){const fits=e=>(0,E.j)(e,n)===0
+try{const said=()=>e.processes.run(t,s,{env:E.yl})
+return await(0,A.wj)(e.clock,N,n,async e=>(0,T.O)(await(0,A.ZC)(e,said)))}catch{return""}}const I=1e4
+async function fitting(e,t,n,s){const fits=e=>(0,T.j)(e,n)===0
 if(fits(t.version))return t
-try{const n=await(0,S.wj)(e.clock,N,s,t=>(0,S.ZC)(t,()=>e.tools.fetchKubectl(fits)))
+try{const n=await(0,A.wj)(e.clock,I,s,t=>(0,A.ZC)(t,()=>e.tools.fetchKubectl(fits)))
 return n??t}catch{s.throwIfAborted()
-return t}}const L=[`--request-timeout=${A/1e3}s`]
+return t}}const L=[`--request-timeout=${$/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
-const o=await e.processes.stream(t,n,{...s,env:O.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
+const o=await e.processes.stream(t,n,{...s,env:E.yl,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
 if(t.length>100&&/^\w[\w+/-]+=*$/.test(t))return{sentence:'"kubeconfig" is base64, not the text of a kubeconfig',hint:"store the plain text: gh secret set KUBECONFIG < kubeconfig"}
 if(/[\n:{]/.test(e))return
@@ -4089,7 +4157,7 @@ return n===""?void 0:n}function marked(e,t){const n=e.indexOf(t)
 const s=e.lastIndexOf(t)
 return t===""||s<=n?void 0:e.slice(n+t.length,s)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Release the code that fits both types first; or add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},"unique-gone":{severity:"may",undo:"unknown",running:["{object} is no longer unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],new:["{object} is not unique","may write by it (ON CONFLICT, update_or_create)","such a write fails, or makes a second row"],fix:"Release the code that no longer writes by it first, and drop the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"write-refused":{severity:"breaks",undo:"safe",running:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],new:["{table} refuses after the migration what it took before it ({detail})","sends it","its queries would fail, so the migration was rolled back"],fix:"Release the code that no longer sends it first, or let the migration keep what the running version needs"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as plain SQL, or check by hand that the running version works with it"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW2mXmzqTzmf/CobZICE+nczeZzz7PndfPjkejtrIbRIMvpKcvn0z/d/felSikMG479bvYpBqV1VRVZCyrNvaleXy+Li4WVz5e2FOjbbL97ZrF59Sp+4a/fq+a3V6+ym1+qM2tXtMb9M7o9UHmz4V6bZrTof2OkzdWm3ca6N3J6urWbBK79Spcddp3etWG+Wukmm00zPcDuoRMO2paZ6BUMZ0D3O7RrvH49zmqa1/OOlre1MVBWC719sPl7d2H16rqprj+rHWD6OdU/uh7R5a7D7Qkn72BEhjG4BmYcDn+hFZ0uGg7KwwdEmw1bX996fqflbOpxd+G77s/+rDsTMugc/2153tr4xeLL75/rN//zZZeYhl06nKZoukLHGlDQXFvXZlpZzKOrs8Krdfvu/qVm6q2rTqoLOy3NWNLsu8SNIhStI8X1Z621U6S09u9/pv03yRk1APNdEmnp8WSZbag2qaunUpodKPvtcmzYvxzl19T1e8IWDjdbJBg8WqO1FsJkejt7WtuzZsf1Rmu1cezekf3XS16dr7aCcsC4SsjklAVyzh9y6s3XUdZPG/WnkRnhZ3j07bsttB90G92+TtoDvd/SXrxVt/+7QAJ0sosaznYsSyY69m4RaLnTrUTa099pyxhRuu2tOBXGrrrUjWO7BBZw0bFGSdRdcCt17qWfOcTnVFcHKc5iM48D2spPob8j3t9awP8mudOhzPbpKH2u0T3CY/Ifwme93JRdtEGn5ISTU5KuNwJBnkzW8Xi2TXndqKDGb08qDcdp+ZNFv/X/ZuvXmZZ/94+y7L1u+qItm8yt/l+T8SK4+5SGz9kzf0mvTJtNrucyJlElwldQtyu7qtyP5E8F31Ki2Y0/LedKdj9jZPCDhN882CQN3JtGfbb/KldaY+ZjkF6YM2WZ68StL1Jk1eev7LLQG7LF2TbixJ0M97wCMU/EDc81uh3hJWlvE2BA2QEFW8pt4lwJK1RyL+BRmwN163K5HrbdY1ZJFWP8CAwGo7l9AaVKJL7OASK6sV7kiMXg7QK5L/UI3Vi8QLGRQgXlnn9toUif+xebKS4wJHApBb8CbWlT66fYAv/Q3hgKbYZ5PmYT9e8kIz/B+tYvRIUHmwFcl35qQXnm6g1XMx+tiorQZR+KDwmm4sxLirwBCsIoNnl2IxTxTtNrrN2ERAxp0nwLdvQSd52FMo9oYr/R3J6JHWN5vkdbh8swkwvMrXWF4konc2PO8h3xnJv2dGOFxBpcWeeKLpVNlj5IjFPTw8hL3kCTPcgcnUI5Y3A8ubiyxjq04SJtuUaQFikmVjABv7gwgWM8oir8hBzz/sbhezGrE2wiG6fF4ziVR+pqxHwV5E0c8CbUiOrems1chwoAWLQsyIEiSI78G7tgCMV+Ek09AQ6qABjJD+hYWQnHB5Ay782OjzS1Mfagfp47QAW0Yn2j9To5N5m7x8mWR/m7yUzTWg4eBvchH6zY0HuxAT+a+Kw7fDAQXxKTQqWzbajhLkb8tykXBsrWf9NzINHtGSLYCXPRtRxHGvIf6hsy5ZXT6UQpZH2izOOIMQ2HpackHMsNGf+qG2u9pZ0lZXtkh8o0WEwxWt1LZkU4Y/eWR/eqIbkKBeIEMdyjj0w63YKk0LOvRDZzSMwnjrS5D5hsgBzlM3CapcWNd2xukqY0k8DUhJsF5YVMsZQHPa2KuPOlmJ+LJe7xintt5XfGoAj8DZH7duEZSexJp6G5tugIZbGC0YgP0t81KA7IDI0vC6t8W48Su8QsWI5Yp/ICTttK5u8ZgTziJwIBq3wExwgmlLtETJKmgCj0k3CBZuyQiEJbACwvek8MA4xpNWCGaTZwnb43Yh6nIXJWpW2qm6WaXkksKQ8hxuvQ7Jn9o0+dPLKux6LSSlBQpnEmQsAsOQ8eEJJEaa55FUoDJjqfj8H1RLPtYfI5kk3Sxrpw82HPVewVwMzS4XfJblwb6clTCPhxFilwEvFiZW+vbSHgvIKrZpLoYhxms/Pkg3EWMszDheJDFTkwlGRDXmdp9G9hToKVmuKrjzGRNAnouXmunSHPtjGiQOxM81pxa4IVk21+0ho5y5k+BsZE8G2UMqbBZjnbp0UzBhrKcbEYiwBiZMIybNFFf4P0p13SoigZT4Kd2Z7kD9ZsTnKedKUkOS4YyIXqNc3YWTZ2H4fG3Z1B90sEBsOEuGY0Hn6QyB7G8zZhw6CCjERx+K5iT9U5v865efffbP3/17CN8s0gl4U5MNLDe52EqKl5HBYCV+xHlJVv7/r9oqDpvZ8ObwbCV+o8gGAV5mY0gCuOxTl71vcAKZLc7GXiwWq3rnG8AshyjxUwZ5uD+2w/HEMZeF7OYzcrIapI2SUkEP5ZwxfdktERQVR8APEsThPdTX04PB6ZOsyOCSBcJ+7w29Qnl8ZiwrTuv5R+6zugVVGCZ+nvPy4My/65NZN2dPvb4g8PUWm5LNbdK8Ry+i83PK0K9N+WAiZYZKKzoEGaw+L9j0WQwL81C315xF+CHyHaAFGGDLCShzVzttLBmcRkMnbTPOEpif8EhFQigeswRagTadPjJFkfLUMuxFxueVs1RMOH3EDxI/ROYij/IkVCuVDQNhgTUbKS9K8T3pFJyEEMqhAFqHyzV02VzQCrYa6w6bYG2SMTbz1mVxkUQsy8uWbR+9ZSfpBYtDfonlihUIJo+zXmxkse/kOApvydV6gOOLDRhgS8zp5/+DNf2tGBOqCkBsHV4cm2dOWqYqwvo7kTDs8WosXzyxC12MhCRFtja63eohGjkGh4CLx2YDvJde7tCXRo0cRlDAiQBuUCEHHgQpqUs6kD5WR+0gSzPi9vZ2w27BuxiLRZvsHB7bc8nH2DAOCxCX9FORYunFjpJQYRAkVTYFk4ubAU8mDQY3+t5oi7G0zXAQSP56x60e/hIAPShb4lR0dtbuxZYd9TUMhwdX8CGmyiKNy+ozoiOEhai3/qB55Eq/he8yAeVl7ssBHiXpxxHPzgA8zjccvJFeLwlr/YZObxPs0r8lgrm5LgSJwodC3EsLIJ2Pfyu0BvRmnfbrOMBQacL6UjdBgEgslJhcpkcE+xdU5xTi1kDIxOkpKg1lJ2SieRbgEYE3yunmMc3Pjecz/HjRe6N5lvawMezEfTkuoSOCZlyEiT4zXM9l746KMiFvxPJIG7zgeiDuOVmpYaGbovv3ouKO/cbixZ3eU3DJy0OUTInpmqY7uZL0OOqtI9Ly9vCg6rZu72fglnq3owsb4GGcbVehtXH6iHHWHJ5/gxmwpAHqJ4KKUn5mNUZcw0Bth1Os742v7REuDLA86rYiAYNZw6J/YSnQeQSOIZQULpCS9kTaAWXZHTVfWalheu0ygA9OW3XalnSxJyl4ixF60z90phrUEQ7+LWprqZJFKdJZneDts6924V90XBaK0in6c0a5CyMxh2VZQsWyzEeGAS3liqSMVFZN05/Tkocmv9hYz6oCI3CWc3tFz2aFdJaAV5L9qc0hPQSbimudcvqgWzcjMGj+7uKy5d9Rg/EuhcXq7f6q4UVIlv/8EUDnpz/OK9B0ndWtrs7miA8+bAOZT1Sr3FLp+ZT7qmUYH8LFmPZShPdrsSV4/7o9pOeUoRHSB8psXu6rJq/csHRe9XU77siX3Hux9FGp10PnETtuLD3kYjYkBg3Em0x3tIlC5WadUTUZt0PPd+2sPtYdngIQjYotmRcPKWzp0zNdCGMZtXtYaMk6RXz7s10xzOKaCjiaWWUg/N0jy083XmR+XvjAmKjkP1hhQ0fSsIB57IbRxNpql0UeuFVONd39cksRea+rPPmzBBDQmqfa3UMBvijWGI3TsiCKj+ZF7NnT7dnhJgsGlmsPuTmbdMqok1DqpiExfFsUVZNx7yqdkbyCOWtTMlEn3/BM65EnWjgWpo+Lqqa4NP2srRi40wRhzcWzfxKArBR5c4xkMkfMvC7iLRcSwVbRYRPpUVUKtF/uVORBQyQS93FZKnV2/K7qiu5Bc7kovX6kUzzN6wy+IUlz1DxAO1+NX5vS9Ah2R3MUJxQ4uX9HTiGaLubGzCB9ef7FazEjMjCeml98/9lnxIBpAl9mhMCPFyC7zBBBS4aN48miKEh1d5rHL+4lhc6MbgGVr29AfJCUo5Af8MAREwSLJ6/PbA/cS6hoEer7Fm0FU5ge8+DF4wZIoD9lDMRu89zUKJfXY/EUDZjxmyvso1pmpCcW5nJ15IvC6j1p1S2ru8GxpY785tR+9ej2XTs0VNPiiyRUzhm/QiGB3TR8u0LQA41l23VHFme+JICcEI21mK01dgMO56EU2ZvInpoKFc9e45cKWDoZtXPaDLSwJS8Po5GpB+OPRRglOnrEeaVR4trwBITm9MuRz6QYi1VA8n0U/bAtqYCpqcZ2Y/xZRLbZZOP2l+vG7eAEnMmIcwkewAkt7iQnXVZsJrI2zgGvh0fftibpF19+5/MD+YaMm7GOaLJ78jZJUYDgWahAxPGWPkE47q950+hDh4/aBhNnhNdoRxYmmuRJjbIulZNllyGQ48mD1K3rEkVWOSpMtwffSvNQMC9ewJlOx9CvRV91/ryOTFob/oTt17RkIXhLCOK/UCQzrSnLZeIg94hxbGfSNfmWDRGZrCROZXMUrDhlhh1Ng5CSJ5hGo0TSSAahaUZ4z7DBlrARdxGIZUxswj27CsdsOyOS456Y2B+aGWFoJ1YZkL9IY+BD4Xk1LlHMLoLJrDQ+3M5ApvHy6POOiWYiYY1BHX84J65Rm2EvC606dJh080Mbzy7rP0KxLrvemkfvJNDNHNQxE2csmFCoMh9rZGajle3aLK6kYgnTvJ+1YFBu9JLzFT7mvMu+++b7L/6V3kT+/7/9+2f//t2/v7Ov/uObLz/P392lHFtFQgj/nU8HC34FELQiUegVuyabtA5E3n+Yjvbh268/S+XDKXyEZbn/K5IQ9j7urs50+O1Uokgssrc2R0NZiJC4mVj1tSY5dbMsD9opekKXvFnv4t3Y03xiE6cPIoXRbXghKMj9B5HhrVgKibEbNLjQXsSc4tfIB1XpLKDFQ9ypUZnzJdP2DYxupgL69E4CyicsYp5wKyg7MIOYYox4I4Czms/I/qx+TOsX6Thu2oXIjN6qcdp4tf0zAH1Z5CtLLEqLNBxb17Z0UXfjdomJ+4/j+BINKFq0MEldXTVHZ2a3A2Gxb0gGUpO/9D8oxEffHjxrO6kUxtYbM75uR6sdz4K5rYA1GKIsq3rryhKC/GY5RAZOC8/7jW9E4cpxY8otXjbXRTLOKA55dTl8Rbk1OnzKTzWUJKppYkPD6subVZoORXes4ZDt1fFYNupOU5M6LAJhVI1PslGaDu1OKnDpbf+KkoSgGy9K2t29J1PQbZqEaZZ1JoOE+dIem9pleb6+fXtzs3k6U8pmqJqI2vBok8kTP78uPgBlPPWKQosphWgavmrjUcyptVqPIipQgfoMREcOp9etap31hBBfzmAmIYwCbNNZJ3KQ2/641UeX/Dt+eLxoE00eZwQVB0DgWRAT9hUx2Stvk94tMZ/22MOAukh4Ic+jd2MQ0aukXCFqaf8NrnI683xxvPFbb5ZmfavcZrN4we+FuSoeFcbhytWH4br7oNv6J/3c6w6eJtCgztRkK+vjgD8mwnX4KKa49AT1T3/8cyrfR9mfVWP3Hy4P39UWkrzCB8FD4U4q4mt27T/PfXOzIIp+0LS+Wd7QW0DV2gfysvB9LD64LZE2POzNTVghVQI+lhZbak7o+ypYMnp72v9TSWr5GmLuux0SK5p2h4+k0ErTHb27Mo8rdgtm4G/8AwoklkzhD9T9fWMbx5EvjOZvfAp4zmo5I0GwJMfZHKxhR5HoWCey5BXpZLMgggckQQnHFMElSMuKxPvZb9WvfzXVPT1DgEpy9z7ZtYjpl+rq6rfq6nrBTwWDH4TFLwDkb0Dtjze1a8DRum4de8KUPdnvP+wrU9b/CvvY1/0/f7f7alcW9T1UBgeDGulRjSSDaETyGkyJqzDN6pjUDx9kpCiRYYkjFYiNqdLPRCq9KPYFiK9NLY9JeMC03Zt7lgvkk5YHacNxTYp5G+1NCu5yxQDE4Xr0LSaUrJDGWv4eMG0QH5NWGys91TAuSg7M3TvrMDR8DSqBlu3jiiQIG1KysfAWPHlzE1Gno6ai1KxJn3/+4XY9nFUR18gdDaU5hLoNrDmGXfoHutEk14vym68+O3hX3VmX38hfYC/Zi/XRXHZUbOiDiOThpvGHFy9f7T55vLebng7ZEc6ZtRB9mpnsRgE111SUYZAFsLpcVGTENQnsC9/gcdL7OtVeRLjoyVL0H794qvKMZ3t9k7ZoFwDW9eiE2h3QXUIc7w7K+1npI5WjOCbt2gXoAEmM5tYZtlKFuiQ+p3B542Rar64ujrB54cI2xh+fAcnmYtv7SlcRJ54nCgEIzbmobmARCB6mqAsmWMcEX+iy4kkGR9cuRXVtkxQ57KwqcYU532AMoTjjT0E4QFQQF67opW/AlT9zNjhHV28l/60ydgCnZi8h6JdzyFoIbGI/fnPMboFBKYYXwehlqKF923EVG7n6vmVj2mEmeWKtXorySg3q6YkKEsgSfepMLAtMcVIEFyK/gWeI+b3YEZRxZaNuW4bLTnxtFMbi7fzi/Uxkj83uKgX5TjnH0dN6QXNYrfc0QQL9qNWaA3HiehjUuB1qtneB54OY14jY8m2Ja3Wpr+ygO0bcyjdRJRc3FPZdCH0KlEkEMW5eXYBbSzqRwoO6WldvKFxLa3C+J4MoEr0ZicYXT5Bg+z6nJNLKzVfRxpYfL6OflLvHbhHN27wR7NQCPJ0klLath8gGQ+88/IfQ2givCo/37A6ATWaQbv1V8jqMEsBRTqxYFw4Z192PutjJ4gloo+aiLwIf95GlkisWt4dMrEMUgthyvTqVU3Hxyzm1Cil/wUUGpfwig/3qT5pWpJbNTpOtJhyRtj3BcMHfAtRx8SkGjUUaY+ZveYXwAPslB4Gcj1fhPSofV5mix6sLHKLncjlQvUqRL6P7Wi1MGsCpz8s2WeM/X2yopf04oRRHFpVMjfws8+P/jfTklFcik2j18XdxTAHFSLWB8WUuS6iWLCn0Q0LlYMhy8AVVCvk2pVatVP8+vq7bHdRryhDBqvXzrxpss9rixUBAjVFgQxhmloiNBmuev5sD8AFySQ4JUhOiCjAngTmgjpJysV1j4btRcrwDA5iN+5ZQ7wWJvhFScB+K7zPsba2WMqGGycpY+pK7zerEm8M2ztSE86WenC9SlZzV6n7AILDzXg/IGXrOVLew0y5k1LJcRKGJloXU63fJYbEk8+X1dn42f60cCzWzys4V2C0q9WTlo40pcjGtJ5eeFh9oOrrOOHih+GFD0bvXr1V6DRl/Kvxny5mVntgGTKQCiJALxwCAw/XNMuRSzcEBr+p/3X9oGxJShvBxsg64lRDatJFBt/ScCJskyKncmFrAqsym8lO2wELJkNu8ZOGsXU7LTas4yGlvKTqW7rSLjUsk+y2A81w3BGT4PNVspGHmETRgxCBIKLu/ehaabd3Pkh2cTyX3mcUvqb/4BeS1Q4XiGxrn3nhTsdMZZVseeVtMHNxUn32PN0jU8duP8QdQoOfm49f4vgkxiq/OvtZ5ZzdW85IzdyZMxbfLS1XY1ZYPF9BaiC7xRKHuD8SFmcGvYWB8asoAwo+NCgcAkxI868LxlcjXhYYL6wdPNJX+nZ2+hzk/ujm7XK3GGAHtIooc65aBX5kznlhaZeatE9VTcmA80opMcJHJw9iagYLYvqBeM7AEYP1BmFKyIZmE7k7wRnO3SoSUCqMY2LtDaEnmj0tXXIpJSQuLAhec3vjlrx5R1T+8evnjD/3f/0VFE989/tOzF38wJLCBdbS95nsMyfL02d7+sxfSB0W7aKFhMZZWz+fLC8gWaxHIEFqK1k8+7XA7X0Pcko8aKS19jQF9JVfgr/tffV3DQoLoSrPZbQakFibmRERru/8p3dzrl+2S5BoXjgbbSmApKtAJ7Vp/6zdz4T71IR/2GPPToPOviI/0lkP20/WPo4XZD49rx+mQGcuUrk/f73L17EigXhSpFN8E+LY0Dy/03aRMZM/6Qx6P9OxIK1PqnyLSNLXzpnVe2YA5xIxil6rVBfMbzP+4QWJpPH0rWwyEzC8Lbik5j9Dzx30/eHB6ZYyRlM4TUn7IcpwpkjJ+Rrft2Dz7u5sb9az6P2T7LfxuhSY46dgq0EiTUCoVRhGdaPP2tq1TGHplKgb8CQGjH5xIdA84WbKp58e1iZHDRoqPG32P8csR5VTOCeWwqdOHBJ2CYbsiCdOb2OriXK5a684pFzP+ac25Ok9gPcK+TX0qLJ7JtLJZvak6FsmW7dpLfPTuOQwsQbOvJAjXs2LmVTh7wGm3t1iZvnB8UzXNKJwhueOH6Ji36R1E33ZVc93jAHUzX8Bzs3EieD0unJg3yAEpKbLDvvWgr0+ObU7lkq+dvtUbfZS1/pQThr4UfKCk9a5TB+Zc1KqTNba8LNIdyB1q+Njmx4p2Iz+q+DBRnznFQ+nHA9MWiTZOCqAzdXFccU3BVcdm9sOrl3969nT3qasYmEzJhO0uCSwGSRVXLosSicrGZQ6W3xSwG0J4u15Eknjsc5sKcdejoTggY4/DLzgu03cZt08mEpKDrwk/H0wHzFEzb9wzJgCBHPxCRiIzW7beBK1atLNAi6QpVPCS0ek6DFYFM1eEy869tr5kR17spCJveOJJjSOwmZGtaT8QXa/S5TmpNT+BNjge30bSmwQ2Ff3IOMvmY+F52Br8WznnccQ4V0UnU0nj0Tu4ZkJ1V5d8OMBGmclIKzvZ6G3lPcJf331JQqMti9snaOSfmQ5ZPpD5ccxdr43Pcylr54LsmMGcMEQXZw1QrRlCfgZrfSzFTNjUANK2EtgbL5jPHD7nsohswxTWxh5XtzzjNzoYnNTirtsJ1eCiNj0yDRHI0+zhoPtRAcPg7wuq+L6koi/nwic4OPQC6y2dGiqVyBnIMCkJymjP8CpN6lI4uumBxJzIarcoD+a0xW9q/Hi6bjw0YHV7ISlFlfmUa/u73DEq9l1eGD2jTDzTChEzd5sgIC13UoemUVXOYHcVcQN3Ag/Op7IgpJJo+x3qWEIGpfc8/IXHKOxJ2VBVjROBGmLxKZDs/8X8cA2+5+tx/85xxEN6qSpQuGqIpDhZCBZFfI50HAE39Njt4gWPvs7m+dFl3XUgFpogUo0N0ymfb5hcHeJiSxzdvgm9TTubdzTfWUWOM8OotBoTgOTj+E27t/lJkUveBORlQ89CAeQ68861dapIJOwKHmZNQ1JQzPdhbnhVR3tlypW07ZPd2hMVvUObU/CGm3FYAg3wNlOrjg4laZa/ow4ijdiwL8/4MuUVof/jrGiOzrR3427hZ3r3jFGEfff0Lbp7P0ZhFzyyiWzpETYQBFxgimqoYuZQgImUUfcu4mb0HZ7hdBqtKePGuovuM+J0FlZ3tvCSKeQ7TL7yypXeB1RzclrhzNBKQLWxeYC36eZQknO1e+Elp0HHIszmtEDOFIc0ceOyyi4B2R1M8iMFiqZ2xSZdiqxCp1oFseDNoKk9QePGpbRDQEQw1vfi1QkZLk/bWgMCWMSzgBrvtHosLi8gV938tGIuHTgxIb+M95vKaZ7gTPGJD0n36XLptscyxmgQovsOFLLHHt78dSUkhko39f9R/yvZadvkHF2i8+fPvn+2339U1deby6rxCEQ8OldNLJoYZ/oinpmYV1oxy0ZZn550ixeRGe8F0WNTa1OUVNPzf1aADveyxj1TnnDXosJ2dBnbqmMVAm0g4dPZsevskuPkABOdO0Ac9+VStBYko8rDmd7M6/pqFxprEQyy9cfLQSQFzOTABJA/5SWktXGHsPUfOOy5qpE9ujLdOpuJhom3bkqY6M3ysXSYh4fX2HCt0yxsg46yb4DYf7DSnniHMPB6IHYPGzDZYsh8sJo9dojebW20pauNojZ8hhsqxcosFM5RaCffiCqjXFKGINWdsGWVxZ2iYswO/QmX+8YOK2qu5nznDoyPCrAThI5xppzwT7uv9p69fCEXnvKLgWw+GA8FUc88KbZBlNCqdQEfJL5omy87qJLJuTqfALz4xoeATnazDUsYHNpdvtfJyvlfXkpivg6TkNfYbv0TNNJ9un6Wnq7WI7tjpf1Hs/mN3NYXkMnlJZTZeNuROiDuX54jt/IL0RgrK7XeCr/9AIjLyUyXIBfn/NL1FvFUdIdaBgBszdfETzQKpIAbzO74IeaUVBZihvyhTIT52o+KkBj3gpHEsFHYgQOYHFF3HUnzL7I/gje0l4Wzp82YZqQqq3L6v5YL6Rh2crJ5CKDV2fKoFNAGTV1YTvtmOCj9kuUSdUlKekv3ckD9+2jDVUdisCRW8Nto9DpZwixx0Ne/R/DHkjLMRCV5KcQ0VY7V/I6aO1sqBNLTmfLvpg2EXAwaDw60oXcuZeuzdug0j2Ih1KZRmwPi79UJ9ix2BEvJMMMQ0CbTrDJJW6k2U4cDp/O3h8fzUV8+FZpa8JE0gF5V1Exkbed5N0Kcy7i8pv1fDNJJrbAza1CQNla699Zzxf7EP27ulqitVxhA22zxMax9auLTBAjM9BEFgBtlD7mWdoetYFkr6FTyHyXxvB7GzepzCc1yuzV2WYPqqUTbtCr6NMlsbhGpsy6lBQomogr43tDkik5plZbg7SWxICAVMf67PWS0DjoQiheY6/5v6Bk3L9tt890q7nmvFu+NN0akk8IwqFWRNX5MIkhT98cuDeOs+RBMBBg5ZubLFcvMZ1LtHQ8lp/UlS9eFJHmwCAb0oPsu1CDy1k4NpcomFfXfQcVk9NuGu+N9OHsY4pXpzrHfmY4iw38NftSPLHqrmt4a0EaeWqO8QR+zRvZobNMSHKn/+efKD9ksw+x6oKHt1B31GI4H5fVhhu+ANwqzAS3Orosms1TAn7h0MhN8qvXaX9ulNtSv4pXiXF5Q8yIXgBmg+lWuyuW2n3q7jlerLgWzBy348fLV091XfHZ/urv3xMkcE9fbGrDTtKHkqKEb1WjTq780km0nxPsO7lBsDuB4toCK2c6qat7SilceaFL5i4x0pUYfNkUkUfmr7dGKa/a/EjpgYIirtmpIArEYVy6BfCOzSR/RqmP6eCLWH6rF116zeGy3781259iYIU5PPZAm75o+zW4w3uwy7YzHEodn3m9/xkceTzJfjV1mRIUMBCMXWSOBPhwZh2ATdNDX9rhYK99m7rbNxH/fMBV5euTLOl3Q7mlIw3cq82eXPvtmPm9kelacsIj6Ib0UBmmdlri6XLpeh0LQQJ6d/ozkyL/Q64hVoOfUtVTQujhPLK2sJlDnDidJgW7xjRPp8q/1axodR9G5wvpC9Btc93YBTG1daLIC4BvtXHVCsz8WGgNflatOuTGOIt4el2XO3uanWb3x27BpENJz/VHKBsPGJqOH/1tPj+LeA/kfbt5/uX/n7f07x/t3vhvd+X50Z+/O3+qwL+jZ5rsgWkew1jbuw8ZfAdp0Gf64tzvb/y+uaRbA7cysAi1R7zHeNy/7dv6TsjMiQS65p2ly5dcj6J7pu8XOnfUOVspGjo8vbGhMnbGshNBv50L0flFFoV4nvPS0nrC+mHKvmC4rsan+vWW9YobU3p7unTzMpp5mzQ7rFLc42sz8+OHF3ckP5uVxfDBDEa5hT+GbX8rB+EVDSiqRcs88m6+S/nyAYvQZIJXEW/PscCF9PNPHHYLkna9pyUOTqGDpNVMBRHKJSy25N9zbzGV1dg0klqjcgIjnZlg9IiSejDeKqW0iGyGBknDn7EzTqXdil8eoEqA1y2cOqzSIiuw6dVu8Cq8n9x8KLw+CqtWL05eXljA4Gldr0EekqOOFVKXoNTEtcj8EKL7OB7pvzkCLyNlu8Jfsbx8mAWxxi9ZpiseXzqBrpUZC56wvTXZ7WXN/6CkzUrWOVWFOXgV3dFAXCKwQ5ekG0OHhH1lVPqaa3BqpJB287nFTbJ32wKTTPVzbGMO1pw4xHCEN1yrkVqTKxqiSz/ApnskEtr4+dV+YyCK61ApukSDtAAwB37WhPPA7FTgyDi2q1fbaWqWIlG7h4w1tUucHoHShFRWs/9aoAiCq6cv8ooobm1+qt5b1Je4tTPZKY+8GarNEvUGimAdFynzYnMl9inUUJWccbUA8JTYyt9fEIJIkNbIDIxJY+oEUEl1NAM10bJE++ppVe4QfPZresHkHOM75dz0BAdQXU01jwXTr9rNa92AUof3v3UyNHPiRZF3HQ+oN97YRVHLHvb32oCUgUadH1QTpNieq0JPLw5tILaECXKoGz2bDEJIAM2/Q9GMKGHHcKoAkrmunRG5NmVQCPYk4fPVwxbsJ2s8yIqc6v0Yj+O2RhNXyeDSSyFDwZ2bJ6hhJrzwvQg36eN/5eYdauYT0Zq4h91+LRGrdQ87Rai4vSbJSkD0/OjWA+F5BLMpGKrOp6XVp+mJ7On89C32yS/fiRNwNLhUd4I7KUgLnlKB4FlBEGTV5u9BCVX9f+qKwhNvFfirzTnBE1q4UbzR13P8/L5+h/MUC49a/6MtrGGAprz8E+F5dCrTr/6xlAFQ3RlkeTLdS+k6xPLwSaHMtOR9qwuKUIK1jvdBRSUFt5O44Jjs+WOgoKqYl8ZWXiyh3uZpZZrlDRYOdCgOBDoByXgPpPhGkN6VMhUF/5+1OhbyvcEjK3mj7UxdvcStOm3f+7DlBVtMM8GPtg/UcPZvo1OpezbEvYWqTuX96XjUThwl+8exGIxZm1esvdym1WfqNgpXX3NGr4s4OJCQMIINJgwMi3LFAfiTKoRTNo/XV4fLYLbBymE2+iqo50lAHJwlC5q9ZDrmeBPoMVImY9UEwtqiSMNC5a2gJI3SYumwDc0alsnjIMMjYK/kOehuOlxPTR/0fe7jc0u82Kvp8vYXTa4ji68MlxUkPEn8mw+utOe/U9s/K4KJT3XgtUirgSVeTUTM0ab5LNRkneamY2zNX+XJvV32TDvp7788u57/w48ezpSL0dKH/Ii0M2LnsNYknN4tX5gvp/1UOcrodcqcOJSJ3zBvdZLdV+7s8Zv8Puqem0o5eDnRfx29YJvVv6ufKkf+Vm0TCUe3G2A1cpnrjkf5wdmX2lz612v2FCIK0thZcMtWNLC53uBFuojTow117IkIKjNLfSWKMeiaMkrmLkGlyFdIGwbnjBwwuaLtghWibTgzc+rrMCkqCl3NxEm8q3momTbLOmvas91LHgHDc35hG8pDVrWGWopIZ1dvUcqW2lxjEKi5d/R3d3honkwTSEjf2g4SmMoa+5cHrobGdjnj/iNyfpnDC3AEDpzzb/xUX0oflUXX/6693tMByfay0EmGgKkUe7ShPcKLXgp2iGcE2LIqh3j66LLR4zZ9os1OaxwQLjTSGRep6dXa0/DibL6ty9vHgv6qiQa2378HIYVbIWf/4xUu9WRz8F10aNF2x2oBtNoHOz4aOw8B3yO4zZDunNHg9rwNUj4SxuXZv5akJgrmcYWmGeEr9dU2xWKHvLvU3+a7KPQ34jsmMNMayvgqbncu0f7duq/crD+kH/9+33lnNV3evF8DrMCW3TfKofskMEv0ZlDiRKb+WsmbttwxJNeDtDCrwpfhNPz5cynjrD9yRKK1Kr1G9/vPdb/eTCxac4sj1ymsKbn7V0qWELLDLNedsly77FunSA15L2Z/lmhJLJBvA7Dalj6uxkAZDQ4FQ7tH4tu8OVNJile5Zeu3LH5yiz7zVCbkcBDNUhauvxvjZjEQd+4HzkPmc0NT+9ncKXAisl9xrfBEP2p4hYruLGEfkCqeg6WnaryHF0p9MWUcvxJPfTqPtHtInxyinOwp0YY7MGPHOYcoPBWw1QjeGNo8RqKRXRgIicDMRHsUdZo1M8JtH+v3/q9CWHCKFaTMPkPH7nTny0slOxjx5jyEzBv9zmk7HJKjqc9X2uYlFU1QGNH82NkqklVXTUlMVqzy5GXyz4ittBwZJTEctes0Lta5bx+KDdioKCwg1LHS09sN4Ha5N+hahnQ8glYFmnxKnsCHXgbhbWGYx8r1goQjxhIgdw3MS4YsXam3aeosKiaIiSyJjsE3ATnZdobqzScGrLdbmZsQw1TEpG3O0x5clHMrknVP3/xHd8xDEgJFFH44CNAITjzYWXyy1RFGpVy3uQsREtAAuT+P4A+nmjFzzTc414rw7yWZ13U1LCHSZdwbJ2hW2XvXAaNgW1R9vu5MJgxWuQJNojySbiJEAJcM3LirODuQ7acupUIEpilFr2zrRkJ6T1O48A1ZJENPY0AU2Xf5KiTArPfdhCa7EjP+p9RBPiCTDGpNJek3fyAwRkiw+ozdmtjtzpz9jn574Tt09om5lZ3a/0fw44J2opJSFslS83/Atmy2hXNhPK4wl4dy3a60DZo0JgupNh2oLAclZWfT3duW5YPfbxz8+3+8XlRxBtRfcyIt2SUiKeOwUu1Ifl1AtbLhVpovrbMD5IHxn+IAlC7AUAsA93wCivB3eTdHYLE7N/WfHe3CAVlW+XFUAWprJEtgEP74irLEs5bFKCwkc7Xfs180ODu5SmeUAOaZYkErG2V9P9BFbyVrlOtbGnF/wPZWtDhQu5sNGXWh/stXhY0wV0Ij7FJh2d07FRQDZDdWJfDv6V++rO2/r3PlQxCgdO7FDm7XpHXCKSQcwPdgIYQXmR2DttHtWuefizD368Eqwuih1eXDeXsc9V+1sxg5KPfVdrRnwebb47ytxTQ5EBrR5kP7QuqWm1SPSKs7jxg4ORNup+h9BO4VdJYTUojkNUSeP2+BopsTNvAO60VUOpNm1DFnFz3KytQB6pa3LFSpAoon8A0UF5aoqH9icAfD1xanGN1N/U88nQRx0X/u0dYQY7hNsgSHK2s4hMB2+37QcpduaTBFN8CjQ5aEdpCkScX+NJYEbDKxwoMyOpUsXSzyz0r4KiEMi66ektnsjsKhoAiY4jQDaKQeLpZC4hwMxeVzqaGw0NrHyKmhtiqu8smuxhHYFQNgjA6SZaEqI5IS3+cvD01kiREPx1HvVRPpFr2B6FjhvfEHNHAFXXuyU34yevHyxt//q8bMXcjCWk78W03syj6pvDg6ffLf75I/9bw7KHT4I4SQWuHhjaMq4en2/fHLwX1+srs7Lh8CimIfswsQsMjyzw4u5XGdlMAAeKE9QU59nqv5oWqUzBX2IRMSIanixFJmKWwLHRKWgbublzLeBoqunsPLTNCP0Qjy/VfwirULKA0vooLIyDFMynnaX/R/31F1f6YksPOhHSSHYVNFmIzBsFJN6dHl5dApv2ZgMOTIsFCNzJJOCwtZhho+0+fTx/uPfy4iVFRX72SGbUWBWfCy7pyx7ocqwoKRajLZT8rKobEZyc0+lBDxh48V0spjLdihn3frqXIV0a+4EWX+x7frMm/YoZeWXH4M46LCWvXIapEgLxOIgj7vqOZHBZ4FqOMA6JKWsw80D8n26m6aktB8HlAqlgStf8Wor/fRlOYxuObxbeZDheC32P+r305f7j58/x9rHQS9g/PTBfseTQfDBD+qO4xudwjdKKgyS1V5P4/Ob+oPAVkmGH/XyNz4DCw9urfgvk1wOz22W8PKJQrfNZczQdXSqanJ+LmqaDqwvPBLze6C/jBKz5jJA4dZnhu2UIWQh/MouTh6u0oXW+iRiv1cMHCkwtSOny8M+c3Z/WV7uXcoeigJ8+GTenvw9XbxQkpzPjzbKwC+lgy5nlGPWe+BUQKmh4qF24WUResBr2eoMgv38RMQlOr6B275c2yQGOCAqL6u5mqorpd69qzqrihUv8h/C7XDEmsXxXCrP1wtJSWyqTRJnsLkwC5M9Xdf9xGGt0KOGx7cMRGuIukH6eW2R0LBt3syAgddg6Umh5rAULspALi4ua6/P5HCzMcxMFCkaYku5dMvaIs2mA2+dVJtW0WOzrdDuaG6tL/zENo/YFaMquAq7IkUT7m4P59kucp7gjSLqrSLGWkNZuOc13SMkktfWUFamRFxaSDgLL1aDNmBVAu3m8E8ccBde6GwQsFuQOVPLtgllUjzCblXw2nJmtU6ZfCyp1NE9nN2R6lLquH1x50Z5+1FHn0/lt/o/GesBI/MA46ec1uPn+2JNIqzPczhbBpdz85ZYPygKCe2Fqux4MOArKs8vt/7i97Rpf9XrQ7tMIAJyKl8H154OI5ZaFkUO2tJ8YSensnnWW0F/L83e8+4COUxpRi1LYvyxGJuqJx4qkcFjtcxqld5rdFDcGyGfXDhG6uL7x+9f6CBFQjv5bPNfyHYgIepccS4uzI6VzOJBp478Rzd+7lzNNDn0jE12mpu7xNHQSwhK0EkIhAhS+oMfQY2OFdoQjzSdLu19g8d/KL8tjrfvHDeQbUc0t0KzFRJ8bve2X0idPuu6j4A4bB6x64zL6KvE/cupTyXBU05MUXOSknKVgGlBwd5guUWLIX9l5WrIdZJOMmWd+dXlSjXs4uCdnYVUccEKgsgeu+/HV692X+zP9p99v7u3//j7H4rbvtQ6ipy5LvovlbkZQJ+z2orOCQToSuKOtwTdjxbWrzLMhuETsXv5NiQxZV+41jTlW1G9REq1HQpF0fqc1l0BYlGFTaVR38bWdtqnPqZQD0IiVdcS5d/ZWqK4mfSVFWI/ny1h8pszJHPgUdyBxQyRwUDZh0vngr7lmk+EENf3+CjoD5OiCq38WuORUI+WAQSuVeNYb84dTMzbW4ai9Y27gT3uprI0f73vfrKPJNssTtbiumeAbvP+/7FvrxWZU/78HCfT7vDyXD56p47RFR96qBcv5tSJQkISyMIY7hvflOMXT75RE+NmtDAXDSM/YjV0ZNt5cj8K3KdC7snHEMRttcl6AgkfQnUbncNo2eP7XQrC3K5QCOvYldmahECZbsxXZ2HpeKBXbUEWePiwbJTVc5Nadhy6Nq0LLVUggIIK6ihahe8NMtMOp3Wc0LMPti0+3nvy+OmumHLyV1HvhgJ7prBHNbxrzLka5Yqs0wAvEfRWEcn2JMsOq3gGDYioLif+5IxU9HjyGHUNMr07cYMZyhlV+sU3naCsqphF/qsmSSEEVjiRUKH6vtrgXlZn96lcTrw3ci7WozH+1EtwXPvfN7SvztVxQYw5zPz8moVPv8rmYmZX5uilBq3twr5GEYr4kqt66Gt8VWeZgLSU4uJiJ6ap5mM4IXylpGtkRNaqHbtYOfR0dTQ/VQnqkUDn6qgR9oBJBIzdDNUpfIuwQk2ayBKMrBVPTxZgpkLdPn91gLIJzENwe6dUlK/DBDuRscfqm1TMdDzUeO4IxnODUPpEui2cJGu4WnMUiA3i/GIbUzhAxEfDuEk+/1IiF86sADAS4JsF4MkO6h3NL2SKzYVteO+VJP8hcpHSocAZNWuPR9JWxbc90nTjCx9+DRe/LI6km6VJPdNbD6eOO8CxaieLSzmcT0/Jn2jcVC1Q6fpA3FR7xH8Ulsy86ZZi0HR5psDMiWVxJFLAyGsf0wGUb3wmNJ65jXdPwyrMg37K4uIizD/hfEws75ZgeF/70+Pnz54GM5tYwUTvqbuvXql4oaAdFGO/yDx4KjMQMav0/xwK9iW0zXme4+Bsb1OA8fTVyx/6/naHSJKPnz5Nk9JbM4fH42RlHxCd82DgMpWD/nQpF1chPg0fXSdTLgAy+LBvxmvLANuDbzwUGOt1EAcaBcb1S4gOru2ULrXF0EeC2zbNyYGH57txY5fiDT8mOU9HJXmUaxfZOD8aX66aDuoEHLUpN7mi05KxDzpxinCGuKVKWUMtdyQUY+SUS4LG+pGKcxwjhDiYWlI36iz0LHf1Vt2JiIMkirrm+DOM6DHFVVLaGKYGYhjOVFKBRoFCVA0zKkZiMxzFxsEwlPQ0nS/K+7+fCR1wcqhiovkQE2hIrrcMZqTj1UVpR8TF7qSMfHmbzJGSHDob+A7PSxgye2TTVhUBe/De/gSkqC3bNlIRG7cRyti4VWSbQ8zuYbETPUgSgKMzaFoAsld/1Yu3CXvwuVqK7VQ1ynxCd1wtvaP6vnchPmPDhtlt4/r6Ss5Jq/4H/ejxoFuJnegxrEbrzWlSACHdPoqLwyIxGuWW1R/jTU64J/X8EJmOimAE/hGK+fpouYRNM9FfS+/P9aSL2jmVOuofeUoNknfzJc4ZL6EpRWMXJQ6KTizLj8kyaW6iuqJlmHAQ8rwPRWquOtWQFEEY91bdhxqvh2X9zDUGTC02DnvU/HL1dnlk4vb6SU5l/mgQjn3RG/mhnaEuZ/xOF1uvcueuYOuR0YWuLEE2Aflg0P+ysuUZNqSFwKYbNC3VsBv2J9PA2Kz1p8X2R4X8pr1VbIh+ACWaKyrl5VNt6XWNY5q9u5hDWQ9zMnm9AO0hWOqAFk38YSB7CVuJcXPsCWOzzhZRzwnY3XM+3fKamDGEuCjv7e7BzfrpSnQ1lKjwwCYLVPlUzLO8oiJAxV0pkMnWFGfhjIgyZVsNpKnIP19C8zPMRTkW5kscC7oZmu6tCgEBrZLZdbpUqaZ4k3kgzKDNufn7Euv9+Ort+br8YE/dI38a5o42BkPawKSqrqP970HvVwLTLdPOZfktggs6afOBJrn6eGJydtHwayLvWRcXglpukeYXlCsZNDHVXw5lleFu8Odn+9+pM7VnL4Tp3P9L/6d+aQ4i55dVmxuPXj+7vQBc6+3lpyGgmXLaT5Ijxleu9FvWFp5LWHgKHL2zSP31TjUaIVwFoJ9pUlUNeonJHLL013oQIVEN8kIitT1Oy6TkoruYnG65m5TbuTa50VlFr++OT7ZxZ2K+TNhvtJZ5Okl7eSOtoa4qi8UCjCjNdcou5hrbChIgEm35VvafpfAs9r0OsxKtM+XnuTRZ5/OBt1cTkF4uUwcy7mQm7Zf7hCmT9mSuWgOyC5xerVUC4EjcYJ6IhxtfRN0Xf585yIRJpl+dq63WWTo92JNPufFXvXbJQosM4Ghn0y0fdACP1amxx9eRNYygzSDa9iQGJtCs7oe/BguGA5bHTecZ5WiEW51A3/qIwoYPPLc/kTuOpudiqf28D9ZcFcf8YGJIMrRSob7QN2r1lvqlRMEVPfVY3JfI1d/Lw564BvtlluIwFmdy38rE54UdzapP7odyQHDcMqw2ntEpDqlfG66OwjWPP797r//94/+c7f7n7pMf9+X8xvtjqe7z7n5e02bQfwhEOiRBND+JTOoy2Y/HekvU+uJib/WepkW2eWXDbGcYiWR0ck2YzVonPfMSCdFxt/SEQHN3Qw+LPKaAu6jmokZw68htY9xC5e+G3UuYqzaL7NT7FQUcrlX4KS5Gwr79JIAa9WhLNJMawsvN5M3tVCzfmqTmjoKpryWGHXcVyzade+DNRFyqTFs+AA1WZBUL2OMe7k/ES1YmUcK1NfVfkdRyG400PchuvB4l8Y4SKtoXiwsKSBGqUZTksNOSxJMG7Qmq/+Q28XKdtQjCElQsCcueXZX2m+hojktzemLUz9+bsWyGrBd2fM+vYnRdD7cDPrJZVWmSTYNsJrJnuQXbVkcdIPrkJTA/ypC3+TyD9gUmMStstIDRCrRZUTKmK+hDbWsT7tzwdhRLENjedT7bHE5GEd6cNfnmox0wWs/3dLyDFc8hNbU33PIibIKY6a34QlTNfEjlikod078f33SjMxNIb7Y5O2JabxqL3m1G2JcY0cYnbr7pDOJE1jP7Z96pc7aFbvu7zhBA61Y4R3fRMg+qesZotIH+hyB+HVEjn1JU/6YeGpQwkilFNCPTrOtoxH0Hp0b3GE6Ii4EhMeZfYOaI3cYCzGaRh3v1PY0JOD2j4myezTZF/uaOoe/riQl9o5Lf9jVhtvqpGqCAE87jpKIc8xNCWpLu1pK0ljj8sHZJK3hAVq5q7sTeXZak4qgUm6CPXnoaSmBgksFjl3vIZJ5fPmpTmY0mdD4OsSkNvTpOclPGDWYxfDgky+9F9dwUIsHqhjHfT9AQx5CaNyaXFl9kMrfRi0lSdyrJ0yqpGCLxS+VQSedAS7WHUzLfn2Yl5O2xUoQsdZlWJ4EOTmAimraJK24TJhIjkA6jMlKWGdbaWjvCRmH88d1lk46Y4zO/OFStNiWqo6KU9b7GO+Gm+1zHxtjij2eyzV4Y6OpROTrto/mMPFdDgKMFlG9QgY962b3GpalWEhRkfbcpju3e2FzKmXTQEiAjMirakeKzM0Me/jDnNTFRQSayo8zMDv/tT7v0lP/UeInAg9ijJ4J/oGLWC70DLd17TjJVXN8jlZ1ukFEdqYwKyh+JdI1nLYVWXSIX7LI0+nUM3E6325KXch1AD7Id180Y0M+OrYmOxYJRZSFydUagv2tUs/VGoJPQ1HTL1dbtZ9DtC6fxLD6TwaIjEXf6NGhdcHRTyVnj56LP/PazH5PodrtPdqffViLY7VAtdX84h8BWSte92FFv1eLSuGMo3m+/3Tlx8yO5nbLTnldx3qOFgwAZhfc26ZhmI6K2bPrQkrFws+ajQm27qYHf/8Pui91XIhN7WlQWBseZp0hsA2j9cdwQs29sqqev8PYqJtWzqtKYKuNDPy1W2c9Lnv/kluPwqjhzpzN0Rc2E5P3QbW2GYrYN811V9CxHI3iVHKBHaf1qKGnL8zI3sOeAxK0rruBIo44GKjz+cf/lTB47XkHgCLVzEAqZTvc6neR3VtTJz0Nr3Gcabpd0z8wUfQs4lXAHEqrXE5f6eCmaammqvNIcLVWkX6eIt4rIiZ4/0sEsH40ngkLQTFOhtMn8M/w1L3K8dem1w41XMzPR2FhLPpWDHDGaP3lC5pDDYC65LX75+czCc1HhQR4dbjREIKPUxtSEMQN3njGmN6dauSJ25MTVl91cjPu+VkDSk/EEAoM8QEXMLuN2wL6O/b7GWNGkAczVcCchGTaBZjGCD8Qao0qDW61Cp9+ey4527CXYvmXQJaOWVdJm5TQxLsPh8P44D8U2xfRaVtj81ESkLiF1C+vcDhvyU49Ct1mWCpfkAzOsxlP4W/l2sb98MRIz3sVFzk9p/yMpLqFetIRkfCkPxAjuQnGoPhpLktkP/rbXu5TwZTBOLB598eWDL4Ua8uOHB/rS3gtvszMrUvCtFt/qz9P8LQYnA0p0eS0vLwDp0ccvvxSEPj76t48/PPj460fiZObfHvy6+vjg8ccH//vjo28/fvHbj1/874+//vXHGKq2KtsR/U00wP760b89+EJACXby729/+0VoQkCyGt2RNbF59FER+kL/ffhrLXok9F3PwstN2VMnvO+PDyWc7E8fD96Xby4vz9ffHLy7+1EOtlP9K0fzoShUvL5QTWpNmItk/eDdvYOh/PPxdCWPgTpqWk51ezRLf4v0e6na0gsRts9EXLNGNE1pTTPLS2Fkq2/mxz9LdDf5qUMsoKuD9d2DUtG4XH3UOSIJ984vVqJ18/bgfdGrZHR1bXHU7979Te9kqRcPirYGtVu3QtN1NPUIQZ58xA83z17s7b7Crx9/eCr7uf4Kuqa1ab1ME+EOjvOQFZ8eHmDL0Iuqaze7uBIhA90JQ2R/20AZDQVSATc/MY8DWGIt5knzIxUnLo6h5suFqJNJVx3eU0gFoZFrXn5I9Eg36PaXsXL/oKHGX2kdw8FDDBXrhRBI1LapQHgo0h/ZBq/BpZDr/9AwWIjdC+A73IHwO0GRPTJNHspn7YFEjTgicfqgjoopIpLVu3GIRKV0TCJVWiHNEK4cVNoQ+5LXepRGz20OlCxdIRVleVeJFUvLQmPBuIkE8aXVkROVwRx4B8Soq7admSgWrvic+H+gUuOEAoA1aJ5bSxAwSelTInaSySyobSILXYaWbpQtxA2Z8sOEWtoXNI1OOBYfMu8UsLooRoT8VicaG7S0I6TZOAWuY+pgdWhoCKOb2rgRJYPTLoigqzAV5D8Qx6h7bwxIxJ1zg6PBJiaOwJR9ynJcNAUIuvB0McC1jT7olGoJ4HMLuqbdK1BayQxsoFiIkPw6bSBrpmAuHURPcT1I1CY1FDbWS1Zo0K5p7l005i/FjaudqHnoN4twjmVl/nO12o3K4zFRUOaalKoRjTgMLp/c/2tARvFM0mNzRW5It/R54n6N2bf8RRFt0PWwTIOkRyQDQEAqNw4hL1GAu55NPuukKO5F3NE0fvnlkMbd8q0Q0GBpBs0KVR5bHvEo2Dj41YbzYcOG7/x83USEr0vSBWHwOU03Lba1Ak+lrIMxvDh30nGHOxosHsKVwlnEnQ0xfkDGbB5yT1bIEXlt43bqolTHKMj6ofJCUTVN36iR8Fy44g51hPh5Ut4GVxc/+atxkoUUze+P8zoGWvjBCPTd8LLIfQcfsr1FAltXMnbwCDZsL5y/l4t5/MoJLVWSI8NxWDcPNwahaDVgHfsrpdQN00L52tmsct1X54e6AbNHNWH39UK0haIHpy0OB6dvVMDfNvmTp3QXEAOxWTOHBRdgJB8YZwOGnnjKvnT6PrC2mokGJE93CndtcVd477X6ZmLUPvTC7LVdu0IqTj7gwRMLKeoLgm8THPmsma+/2D6oNjYHYpsQIe9EVIBV2ooA0vlfJomDvkUFBoZY72UAkThFASqRjwnQhkREJdKQVbX5NEw7RFhn89fYdI3FfyJMtexFiIcVO5mcYGsnGyffdEkQ7U7vwJCFCAB/E3GX09dwGMRjYT0CWUJUXAGLBuanpQEbNPguHsigA89pqdU0BRYrDblkpqe5e8Rna9hymctdzfoHnOwDBtMsV7lRNNkfZU1ZkixqExs2xwd7nin1u3Q/sBSjfpNRDrl+4ozsuGFW4hStVV/DyvEWM0oPPOa6u5rCAS8vAAepwuurFxXLjI7Qke8MzPToxuEH36rjjhv7qk9dAzcnqRJ7EuJYc8wxSwyFBskEPbt0+7EWBA02qqr7Hh0AA+92KLyB0hrt3fxCetaznTdZDzrWI3Wv2X92ufaTBg99uDzLytC9G5PAaSNhr00AivZdjwUroblM40Wn247GxFFm2tcTO4MEGR6RH3z38s8xPjMRX1gEKjrQ1r6BRdRb8/JSxXBoKj2VsZ4VrQGiOmMwQsPCyfAol+tWfarrJaPOFxZY8sAJk3HWNUdvnurYDB76L0MTly75XIisCe8jcRe1g9HSl3LAaJrqZQnOQiEygn5i102INEOjqtmWFNAYQK9s4o0JUlNWkZJEVl/Dwpi0Z7Nnth2g0NgaRE6u5opkBhhMCM/5EIjICZFsnZWHrEcGGD30oBabgQr+xjNNjlcIOIVblPoriXtYakhoSiqlHFRP19FT2DrohZwsX5c7kHNSqXpnAKtkdZ1dDZJSLgRtKVoAF87W0JhQV6X+FKIKMP2KJan6yhVXg761m0Lv9cUVav/Z99/vPn32GNIx73qtTcfRWJd2QmFe5bT4yikFa9jMoNY5gPTAs4mVjpUUM+VHXzadoxp7NnCf0dw6GnYKTBDMVFcpjfskj0jSotslLI/Vjeqlgt7ZQTJiJlKkYjGN+0UP7W6IbMzgyf3XfAN9Pbx83R6zCll4Bf/X/r9J7r8ZlshYru0NqeoXaDi2cLrDiMuTqdwz+Ni8wXAne4blvRWtxkGy2FxHqCxrBYhfagOX1BzwMGAKoPJXHQo/s7gm0CqhCGx55hPYXngnzh2XN1xBA2cK1hS/k7u84RDLyBQHPO14+AvHJFodMiVZu0xEXoZ/0B/qRLJqQ5Oz3dYb57qvOmx92J47t28/9eKli2urw5FyDFy8puk3KgHj8AZYQvJeVTzz9Av4mucISOIr14MitO7+tim15loYeRs6bgQej5wms5xzIzxCNH0aI26PzfXjC9+c0+I0s4+B6HbCxwc8o7cfNzGN8xGzd8xovncSyYImpTPKzY+jKCkQTTigGnzq0/4DN0IymboG9QW4bLG/eP7s+2f7tL1AayZjxkKU83QcXvmvIxZwYuAjcvuRqkoE+vjsD7wZm0StMaGvKj4ZaeRnohofst6ZSh5U8bQVVvMjXQtScqMNI801MuJXcS3aihG4L3YOGo6GlGQYUk5tyOIGjhrElxVSdRgIRwihgl/AkhKZIoSmjccNKO45Ye2Q6IuqFZSUAiCWBRQWU1gpdNCMEFC7jRbv6FCr0FOA8w4XNTjD15niEzBTPACJtR0YDU00vJ1mTJtFlMGq3ZOVfKVraHSHxoz2QKuCjS44m7PLLD5FNOrUOtRi6bKieN/jHRmaSI9BoQ0tB5/S2hofGPvCQb1UNKG1JK5rftzdw+8I3e4lC7BVFZeYFNJVv6lotofUQ3mMUyce9FdBVBQLGqEwhHiDAhiQMCtEtNiyPqLG7uk8eLW7/+OrFxrRoejf6+4Zalc+bQOWvpZsGwqgzTZuELYDdrhRFWLFs/CQjkWTrQhQ5lMaVN+YF2LaGWYhm28Hr8KFS0Fgw3xzOxIQsj6A8vnn1Nf5havA5cr3+e71RrYuRoDIUTxjn4EpCOICAcQHcToR7lhixMOWWnQssnpO2dDAoGsFEZlp/x6WrQ8VF3wO8G4YjvT06TiB7aTh8WvnjXvZ8usPDz5hefWEp8XxzoeLwfng5+sdDzoLLpi0WbXrttpjjSOFQUaT3Lw99BYx9WumogQc224ufoHIQkeLwsRR/7zmtE9FCnklwsf+qXLbp+S2z4dSTLPYg3Okfy1qFb/54re/jnh4FBTkwbCrViUcDNo9JRjhI08Llyi9vjjq/3/u6sx5+UrvANKotHR+KldUNaVCSSTp2APm0U6VXhs6e+eOBlpdA6Dz3Z4B0EumCSDTIV7sVLg6+zjlt4l6XKZVMl5kPdOJlQ8aPEm82hX3xHvP/iTay6UQCTHwSuuikS6/CmIofWRlGNmRMa56J/KT1MhvfxFZy/gueaFj4wkC3/BYnr1BWo2HJKhklHNd8+m9VaBUNm4/vlCvJQShHhLnl2XsLOB8darBxAZSZdBvZOg9BZptmusLTHKWR+/Zqnw46nmTCUgGir4gKA8DTVjz442gMueGQmMH51mEKAkOUmmdOh7obkQf2wm+a2dxoL4l7fy8kxE+n0OXXRPH1znmhfRFVIdK9cd1UV4Opb6MUfgCQBeLVFV0w5cJ1LlKfe522wr49GNfOZl9ofrczSc2UL8Bc9owpJhXmK8bN1EbVm5kO6IKpxN+tpZtUKTcO7ZZYHTys6N5EIxGUs5PA+4fvtdIbsbxG0yE1r86RPCii4ND6j3rdDHXBgSXGa9070Zddh4uBftUww/aeZDGmyVKrNbl6MM98RAihqXhQmWzexMMVn7Sc2fPz2g/ky1cpksmB4kdwGyQBiSngAaVfBhab4SCnTqR7zSe5sPgZmlOfGCB5Sk724tFLJmpsPaO2APMZuRNZQWJuBzFTClFjA2mNNd9Xp3EgeXLuCGwvCvZuS8yhvfp7t6TTaAB4ra31E4oqooPIPdqELXzoNXRpWzmciV7LcYZ1vNqIBvORujsr9+DJ0pcOp1soDHFhNR89z2JMryeSimBcc+neC7FUW9W4sXw939xiU7w3gKTuHq4QXRGsVAHX6P7CPaaL6IuPx0Mr6h/vrIWOFniS/oAZB30qdZbheAKHolXWuQSHGUW0nho4myxNYsq+YTmlYFTOnflw3sef+Oyx9+8W8BH3zar9XRxchlsscuyfuu4n72EiF8YaKzzLqm1hE6muh6LWiLpYq9jE/A9Ih+X7Z+O+FCkPgIVnVTdvqIt1K2M4NA1EHPU7vHuLjIBeBunODoY2ml3iixDcyR71aWe7bxRccTi2QJRNcSzihCBUFZc/PBAN5aluNFcLXAGv9FHeDQYb5WpEz2ZgPPXZ6v1ch3ZRiFb9IRCSIKZQNVShRnasQPU9x/33co1kZpIOg/r2HOStafdaMS7tAb6Y8KMux7bMLDzRADdV7U1PaeAOgSKnG5Q6Tpe13kD77HezX/n5h5D/gwaLhdhvXFy+g02mpeP/7T7gzAG+7UWPCxKQHGbxu8R2waqDHLrQloE4dXL589//1jiq4pEqxtaWkUWg0Z37C4e8NbCXXuEdOQW03/jhN7g5Cl3EWFbvlv7QWKpsiLQOBIwaJoL7XQepamnTC1hAOfp5wUizzdKH0sqG/UnLdRaJ3ahDF4SRxhBIQt/zqIMrFuZAYHXSARmjdc9rw2XRnG0Ey/Hnia0WSdOoV/LO8fDa7QuoyjjB5EyTGtkHe2QmVMZa70fyDYgR9JO/w76p2cMwhfZFhLtLm4u577zixEb0krWB249sOXR3UcEiFT1TRstYJdlssoRrZQeNTFdruvwxZigatozZ4gqRZyEJur8SpFHS2Z2Z7phSeAXjAfMyDzqkgBjIkgfykc/QXqXkFbIAjT/lZWJY5KTnqTlqC/IBg5EBBAYgqKXPwhKRdeRs4jKNm/sARPzPH66S7mytO/gQ0E5xGwY+6uh9p+aZKVAkly62e/qJZ55qjTkufLKFK8CN2AufjNaAzdFDQalYwKNzCOBgFmn8SVTy6LPLA7UaqOxuFAYJf1pAuoyMbLiXpCeHdo6zj0heOMcNLTqswzpAxj9K4vBAwzYZWXOX2szLMGWu48mwcLiB7SenDRDM1cKccPuBCm3prUr+M5IUu7uICg7mqG/pOIgqH9lHnF/BVfaNJbsjFDLXxdC9tXb3GJy/X6dGE/yt3C/qp63ZXxbpMb5V5fL00aWTIIjYX6U9WChH+aXb75VnuJik8mmqhetLT65EAeabThbOyoOYdYn41G3xe9eLxyYK9z5akbbI9qsh1ZANGrUjvBtbdh5KtiHz4df6vfR6UrWiZwF6ikEyWIoebWGHKT48ssfsOkXv35Ag88jjcl2Gl7Rv/y3B2ItKUagq9mhdk7THgnQh5KGl4TEzhLimfJPz3b//FE8Ue6K6XlwG/8RPuLxs4LwpmGXrpHz5NFD24VS2BvZ137EO8lucN/68+K5NF70lIU/lUsPHXeIIuLjV7tqtVS8Wr1Lyw76EdQBgbaUKrKEx0dHMgBJsqqvSsaTJ+KWWoRlT57/KOJrNMzSgE4AikvybR8Ac+2dmAT8+69Em9KB6gNPs0ih70GTGFAEJcNLS7fBMO5l8VpW87lMamwU4OW4jIb/tTzXyHrIBSOnQbqECKPYlbrp1Ebu7EMxerQvUFJzi9y5fdXTpTzUBiajaav1nOWbTqYqTOj31KvOsFzg2lwKLIbnq3PgbDskCmqwopmmDsNzZimW0d+tVj8pm6v9kMZ9acP6ZqbJZbFeXsrSWot6vNzKC0SaQQWlAgAjGuR6khbEyIUs+aE7CwvOdO0H0PqPwAM0kG4ROGMGmCzDH7eqUHRhjvA7PSOWR9KlN6tjiqcMYbJ12tNwXadJPj5iZ5ZKSNs1cp2iBs1CdLUSBCPG1q205ejKojcHKdTRO70BAfO8x8AS1S0B32/ESzrMrpNUHCdMGX5vG+IuO6aj20lgQS76cjngY5PNukAw1ZsFwLCA2L7yAII1LDMErHwO8dtNOXoYEs2Tzfrs56U8IWCiFk//z+MXf3g50xvcyx/3Z+JR+I97BXnnlTKArTG4MjA//GX/u5cvfni8/x0q27m7CktkvTivtZprFkaPbKztqU5qNqa0d9iTCC6mtMMLfECoZHfFRp95b6SlSp3cajWzIaBCawQDOx/LzGzoloaGlKqtZ24u3h9v6c/HA955IrX88zgdWQTj1n6h4U3BHrJOe6esPycxDggRPv30Rp+Gu9P6jwJnU9ufbvDpdtgR6khiwCK3xs4wju2yjQCoGjqNkNtRi5isyGmkaePw6AEzNjbTYbQ2pMmYbgBOWijGY6sSfQxluZPZX6CVIpZ3IGXb5YLllm8x2rts02k3UVHuTeej+uvUU/o9HXReX5tYI99tR4hsFsKx0MYp99niY6ZFi+m1BY5FVb++uif4jJX1n8YG17t66LZyjEf2AtK18Q+ynFeshFjpNZBBvGd70zOWYZ1h+DHTsktV8jSoHANuf+ESWmIeAnDqOzjPUJqRMLc3kOuyE8KS040Go6VDODIZLh6U4P+IPcE6cnxsH0/pwHmZb9qp2QNmQdOa96b6WtYsbR4i0GzXkqZ7Wd85PAl4Y4aRlpEBRDpqAN4YFg5ZV7te1rsKoDmw5ARUPFhC7nRqATfjqg6q1LNu81HHKSnagpzCd4rwu4Es0PkkTLRDf8+S4FabVfUaTiu3yI4PmS3sh70JEG6z1e/fcTBxilAdHTM+C4cmT6dRMLSN3v5tsXBAV82nZZ3S2QnOVVPWlfDKUXacg1gN2znQnx/DewQFa6S8HmQ15ckSIDwbHJzO1emURlcYmLgF46A/6F9PSlbuGzGW9RYFdkVvO1P4IJxxXOQOaY4n5yTanDacd6TdWMLJG+NFEwk0G8f2Z2lt+ulTSmwLaxevU6jCdBM71+kAm2DG9n2Z2ntIN13/RyWMXJxgO2+5KredezRJ96pMsgJ1+q3XrttCRKxjx27qiFu7dHgltXN2nhwptD8meEeIO+NvUwRlzNO1pQh6MmjvIoN2swCBkE4LQ+ofZYCHRerfuUTtZQ8ft5mGvrzhUDHBDD1GghaRaaqQIlV8SETVIeVKZPAh5ntJjBwJxUrq+FN76/2XYtWhl5LmAMwcaxprMXU9/tA+RF5rfki/BB3pbs7MOujK9xZlpaUri7E+jwdIiNxGAx59AUmNsy8xLtgb0KLeap+CycPDlj1ywPJw9BsRmOekoD8TfxsMqK9OEOmaajVxGvvGaVpOtMi0wkCsZZHAiwSMJQBYtADxEcBzuKwgo/3z6V2LOVm04kOkQ/rbGFHth7n6hDt2ziiBiDnluglCw0sRzHLeyfSoMJPYpfPlQoSqgEqOEWgANDAwVzEt/qJndKgBcTXKpbphOtQBkq+cromfanpEY1xWfzfkiOBtUw0xhGAtx5dCfRyFnohPUkmTQuopRih8Zvr0+tNii4Cei+PNEzDpCZcr6G9TcKAz0zhe7Sk3n2Z/7yLmdHxN0HKl5aO8lcq9r04nomDFRrifsB3dVUYuaKRvfxxhmEIiX54J2rpFpwqBkjus8zKm339WvbQO5da6p2Tz9fD95WLNGUuOZ1PEyWyA59E4ivLOKS0vF9jlbITkLJ7paw7P/hjHojA6+bSkpsm2kWgI6XZRWWQo5j8vzkUQeMkncOIRJg2HK5863Vg9pV+RyAfMBWJoJY7IZu7pjxMAZWLXaEhvXUhyE147MO7KklS7xeRLvcQGMtp78SoOr52fSszi0QP7TkdpGjZgDRYslTfsVn5qsgo65FEG3BlbfZCZSjYPwswxBUM6nc+XF2UMpHKPEY0BSCdtRk7dhgBIqCRdBwmTKctmsqnrPAEp9s9nAJyMjZ067IqlTU+Hx13OKdi9+98a5GZiL5u8vs4ke3mNQtO2cybybIsdRMcn5Uj+HlaEi1s5DF/ZTYWwjFtVwaJT8RbqYrm+WNwesPtEfbFcj66Du1aiUnp19605zdAffPb0C0jYICOhrXlIat05gf0G2SzauTaZnFqUilcNYqPnfERrHRHXIuSuOqOCgasROr20ftnlXcBh5nqFHfB9MjpdHY4rG3bDYC+5dNjLjgWEjm95fvACNzBPknCz/oEyx3hDSe5712Gr/u+rJdQcpEfkqS2RfiFwceu8NjAuhNZua0T5M4OHVUmspByxzY8WTEDvVHpHTT71TprySD4cf4fPpny3yd1R2THgdVVNDWbIa70RcftxvbxTeVcGQ4vJlB0FbDNaAUOtIefljO8u1GuLi5kjO7Qlx5708GfOLCWCza766U+9sdCvB/28H75HIt0323mrTQ3DFlTaM5PVB4U6hwdTj191vLD1p6Hdv2eQEDTUPrDBKYabz5hO7miBmCnRPAYuCYe0kSX1oeNDDfujLtXWQ1PJfrtcr90fndp80V0xWR1NcUaH9KKaKymvRZLgg3wCkHZD02WdOpGiU/G3xHQOsmJUhKMuNGiQTDpjCrQsvzo7fQ9ODmIczNlt8Wd3Gx0gXASTwNIvLs4La9UmlmORTE0iwlWeGRegG7rqSiRWnqive55465lyZ+0cBrfsFqa5dPOkS2+vamcHnZTXuI2E307SzfTkbOASBcWiyQHw1853agsZ14nsNikHFna+89miOBKFIlEwo1WV7nBeX6VDYLok/Ua+y6voFtzOgIEyiBMTDa52xThLH14k+2WeFXnMokBkzAYRly+g2lEiCR6vlI0Ls0rFm4SloDZW5XrwddaEdbwU38MXGll8djuw+RI2jiM6SezKnBuHugMEcndKjNoUFKNqRtkwt2SACBn6mSSUwSOYFjMLaIO0gxz7anM2EEUcKomG9tnatmw2L5984bLboBVQPsXMhvVNH2g0dSB3vOFuQ2ZaurJFM3a1PjCkfGSYvRe5EhAqU95dcyM02Y3nny19kNmHF1/xRh8PcFkXGYrnuVPprwcn7zOgk7wZQWMSD++CynUvE7qTBVA4ECc0KYStGY11aIfyMRrwU9SZGLO6yRoMpVxRr9N5YkmlXu02AOPUD3q/VT9EeR8+EAjOt7g7dC4N42A6HKNPCthRmX8vmvAVd47fYq+SiPPlQ9GgLDea8pG+cLxIIzr9t0rvB6r1Vj+jyunyDA+o3798uhsOkpcvnv+lX2Tbg70kkoKGNMnNzvvWZZQHMnav420S/XRDG6Sah8WyiP1Q6lzKzAY1grBBSruWGx3eWTdsDKMmp1Vunsn7HswaFBFaXm5/CfJOy/jnHqpTRFPD/qYPzmqQF8htKCtcI7Qdl2FRbpFOCJtQNnkl3084XlIBpRPCXfd7idimt+4QUKUJSwMdkDhpjU5Z06OZJ2t2y2bM45i75yB8oghI5yN09aUk6YHdKC2lHTG1/UQ2BcFGeNT1GztmG65myV4EfsK2ok/z3o2+pg+n7+bLoMEQbbcwzXEuHQ/S6ZZM+R0/tU8OHKa5+nvQTy0blMTyPjeHD/nFWbDPH+C0Xw9ww5nJ/GrbYNWP5QB3NQ2hpT0xSZDLgJwX5H46BodLXkovaTrM46AbGD4ElmQA13GC8bjuWS1l6sFCX3TvMYXQXuKgUnvBxuz2m3cEOWhb6qHI/UARSQc1zOudUBzfkg5aefiipVxJRkjDS7cnwhwrlXsA1DW9J0gaB+fh8Esh5PDhl3IkPJL+9Uui9Pnn/UdVRdXe9ybizUHq2AN54DFxHKbKLaGpaKfxHmGk7d6ENkBHhIS8WCwGDU7a9luZ9rEAWT5xyKSFeEl3aa8NhgVItlbc5ttnXP1k2cekgh0ytnStnO0qtq15d0ycxGMNG1dk3tIURplHuu16MOjTDoUez9yOJPQtxoSTS4cBExq9Qp9W8mKMLg1w09AAevDgMPrSgiWtZidzWDNRMxHPB0dvNHrPcdGqSQHxBO5WHj9EzNzs4omurosUuteJJVReKfOdHu8zaJawAJbRB+KVjvRcCZNayjICWgkjckf817RcjBVmNRBE5VaD5jVh8nBkrI2QpeCuMSAuNhBOfp9cPgTtdI/3PVa/J5ya5mFY1VbooX5hL1mfLhbnZTDC08DY0o+3paxlrOgvqvgGlV8mt2BN8iOzVRSGNPbHF1p2gubuWyb2fMzKKZIoqo9hkAr79YEFsOMFPtM2hM13XxQwXt+NrhI2dDpN5fbu/UoZKZl8okYxW5/Nz9dvViJdLtxPj1fSTuKfzIvau7gj4dYcfKqxmbv9ptNrKa+Hnblosd9yLAsmZ6rYFPxphbVl6C6H5hRNTrthaO5EqZT7SKOPpHd9AYJq5itNKiZ+2uSbGDcak+Ca0o78EaOUS3GZlrxnnbL1+VDWTuq5CaqmR0EH1XyaU/0VDTDcr0ZGPV/JjgnUj2r+UIq+PZdBvS/VfpFSMygFiu+qEzEm4kWmVGfoy5NyPqQzg52vZPpenZwsj5baSbGr/VkO8teLr5V3/rXciaxpNPYOtHEhAh0SdooKJM++jX5M5pU+jAXTXl9AWGwthsR/tEABg6Mu3Z+KvODZCzpuz0UgROL57rf77DRnvA7kz+osnq6wIEIhWHPNk4wAIFUI8IHosaZQG+t28up2Fwu8mmrh2rdq7D0dEyueT1w6V2s12o0mUG2YIWwvfWFII+6HhzzPB+VNRrGuYbMF3e7PUQg5YVcYsdlC25Uv/XNtYE2EFmEzzjEbO35j+Q8ndGBAgfHDiliP+e4yowgAiYx1rSSiEkQWCTHl//S3HUSo0MGOgDbNEuisiyYxhqE14lSfLVRXwMadaD5g++7eF7v9uQVtcAQoKNdDsb0OFgQfP/Z3hjv6Jy5Q164GkT+1QebZTRv8VMdwVg5PfucahnetZdcsCxQ8j41hcd7k4s2FfXQNJ5SVYplwbrkTryaQloslFoecyCY3wMkHsVY874/A9wgs6mM/e/F09z81WIacSK8kWDgEN/cAQUeMZzFHzc/1IO/7wNVg1txikARpxdXyFMbqZP91+aSPtwSjs/EG3pgXBYMnaGeaCDIQDPcDYeyjB/I/TLWGSNhn2LltnrafmRn/7OhiISuSE8LFw/Djp0PEwaQrUoyjhcZQV6QcWHMbBjAz9036QM/pIFnFcCV00nZse5OavkLMw18o6mMKn96JcTDaG/U26f0slc3F5NJ4wBdvhG/BwSgstjD2/hiEKWSzpXJ5TUBkm3YEotwUUEEDYsNwDdur0sHbIETzfAZG2sGDCIZFW6MWlUMbZ8dqJAZ6K5cJNz/rw+fmxRWC8sqYLPTEjLqt6Cg21NtPLg3ulSQWySbBgjP+0vdFwGs+oY1yDx3uvaPhgoMQ2k4BhWOzvHayuVN+M5r8dWf6cWenuiu/dz4e/FelN5idb3aKgTeIinVb7jMk8tZ5cHwPLh+KbwoeRrVbkCv1QkK3IO7wY4OPDSqBdRTSYG8yYVgWO5ZIyQT8+o3SHQKQ3zAceoiM/mZ5fBwCm3cxcYX5A5oLgMiMoBoB8WiP8A2CZ0ZZu0ZcL/5bYmqoaOqBivPr9OXxL3W6yvFxbpdnMzG31F5JUfzWp6/6txiYsih2kyLZiZSLmNnF3pi9LVne19i85GAGWKusYNXbjnAF6aZ3G7Zx0N8O5uFrxKXTF2Ly3L/Vq4z0terLy+8RG9ME2azpUtEGt9f3KRgOl1JnixACQNfRZS5J10XHqRKNL6crpJOTqXmFujqj0yEvRh9gMEVZm0eojbHJYx3paTyLbu2Y1vmNLVzNkiHBaICUzhvgiNm52JELzfmOMxPIX65VQXvpr30Ji+JjzsAxZQXn414A7WUxkjqiI3V4P898nwNouwN0fHV7QD/q9IDu14+HgxrZAjMrukj4hu2Ge5vnkA55xmETily6GeLRrjY9cuVoMI/brMAcC6RJHsp4/F/jw/MGqcdm94w6HLg062pzvdbnRHSBFs6eiXY0kfXvCQA327JW269tgEhO1D3EQYprkJkrKIGHcKWt2GwPS1CffGd0ZIYEhcHF6cHjsRypkeiW6IV3wEYDpX1fQV6IGB0dqyJZWeNw8IHnZOYpsd2eQAMZq9vYIsw7XH/cNtM8lhtuOPkmIb8XZ+ByFy0XkDPdKM54AVkMpbDnhSXGJCww7tauv7JDNzkYMuKZok/r45tsdUurGZ7nqvZdUf2dJrvi2uQwazhhqF3wDnM0++u66wJEZumFdvuC3V4P9fRMd8e1SDKR+Y8QnBB3xnuwQtpoaDIrIpNKRwxFfGdiP+H9md6LxSeXhqQikbFdJcr03VsThs3Lepyj1Io2nv/Hs2WsLuVznQuiuwzWA3dSPG6T/dI9jiLXsOfo6JiyOTqb6tna5kNr4QBFEx2mq6HD7Gp5pr9ZI+WE3dIMLvWorHIRArJL28rHvrtHZ3e4YECtdSZZYJppBSfFhFU+OAzz5OOgOljfkwSpejCsvjm4SwCZ97N++2Hie0CyzxJHaKToYmMF306tiCQ5ntitaRTb2IsHoLWiEakIYIDc1PVDgTEoRvo+WmDeyG/tTeDlr+PQN1JD5T1wTh0AcgjHfEonMPVphl+Ygj5w2jd/18vmoV6raIyvTVArOwQdHhdD3kyUW4nty7IDSFrUrCp0f0waoEorfTx+bHwKRgpwU1siwDA7IbLppuvgCALcKGDvp5u8VAYtunz9S4l73MGfD46nB+/uVt9UB/8yvPvNwb8cPDz4F7/OaT1XnNr5ZceypNMnp/PX67GAfPpyXyKgZlc8nfNffTY5ePcvB8I7HBxPDo6H07u87wFy1fuVSUdw1+vwAHn55iLYrsZeHjfcBaFn0OsFY9WxPmr1anFIUXRx0Roe5I3syfoDpjXwhB1/Xq4khKp+w+kNs/0T2b1tBEDnN0gEBV4U9UO+bjo9pDe1Tb65wNo22P6GKPstkfWtvL7p9sc+NMNdDXpUVnW7cCfFhjGho7L7+FXSFR2dUMNIRhzL8fUbvFsC8JeoI3cp6IjRkb3Wyws8Nm2aH60qEdSrkJQIjj6F0hh6RHmjawbgA81g7/VacKl8mRqA6U/3rWkBzO0FWLlfyuSbmJlyhqK42WtTRyR0PKdDfOrB8YiNbrDoSXXtNkVIMKp577a6rrLDqZUJ3MHlxo3y8/w9qI+SbkuN8l3WX5n5V1jPAOPN43wr716YPgrCM7ZYhCmaiXUSG8djf4ctVNrNyNOunQrcOw7p61U9MfC34sEU/aX0DTvH6kRP3bwGNm//pC/qBpQezilE/tD5dOcOrlOiatm/C/CiVSMNAJS0Q+1Ilw1iI9Kc4F3Zb2PeFzSg27QYlGCLjt7x9RZUO6fV373bqoW1KwX4RAHdZKi9ZLerW6ud+f7adFAcClf/egFH7aoSxpHQE09Wl3Jk6gIUPyOfvfoiCHmcrHxlNbpkjouTE/lhVDI/W+HWASZXj0GZSgyAPguuBn8rHHucJAc7OUp5MdY8+R/3UkkznQGZBDDl0r8/vHr8h+8f6y+9CLx69vtd+LP9zx+eS8RyNa+LXiAB4ve7f5AMhUCbPIDLDPWQSCtAlE4joVvS3u7jV0++m8FPZBX7TF/Mglit3NIzCa+NZkk/PJVf8o4rsgl4IaziG75R5F78vKpAWlVy5jrEKi/RgywgNcLTlLVV9W7vj2cpM/eihEYSG2963vFMIZUd4jPXYYoc8XCTAenwCCXr0qs3vJl7xtBLV7WGmKflfvoyrNkbvTotwgz1TAgxealKtPTqEgrRi9/YkPPFKrLhasgRZHOgCfrKb/TOkWQysUdkY92VzDVW8Pha1axRsPCFav8pzzvuNkOh2OodRT+LGUqUBWVkMkBeJdGlBY9DIUw3IKJDIH6DQU30CDnDmbrbHYr436qX0b44AZBpRR/NkZRKx0R7rRc07b5pmcvPQFP5oSSl/1vCPgalfDg+yOcQcrGoTtYURW0auDYQc6Al0TL6oJef6jq658AbjW3YHU6iVPKurvYpHqOsoj9O984ICmaEV9d1S/uEfAeFAMHb0k55TR1Q7L+JeATL0WMQqWw6DSi0TBaKe5tKlky/SzNwKT4P4OJDeEOoJiqUoiJkdj6OL91nmrtrNl/GiUc/vkpv5RMLcaBncs4Frx2hZuTi5gY3sPGmzn7mlRLfgobYkSpaHmFwqBsa1DvHmc8vFAc3GCCgFaeDTRfvaTWko0Ocsqw1yFpED5OxZtEhSy6OtayW4ryQMAbko70WoLTwij2HHk8ihZS5/aWVIbzjfQ096Wjq0kJm5Hjov5NRRznl7AXP+/f7pYxUVdT2OvfHdSM9BhDyecBz2LvFVSsv2SdYO7qR1jsokvn4wGUpXyrdwfrSv77FSAvnb4ZnMq2xY6SZrB3tKnxYMFea8eMCC4MUR3JvO77AGZS1M5MdaRL5MZ0OrbQbfOrGdaRR8mnrIaWx+UraBgTD+4QWMahACDTRrVfAoVnbTJFh0s+VMofYKUhNd6HJ1wA+7VDSSCxEYeenCIWqZR9rL2maAkARgDNXFSbeWVdonTpUhlXk8fO/DdoMGlrqt1j5PUbYKkgphBDz6nKLCE/OZeXuNvC0rPMnGqSRrP9k5LEj2NOZTDQGV8knmk2PzhGrOO+SR6Mppi6wkL/e8qwucZ3PRENCqUmBKMSNKkfA7DK0BkjQGuhrauRNvDnQENemEzG0SnSBpnnuBNQxgaoMNqKglpFAQ3rjZuu+zdSMIDK+HvNqrtjil7TDDvnm8AEjPNL2bZhHHJgC7cgn/toRD7Fn67xW48XUbSKQL5BcVBtmHZJmh+/ltJTC209CQEfPb5qOzqJPTESswxG4pbvyK56H4Hkuh7FuxNdRO5AConb3kiRTDwU9oGW8jO8ARPc4PuSR1jq/dV75vKuTo5XR5BS44rHR29Q0FtjXiaMR25nEGQmTnm8oANmYTGGic8T4/bDWoNBElWITVnzLubWfT0DEdT573QIvygcX1Woh4T0yLWok4eg8JsE/MaxdL1ckiE7oWXw+1/y4+ZQ1vR4aTCPYB/5N/UE4hIwLucmTWeJPspUNqrrdnEXOTZqOTEjrAdsGdTaaVQRsIwcPGESmmpEvtHhUNZnfgUWFujGKw/9Hgts2JtHIG/VTFT1gTcLjz0x64F1zIkWTtFvCyNgiDBhcshFqhutfBax/4WoQCeiq/GAfa832Sb6epuaepMBIFOxLeDWcfJBWmYK3uviUBUJ+eKHQdZt24nQA+EqIFLymaN51vaaBJVfqtoQbhUvh4lxS6cVtBtt4CPCGyNE+e+2gLHC1qMuEr0Yh6Zu3EtuagRHrUDg4o6QdD0nnIhFUU5nla417fzc3NYYsd6bxfHcqK0ftt1Z9Jo8Sb/HWLxkQPlFUQqq+8wgZF9LkcRVgxqY9bs8jHglCbJ6OB6hMe5wbqoB0BSASVM3AVmdhxfhUIBOFkfCzvbGtTrjaALCagvz47WyiEgoMGledfket4JttkUeMo0vypaMY8YkFI89ExYNTCI0MspGvYCKhcNQEV4CkYgaWwrSOJmGoEWgjddjFD3RdezpfklZVQizMYxu7mNOIktGSLTRS/zoOSUn3vtIzSpj8eKhGKWXcGIUl822iGt3kQjje9gXg1udU74YjSDuYjYJ3DwF15LH9ONWy9VXJFZkZGoVpD4OOPgw6pIC+Xb2dr/WBEvJj6LqWlblNpWaNUkQPND/69es2h37XYY+w1BPVva6fyPLXMZ7asYQ0QszLw8I/ygFETDAuDbWiLdU+s/XASUWY/iTWeBDjMECKnGEwaiJbDF3tHPoWqUNfrwphYS0GJ/QywrVMw28pS3P57O35KSbQ4hiJVVMRxJ7D91caTKX1Ldyfjmu3Y24gaq6FgbC52wA53i0R2HV7D4qRDwfcEjFVo2imql5qivmzGRbibLCF2r62leBvOokfCkW6GBH3QposRtrwdTQbvTO+vHAbxXYcycqpFoR7DfKIhgywbpD+RrJRakJGovNaJIj8rn5rk1bm+vdUFgLw07eaaGuDOZbYCMJWxYKXrMdlpTFY1THAuCgCo9AaacAl6L2+x9LMnw7jOd4j3rngtWdZQ0FDzneptJa7qZ784ltYyr1P4cSRKo0Wi0uVTNY5JfSevGTHIxb4rCcspHM4ojdAygr59/5bebVYyvgFqR0FcXhw8PJ9SM80frLCvBepHRUwXM9M1XluQ+JfpXISlDfU/X5JwNXw4Gx/JfvML4rBW8i9d87fX8qmqG9qwexDfv20iDpz//7bheiK7NBvVDM0Gx9hh5L+f6/kMfe4ZIjezdHadM0I5bJLT+ArfKgbMZASmSOEpKBrWTF6nkzLxv2qsyVtxvJ4hfJrrWYGYRU6FvX1/+h3cqvl2vCXkUQ4X68SWyKV6cthm5QZJ9jilK4jQg+iW2TVhu+Uz0+speCGskhhqbX3H89lspjRPoQ1G56ACHQQujq0V6BqYIjJIQRddn+VOVmiyhoKq2uCUdkD/WuyA3zM1+c43UQA39tTNRk72HQ66gWKcedwD6ddx8CVudk+fKrC08SgS8BF5YKC77moYWcHu8Lu4kuxo7hP50LLvNaKrIF/S+sFwKGiU8D6jQTvdlaBc4sVARivmY2+sTNDUWmV3f1iJiRYG1QHlo9J3UfPCt+XKz3ylydUBiLNGW6PPkzZwM2LxhhYzTKPa9YbbEk4L01vtsaH32idZgC2PPn6GbfX8qy6piKRzhDADXZrLYZAExBIHmfYNA5gqV7bBsVg8s4yqxm00yWWEqJX2NkS0xJuLOieQn9GKsMwkognMjG+2U6hdyNb0z1TfTJon1hGqMMi3LAAp56XIKhP4U1LV8ioVqTKLqwFrZP58hQS5XhjysnpufHsofSqfQJhW7cZrX2z35OCMxWypQnaaoamA4xpfLjgfInwEPgKJkhnXDOkGHFb10TjeiTRfiI9nG2Smp13UfYLyFvTPVqxUv0v/W0tRpu2g1NmTdB7T7cZWTsVGuIeWow6rgkoFOnmzE+fHp/a1TqCeSJqsldyQEP74WIVYmfOjo9PAwQOvlTEywukWX2Kl9skw8invLkhJWaeP9UrULDkOkzOkXcIur3elJDCtbVLXFCxlGvjYHxz9ZyN7RkkqF/i7Va/r/kClb3rzprXcOBrIjrOc4rnVHKbZuBbsjRvfriWmSd5+ZrC0acnhvtY9XuFFqrvFWjdzkZvhwmhIQXU2oxmuGE/py2N+7FWAnQcWgIAf5ES5Ac2NpxFYBTzcL2ZvIETGCS/mq/fAFBXnEtfZVY44sybXFHLO1AFmz8F6qwkZCRsYoLZPiVzyOH0xy9f5fR45QE+o7bzl334ugudhGA2A8QA1G8kyksOMX3+yx+uQqcAna+oMfz4psjg09xFcorlr+h5c07EBg0lgQJGoqIoGCa8S0OspvV46qacPDZqe0YPJcYZiziuf1WxjsTfycX04JhM7LwFgkLDqZTxnCjCyIRsWtHeoAaLWrr0lLz1U3uqW14UJlGw9x1NCAY2yL4WjFIc0xk0Z6aSVPJ9ZJk+FJhyjhtbaehXA8cKV+N8xcY9pQ/y9EaC1GgubXoaJGeUmfaHVdLLA9tO6pNpOmr66gkYMWQ1lPHkMTOI4fVijbKAW6WiWoVbjAAe05VjO4pojHRwl5KMv0jBvClGZDfxhXTeAguuJX5WyKN8t20DIUnhN91peKPUmRfHbLSw/pBHhmCJQwB/Gwc8fyGVrKQWtZ8mbV9zetpPadLx0E0zPWA0BcdCA5P16uriCLhMwk8MsbBq/FqekZqYhzxmuO9IJfuJ3eNX8DFz6XZNtV+J3uXq9YJSX1HV7+nEDhwspiwiaPDRTJJMUsNx0s2RkOl9RAthrzAY5pNCxMyrdSIhIBD347o8YZLO11hhb2HG+pwfeLK/e1eEi6HxmfJIxYi19QHfYOELdA2zWX56PLbUJtlbmckZeH51KPKioupExQvV0uimFNr0xTe1h1bclEPyCt7KqbG3jnyCsVv+rlGbmzY3D5ZsJFdojDViY/uyphcBV7GpP3M7pfaOfDyBeiLIW12dR6/ZgJy9ZqsL3MB0LqAL6UqzeDNGvwFJOkuQE53Ao2nkBmpWZ07xMIj56xJCBTgZfTGFj3I4SlcjFTynyY4n2aGI2jp9gV3CU77uf2HmKoIZpea+MJqL4s46WwXx6jDOJWLCFANgbNstO0nbzAHaNJVfYiLfLIWUhO6ckEQofx650WwmyVXBguXy4Vhk40EpvD92IQQSSisx3N998fjF/kx9pD/HCWkGB3URGRcWevr72ePnzx7DWsO02hFQrBmWKlklABrrph8fBlUqcipx7aWGUV2f8wulcJOSCdiAqc5FIB2oe/K9hFF+Ntv/yw+7s6ePxQm82J/Mvn22+/zptKNX3z3em0WVQif3zE2n63nZSzQ7EbgWtevXJ80sIpdrnfHIRAdS9bM0S3ZI9EbIH/YpaaoF3R9+/P3zZ09me0++2/3+8ezF4+9hmmPbnyujYSESJrquP9gZauHRO5QX9Ndj99xFZEztDEehn9fZmeDaVp/7I7EXZGj+godQUfnGH3BDabYFbqSxSWIG23s7bf43z/8NzCsaSrWnFK9tjgEthONMZ8btZ5cA+HsG204djKMNoNTPFrY2vqdb5YdQWQ9cR53ToiDn2Xb2T+ohG6ChaWyXb5MiWwZazypAdwiUHm4xsJsUnHIcq1a1oBtPWsyebbTysvd5qgsQUItLFJ40VLvRD/NwknmGUQcnbvrzAeV8XbZZn14z9knbhZBdi9TpNBXQp1rtTBsx9O+oXg+0iI6EZhL/oJIROP6yDDFtZ/PXsPxxd5bESVUh3JeqaxDX7lFy7zdkhuaXrlPwYIAjWzoirRpXizVldqmSNZEa0O2+VxfRbrjeBv0JiwcBYxy0i3ducAUDXBt8CFqsurUvsV0HtBVnlJb/NaKoij+nw8WF83nGRGUDiF5StxVNTwBh2gDBOax61cpXdE1hznvEUblxvnfGZ3k4rTBRahbErzbEAQ+oYiQzP8Y+jytl5ENTPxtONLXoFAX9cc6cd6C2tIjLcI/XXzYdycGjtOC3J8yYRlaVt8vZH5cSVOJSgJ8qsAOppBCyons5tkeu4zKSpA3SKDc993xJ3sa6L7C9Ayp8DadhYVHTWQ4H9DQpwXUR5/fHFB6m0gNNx3RlQuTtMdbHLCm70gMF4if8qsVOaBBwMMqgBHU6c5otKXIzty5VLPJixFyAquNNAlSyf6kLbGzceDeXZbCA1SKqtcSGiA1xkuFK8UP1yWh+OXVrUSDQ+9XpQuSQuGDf1vA8OJ2Z0e/nTbWHLLM2S8kGuG7DdCqHZGbpz5HMRXl4kfKeLvDiZXZLnrrDxjl618E7D22ePdKmRqqSZ0NlJHi1Mk+qCNH5VnI1pp/GiHhfVBsts2JbAleXaXQ9PfHN71ANlWFS3QCm3VZVF9UmnaNR7OAps27IzdNQ3iT2uUZIbm/VYUrBhtqNIuLoJNYWGm4dQdg8uACfoQMRs5zScQQNBDSI5SXuRtjqcUG2Mpcqxbu4wr1XUVPCk/KGQ1BHTBZGSVwoNdDtm/YaUTzjnGOEL1x4cV/AoDR4SThcreW9cvxAnEnIEXpSy8W2YOyVkRORn+hBn18IcKkUNFigHi+3ULfM1i8cxPythpwgf/19JpyReoAuKjub56pvtVDvNQhjo6YIVImVP8pdy1nstnnBTzaKD/UDq9QY9xIb/oA6w8lVlxupgq3rt12me1TyRYiewOl4E2NE4cUhFcPGe5YWD2DFJquqak9Zni5nRTVt4BtcEoE64rVYflUZYOADJdPSkLBqABcFU4zrYuSnKe5z1VGIUQfx9RXqRBkpx3PQr7tCAw4MS6CHj0qjM/NjHIHKa/3c6AlBo5mhe0OjHUdIUE4k6SYAah992vgtz6ZM4ZnmuyFxx+jZQ9s09S/7oh3wEmDa2HXiFGEpuvYq4C78HJywHVzzFevYHQZcVyv6nOcpqUHklLzJdNcjYSD/+D5oIakjcoFdiGlaRbsl0jEwYQqhORm8Ei3pZPTpo621TR7zETc/ucRREu0CsqEy9qfyygpu0J2tLfd6gQa04NAqxFqpJyX4NehDIDqwMhrRgyXwe6DITgr9qayaZ3iVMFKsxC/p+MQbmWbjytnnNYgCug7igxiAirRB37MiyEyWzTpu4+QnhQ+AHGOQTIHxGzTCiAOi/A02VAWsudBlfsoIY5oDmrJvtiIwp1xxENCZp9DjvJQhpELioIYbicF0zFBY5jojQg0wkFIRf8G9eqbNd1Vb576ebONSmiuse1ticd+PEkL5LqukqL/CRPmaCTZzrCNM9s2K+63tV/oLK/Y+lIh5PEEAnV4bbUlQ6ag+mT6VEe2uaE/pedVXzOgSy4nijrjBW72umeXwyeIbvSTBlRz8C0p4Mulj7SjJjYplHOAyE1taJ1ylEYGmyrB0uitCNngvgXq7k7QSNTZxYKi5WZdj7rXVFDczRtiSEXa2OgTwKnOHj8RPMQfGrihwIxusey4e7hHQxZlYd3rAqrJWvVrMkdsu7XUFq1ZbqG20uJoEYrxCTpKYKooRTTIUEfpZu40pLgXCGOmuuxT67YfwmtIenowWX22zMjka7JIzJn4m+0lwmBtDw3hgGI+L5QFcikiIqw4+PiRzplv2GMtZSWDb3XBsx5M4PlSTQrEeYEUoqhxWvlOl4bvrSzOtvr0bmY1OZDq9x4BzyJzFtDjfEiQrzHEWdIxR41R+mhyGXmHMFE8bdcdNrT5jBqhvU3clqWAqY7JShoc7AGMZ4RFG8BC3mGsL/jkKB0ftchx7I4DRhdSYEHwCjwGsqsxMFopC7kep1VsQV3vuDEihoAieLYMEIKKisZHSAd+vW50gUSIKCYfSgf0icsBUhefU0/Q2hOzrI7EAW5QVmO1jzV023ZJpnvIQkqdE9Mj+ADwJ9aZ2KapPDgcAlOrjJXJF0ZDEpsNRxZWGcl0IK3rgaeFw50Ifcy4U+CyqgX3j4GdiAhK3Pa/uTSnLEpJnJlZ38DpxACgmoxnZyQi+m6vTSgy5QfSh1Hr+kEb2yw8hDpsmJVwYDiPcoI1H0X01u0hfN4Ozgu6xlIYjhtGc1v6mz1fnZa0kgCRwyw8jOTfgxpVHDg3cIMApw4ovIOyItXSy8vo0eTAIqDvMr9G8MmKeOVVSgjwI/w95/U1tUng8Dnuq+wrUYxQDWGC4MHAWXxuic7Ng0GeJRBxOSNlMKKLBF+EOIMFYGXJ8NUHEvU/hiXpK8MC48/8UO6lRZ+SpILyUt70m+IAovSBAtsD4qG0Bxdg+VTfJ4cQ8gO0Z9caoH5VsuMsT2aUz4R3ut5HAkgNi8kpGFUY/wetLab9mpzqQk3qrVMUh4CCptCYPNJAEIiKKYFSzcUWwXqej69V6+1hHIZrRoI/rwnpAb+DmpJRvvb3b8ecdpaH0ZmXhdQLs98n87VIWBd581yeinaPebMN7dLCcpRcH7b+I/pxll85D9wYxkU8h/uUlWCcPOqQ/Tn66L6sJzxpUNtVb0bmMg17rVZVOXaHi3ZMis4d0jkp7eDm6ubchxKgiqGjalcnYWiSGkjnz/pO8XPOMimczStP2Rbmq0IDkoAKKehJbx4zEG51neauaDkQm2SsIi9WvNECaTWGrQapOW7QQwCHXFoem+506XRoxfCTE4O02fbw4WspQlNjUREqgu/yxLE01nI/DmCB/UmhHsP9akyHFKY5iyjzD6CEtqhON6aggjYHVvlyIxCUuqK9fGUzZxL7VtvywNzzjqpZWONY8JFhRGoUXG9ns4za1jPbDPrm4qXOpx5g8qSihbJNtI5ZZS4H5IWUxRM2yyRjVEDkVCQRbb0yzQdS7AREekFgDx5j+nmIwhlZs2M60XjqQ7C4vpP6ovMU7HC5bfFSTGrJbpXaTkxpDlf+tjoNJ4AT54RNSx8Dj+tu94g9YkyK4EiqmLl0kGCmrZ7d8vTdrAAAICWcsFr2m/UkfXvkSA0Xo7E1FeiKA9UjmU4VcdtHios8Ni0a22Q6iNNOWTE+Y6jA4aV2reBo75k9fxDlR82f2qhe7ctLOebh+qoVPoWuedR5zCwjbxvF7YzYyxAZsw7BC9zWZo4CIbIXwCwquxEsCcjyQ9n1ZqgWUMHSc4nlRVqEUX/yCcmIRzStdkpnBTaZ0zyXBVyjodIYokrz79NVv/4X6bsXAsjUGpcTY2eIYRytbm6p7KetV+9zoni/AKlbol+RiZDAj989rKtw3vKDhIb7N/5l7mbNnZJlrwZQBo0DJhXwn0c2Np+dp3VWWmm2pIQL8Qum1oucuDvGtxE/CnWBX4XOhM25+2mPSRjwBXR8CmtkRg4h8adSJaijhGEBndQ++jhw9A3V2KdaomSCjJRgaGyLS3Cg0kSN4RS4+TV3hPYXeRWxtdEbbsMXiSwX8OlaG+x/xUvhMHFZ4nv2K8nsGge+u+M2NIA+6YKXKyqoZUvjQO/w4xtNKAVtK0PDb6hsTGYnuGk1WNYa42xiKyws3d2SSXs8Z6En/k7YcTbB+3EGZJHcDanmC7lg8pLluLDNBn2teVRBhoEXBLD/ZH35pU5BBus4/ZgfuC04prZ9N/nztxbQZUlqfz9EqdWbnS8ZvUvdfr870COd7Gz45KwPzPxTVnXdqRZ5FcLmLxTMyVtC6rRKKsG8g8TRViGAhVAFBYmMF9LmM1ugkrM8QVTdls23yneuuaHcrRrCYYEWHXcK5aCPz6U/kw3sswNG0pZhPINQOVLZm8f5lcPobxtN6bWdGczgJ2wZUt4G20URDnEO6V3Kz5WxxxSgtE286Ofl1BoZxpS14bAzesahRCozZyN78keYM9ijsoEitWeQRXjqRRt43KcZzQq+8aJZWV2Eq3JU2oANWtXjilbxqCiB+cwYcJsYDyGTi9b23yUQVjfk3JYD+Saq5szVIbAWdBC9b6FqHskHSKeJ1SXaZethUFA8FRHk0ZlU6xZDp9XER1E/sLdlEQp2N86j/1diw7Zy42gZWCE/0m+666CwLxm7kaemaeVP2uyC/8yWn2zBpNUmHcmr0saBmZOVLtlZ5CNDIUAhPcOR5BrwRV3EbwrcpaN5dgPadtes9yevLJTbjS7PqWdebC213gi2Qz0U5MfrEzTQdg0VyPhtaRx70NBtQrouBEexvIh4j6lxD4It9beAoogBc4NrEkDE3fughNa0emRU4Czf95SHVn2xzl67EbeLrEJSMfOk6iMyjbjOLj4E2Lg6TKr8cw2z1kdKMi0fRnazqlsmHEpsm3+3mHpqK0MYOkiO8EQutpipyfEkGQ6JlGmAx4bAJJS5ZyiCnG6KyjAjZldzbA2cDSptEJgQxtUPQ3BCq98W4Xy5NCS8BJDJrEW3sByFn1LrG7iR3WI6czpSO9RrIWzH2LltpBQ3HtSwAPcUicTQWMnB5Bf/qG6gxqO28FSl2ubqCuyhonq4vOwBkm3BW3fH24wjo54cgGsIh6Ew02aLWYzE49F/D4lF/Sz+ryie0y644gK2YRMVxNPrEx2eJ7ojJJdIwS5jkFf01hBfXZAZXlJPwxq+DFnSAHqTzNEXCH0SZQ9Y8W42Y9nasskrTzUC8Lgepe5Z8R8AAXDc9FU/ZPsfL240vmgGFK72GpDFWx1pS8li75sS0rOCAKkiwi6wk2sV0sD3P5p4TuqNhe8hr7Cyay7bxU+pGSXgLphsAilCg+GGMj3XIuF26e9QnHqVKMEuo3LYm3EYCR6GAVL4XhIkFMNNKaAdHg88Ba4eDgIsAvW66ZjinbdObYt/dZXTrtLiDbN4VndXeJipGfPdKuXBrG9A26Yonz5ZU8D6OD5Z8e+9WCI8nvZb027ciY9CxnXsWNJVkeSgVrIgH9F1znDNVorRD9YsifBsSAb4FOEkqej7xcbula0SZ0/J5Flzu0uqcV0e4HOx0nFU1vDICDcXwhiq+D/T9Wsq72QTF5GcXSTyMDDaXIQFMMzbZdWkaV2BOfL3RcuvxWBjbacG5OsXmJUPvAlm2RZxNdT2U6q4Y8k8Y1cwltI/ayA0PtorikC3Q7i0hX5FJRRc2OLW8sbdXmkQCUVHlXC4WiwszYqhS8PoV68X08yB4mRYMkfQbBQCoh+UzjEqir4E8V9ZoJRbgoKKG1gPIW4YZRF1aosZ10Lo1MKWIio1klwwCANPrSkAoXENqwb+qCBfgWuIXEnx+5GeCKXebAfVm74m7cDOZF5lTv4J0+3uLPfWhj0QV20fjPpyy1dtjLe/hgrVfUmxp3tMBSc+zAbKwGeKX+4aNpjRGTFJqdTRJ4+/VRS4ojBnq7BRlq/G8SHjuKrncAW+cPRuGNF+lb8WzoPKkTXUsv3jFkkvvG06u0lH1FokhEXaZtSmdOQwm9Xpxazw2tzuSOEMcJEXWphMJTFLGd+tDYDd89txstX78Wedmqi4dB/kM1tjA5OPfIblv3LTQm9SfMFpvveQbb89sJa/jhi++73AJaFFHduijaUm+fbrllBdCghdJgDEOIIoA36xXNtKskOSxBinqJruhqJ/8jSIc9XAb0zzORQw79Pntpc24V3/wiPhupKFiilT/Y0sObR8CLU0bJi1iXDrHDTafYO+bNlAypwjCvDglQeT6dDzBB7ELDWJSMAe9w1INsxRWIywy5XbPvqNUks+Xa/fRO5nGFPFrdHJhR8uUGHiHXTxQRmwEikWuFN9p86rEF+x4ip+X8iCdb1DczVDaqUS8uPLYK1S2LrhHfrvmoQYj+PjF8OqMI3NdZW1r90ObEQFSTHxUAMVvjsRMxwS3hrwTExojhbF8Lcc2DGw5nN0die+raaNdnfMS135LNPhcMXg/54qh1wZ1mhDLCfjuxVAy+a7FavSCTE0xgmErwt3my1JTbzfj4hVUdqw0nSOyfJBQEx2p+aJ6R3NBQUR7Vi8wGbCioskZnK5NjWtiFR3ZjuWYCTWS9aZFvN2C9gUqk0Oa3U/L4qtQ/+uCp0K3Yw4OMTAETW+eOUCva+qcLt8ulfYsBJzCyGpJgc3nq3g+SSpHGROPw5w0446O+kC8P97QKSnItsOAKa2K4MfdZTMpT5yTVd8rnu3BeOPFj8+fa+/RglFMq5A1NIT4qZMhpRO3JOZnLaPr4Pu66ahyVwSOErS++lqdyGQYSQ/Zgk84Qs6bNPqzgA9IBwZOTVuVLOMjlpcc3WLIsqhAT17++GK/vEsHNyVTH/Yf7/V/Mac3Qoznz75/Jk51jivNYG8KB8e/MnXRGFWRa0RNFVXp+7Dy97ktty12VPeHdAOrGhY7wZWKv+u5Cnwgpk+dthUAQt7oj46bIISJ7vjeo3ovgyrUbC6CAooYjnHzB+hON3Gfjd1KPDvl3Fw4riteR+enapslrcjgosy6Pu8Sa+7xmP1LpyRp4YbP+DfbyZzEsc+crsoNp5P04YXh8yu4FXYPBW4gnhfGtxTGXy8n3WRR41t4ksNRg1KT9tdsQUfAgSMLI8fsstHPHDzmktcT3M/lIJitxbeE4ei9b3NO2UpInmrBxvzNIvHVaTrjUa7MbocD55y0eEKwNrVnhMbzgA6pq/6Y+uZoQwr4J+AlfgKggu5q0zjBhewXwkNfqGwbf2OmAykzsTt5LVb1dhiqw587+i5GHMKC5AeoqHjXDVv0Jmr4mBJ9ioYp1Ov6Hn0JFhN5jrWlJHb+akGQIlw0HCPAGc/ySHun6sZv56fUIwp01LWDwt6go5gAtt7LqcGoepYy0F0zIsf9hzk9umtXRS9vIz4wMY86BAXdJsz1tvbq6uwHhBjqbWuDbBbHbmQMmuaGZ06eXPbm6taoZcuaB6hjJeLmlbreXkMhoG6yFZBaBVW9OCpcsPwYhmv5TA8Zvjvg2UCkTjq3y4ui/GZZHRyW6knwo/gJffbtXz4++e7xiz/sSmrR8hQNdKhimt79y7uvlz9jFd/a8lrOQia4kmb4NqBs0IVW8UlJHpstby9AMRNybTVobz4xaU3JIiFeWEekOIMzbKh4tuCWy0lS2RO0DNkQ5BMEhezKBeS3Vs1otnSTlDQ0RjSgv04sthGmucael8Z3LKlphaQVO1cR1xEK8UilGTBg32A+jPzXVyIoB6B2u0ftZKcsnfi7NWQmPtwQ2Y84QnNipiuyjKP8dQmlGfymqnwx+LysPFD48YohQuanOk2pp9tpF8E7ZmId0WphkRhLuLq3BwdOQwswGa/JVnNEZJDmGu0WnEX7SR+FHgPHn5Y96kyiKjhwxb7qOtmTjAwTbwtX2WkUCvXqLKwrJRX3AZ4O8s1jYi2dFYvS5tnB4nGkQPMwuloPT4410GsZUZJNFVPdoQ+LKriqCjwutjMZIz2f8VK3LjVriNlRCceGNVDM10fLJVwzOFwh7vJSgXqSOeeH2gZATzgc0KjttDNh0YhailtnWMRmVBVec5HsI0QoRmnZE5NdOi+d2qS4kn+zObdLQRnvgE/UhoXKh1jVIgfnWqwQhDUxTW1YOOcE3et6OObvSwzg8dXb87W0ZnJus9mouExvBE/ANzMr3NbcxDOLR9m7TbhKLme34MnMEaBrPzETHdOUjxyiGNpVpMjI3naMPLQveTp3+lQUFsa6uJBrv94w+I4r7M3ytcSF+v8RlQZqCaTeO9Y3hfe8XXRPqqVMOkOmJjughXVR3f4bNBIBdduHcNi9AaJbsu29F5Tf7v6ieMi5BBisqTwkFHlSJT+tX2EarSEa5QuURxiWhAaCTEH2Nkom2Fq8eGeH/JbEvrM1dBQIdneU0ILRzQCQjhe6caz7svfBqO/d6ur0uFvbUeHTRi3boDOF3K2cxIBTWUTxnurYb5My1zSigiHkK02KR249Nih9IBxKTloqbPS6FqL6eKYlTabBBrnQ2JUgBujFWP+peo4PAUIP1ouYjsE40YHgXppTaNR9cUNZ2wz+oB9SFhoJjgN3K+84JWVZetlUV4jcsazOQTJ3P2Tgb2JNgVDZUjJqo6oiKwRFfRsser3u7mnfs7SOAw1MRIi286GA61cTrPvRZrtkOW+iTpc1J/OfTE2Gkp1QErPfMIHMAgsAzoTKot//MWQFjf7hcKgrL+q0eqEpCgEvbmrfcKqKLKED/NXRkeCYNPDyj43av6L1ZcMbQ831STJ/g1sX4tr3+v3afqpl50b3DJL+bj3I3DS0OTRtOG2Ab6J/iOuG7DZsGwDm11buHl79+Hx3zz08yCTFTNApmLh2YIAjxjT6O/w7iK5zOHHK36iXlDTu/Lp0g9jm3UTc257pPGaoXVZMApLWVaH27DDZip6EMwGjEm6ZJGBkEkmLbvVeiy7fQ+vLY9HFbdijG5TaYhQxm7usRW8M5YxNrjvQuSuvOIzMNNSh+X1Z6Ly53Ro8mycAc8LbDCxdF8f7oeSbiXsz9MhdVpyMHk5zq1IcqpbKeWyplkwE3DIUE7tRN45BO7WqiOGV1pXTT8YLVxSKaJqGB6u3Age5gxQPugdKKzLaGBItTWd5sxN6cfC0JG6K5odztssjW1J0mIXjyPRFc0/aFRs9XMizMCVet9ZP2tomeOB0qId8s55SAjyavxmMIbyeUKknsi0auFDThyY2/0Z+og1C0dl9hVjUulyv5yRSFIQYM4Qgw2KkWD0s+PLTluage81V1sSQjAI+QFT77ZPP10VKRhZHOAeWdrhhTvr8tIw86Pi76EkJRUgphm9vihVBH3v6acTrR1pHMMuIQ3JgKgp4p26qcHIP9Z/SW2KuCyWxA/y5HS/KvzcH+vXeKnB2Fr1omRZA2+3raVefh+w8vzCP1SyOhJLUZYONPS7+EKSTo71MZ1Ua8bbKtkB82U4y4wkH2Qx6kVLFD8DmzmktNBclJ2MZL704qEWfmjXWJ6vG5F5k4D0hI3KjsT3r8eYSiZOoqOmdr3uAAZyRhbB+OCSXA8fFhTRlXYJjVZv56faYzohMLz4KLMKHcyoNYxh4amJCZzqxhE+/LxCY8j+Rh8kz1BJhoX3HkAPLg994/6sqWQLUzWlR4A8wqUlAGvpABe4N6K1OdJTAAsWBdUqjf5VGB4lQcb1DV9Hz9lCfpjLSSE4KspCtlCD61wOp2d1hn+KN1cnT3ThLtE2/YE3xe+ILx60Xzht6Oo49YVPuKgpab4qpnD+oA4jOSUWOE5Do6rFzYa0VtyQZ3kPb/R9gn65Vz04yOof0tsVFlRdue+lEbdvpO8TrF8JU4KRIGPJovtp5YEWHuE+ZcKL0A7TVsoD4wT6zsQZ5/MSbp5vFpxvszVuqG4V0bYHsWjIogpHI4IkeNnniB7pHnHzgxvKt2hZSId+ITeC6xP8MXzeuw7R5480dCLXYwAIcT/NOw0vN9RAKKPiP8YvSpkkH8J2eipBOVPJNp6UL9PVBqZ0qNXO0uejIYEe2r6DoTYdU/x5jNUcbhp+fBE9dWocPPDI9ar5s+oigQlOR3OZKpF2d8Y6YJpl6tdKMLfiyIi72ZINK9EdOPzRp3agODGFSDeJUKbqpl+06mRxSQIxKTNv9XzfZH65Lfjk3J/CZhv5jHcbcqRbk8pREOu5Nq6ApHDodpwhqYaHiV3x2NPzdAkImhfYzw/w4Rgjie+JF9JFMkxRdYMaxblwtXc5bRZPXdiPkFooQUvQwImaONZshvblhZtvztldP+AaCtMb0OlTmNgv8R6tNUNXJfW1lu0ffeDM5nrQJL84g4Ul9ooKt1lHN1B4UpOwuFGMob4YGgqezmlXzA1HAwvuCCSeVVRwQqUHfC1e9nE8AAGuMW1snG9fCYGAlOvUSWnb2vrvnPiHzIy+/4Uji5gaBeadt5SeaVnItqLpv1npuKtnLTPHcB3x+5ew0rBt9mpXwJxuBuj1wt7HftNdpA+r1M/NPwmjn0vqJLSNg5LNPZk9M+btazA695NpG+nZe3hR0HCD4lvcTn10buCGhfnYH1bo5MxQJ08tE4Yii5aqKT8/MGxuqGKMxrdR3N49YniC5ZNNM4CmadvFYORtYYpX5dLxO772Hi8t3C7phd/KSoO4oLgXILidwN/GBzp9BIieLYHFxeT+o1x0XQYM14QINjDFpZOdkJTWMKLyPo15u8OVtIsxT3WIYDXjKQIZ7arF7uyj4nGqLywuP39lkO/2I1vjNgNPALmomAEQ7FGZnxZ3ORD72rgniKixcHxNHmqJMm/RIlq5wvWiKUoyQwnXVxuxWcdtovAlruQ5NoqGUzBsZ6XQSccmDAESpgwwYUmNlJr6EuapUvRo1p8IVuhFc69uNM4s4e/12dB6kAZ5wzNef5M5lSCfrhsgnqwc4awhVsoQYq2QbhH+wtWls1qx34r/ukjp2tArGycigcm13+Trcpr3jCFBglQmA/GoX0MgkQOxa2CNrAbxW4tQ4vFj9hEaw837K1gvTgGzrVUrkF890t423WQXS2GUJPlWvAU06fdUqFG68OlC5d1qCZLfzrdsBdO7cwMAoGeAwOZsVumLxg6TtWqud2zLhx/vyP3fvJWFadoX+lfw+jSVgWXWMbJLpl0lqfuhxx94C3hj/Amv8coUypJlmUyMPIDdvVNKm7z7O6nQOFzvHvaFxamRcTNzUbe5Hsr0DcHAbQRMGGVP37TV6hJeuBn3dq7hkq9/tI3EuWSTy0ZQ/W9D9u29EqmvRcweHOQlyq8Y2XlBL+T3r7729uXEaCVNqI5qaIe4OF10UTdTWTYcDSX1sBL30k8McL4gOs7zbkizHMxoEfDsqxNrt5brCIOK4yIOcopJdGNglfwVhf+K3EHQn8XPgLva6hV0gJ6slp0hTSv1OO+B6xMipGHGTp3u1FSjA8LcH7v58zZnLYWPob4F3LaXN2yEiaCh/00A7huQ2kla0RKXAqpffS3Jvick5SVWqploDJVOiCYaCo4iYW3Tm3fW137Bin4d0FnM/dJPz1lUfornrqYpOp29QnMI6ZxlFsz6WgECjxjZ3DFbw5sOq9guW2kwg+htZcbL7llh2C5Y/azk89YRuJhK7zH1DeoFzfp2HXHIJDIKaMR9TMgnOlscZwJsTBXWljsWAqm9WcM2R3zD8wDUsqA4ICL5E8Ybl848zwZV0YDg4cbeKOIHQKnrOIUE0MOlyYwpPiuDEd+rTb9LqDprL7Uy2b07OWkqfPNxuvpXkqpCrk7FTjs4GIOSrNQBi4cktt/zUNwshdLoHdtziNeapuTsddzNkHJFloW2vmrS/Xl1dQNGL2zI7iyLR7Yskk6VL83VIOJmKNVFV5nOGF7j+mMAbMwidtnehjA/1ZyK+CxEjPZKc3kTeplrrrHZXoQPCYNNey3n++L0o9lnfolXYj9rlTfyW3kbtZ7u30TYXoxhYPJ7TFf/tfI5WnU5HyRuMWGejJ1IgvLzAm5xUg9/3ojlvanXOUB7vJ+ZEvlkWa9yIi/KZN1lNbRwOJdUDFK1WD6dQS70MBeDhge88kd9T7Cypp21Jwf5Dl6r4rjC4epOiXrCKcbZdXppBkzJvpdAU3eiQ1UuRMulLFVdxmczAk+B4AmBSsY3UY0gOVUUeym9gG++KWEbZ5hgvEoCIUXDX28i6YefKomWDe9a1zV+z0GCzi4ehM1a8qQFqd2x+254Pdwed3jIydxjxc9g/xjPG2D1jfIo3jM3uMPxWwGixKJu6aiAx5AVUNiyQAtrrvJechR2QHC5U4EXDRMZsdbY8KtXftMkMV/KAvL4c8C5FS170iorCTkN8YuufKAbQrMkiYuXak6hGKY97WCmNoWCiQM2w/Fo7kjgI8cJcbf24m/YTcxIl08M7hSJtew1fwZifsu5Bh829iyiDZuOESJ3AZceds/aTveU8NJc4sfciOGKgh5yHRe4EB1+xCyi4e2frnFUh6LEdUvD3hbar3C8Jqqfvx+BrNdloEHPg/3wquA+nfzYl2Hsf/o1mZdpT70GpH81+nL+Ogpz3j+qo43rPXx5eCY3mGnl8PtQERByXLURbxgfcRSFPBLT9sXz+pUQueGv6DgvNIlkt3qXYzskOaiLtRLYepEvD5c58Z9DfudipPN9alb1TRLYwmSjvrCtvmrzpnTVaUkqBTtt7WJqkA0XJf3AQN37okzCfarlzOla6tXs6Vox80mmHlZs7CdtuLDrxm4z23bV4/N6dq+Wkel4sabf3WsX9M5hOhQuTdpyaP2Q+0YrIAXiGxP7nIvWbgbnAa/qQjHGIqioHtqEPmQoSz02WTTZfmFrwzNKeW/g335ddkCE522jGNUUc2gRhkSkHa93CZ2OHRo7rajEtZp21AJ0iZCOXe0gwLAAARNT6pBASa5HNJCXCTfpkoWItU5DKnbflXAIxrdiu+sqMb99INl1Z7SV59lE/x8zVqlLFVNa2AWG/cRkG4eTKQpcaeMWO3exHUvvc6CO/WyeDntZHq81YjA69JSLjVr7M3QyMJghdhmAQq7bribg9AQtt9MJyA7C6dQp7DQH0uc2vUQqc5QglCypOWAiWLVMHOrO5kouD7ApS313fmUsdQ6eKDXSqgej5rmiUpEJF52Z6tmCQ+z/LFJsIH895vICkYKvapwKtYbCt0DdMohtn7ksiHZ/1e1X1PpY7GX2AhhLqNLT40+6rvWcvX4RA8Qs9byLmlqDwCvTVmCUs9ksSwMJV4i/lNlim5iCu8EyH6i4PATvsDLQLQtwUIbLBpPCH0hCq7Au4zI8OyBL70CnMVF8v3cylv7VqMvrigTLNvom7YKUwgkPIEEtX0BXFn70jZjwvUTyWufAYcGmLJ7nEpEA1npH8dkEJP1PBiMtAXARiJ0wXEVE2En9gCSCxYQ3hDnM8uC1VehJ1zPmRTm2VgL27kLudyzBk21d3HmB1fBZEEdESETxLa3UCDO+3dnfHoCTCCdJySpbYIKQ3fuBCqTwLiDeF1enySBnhhiGHzL35yQKaGzJL1fC96HkAEpu3gzAFBz7e056pYK0ucD6OA/uORTDqh+jG+hvN1DjJYAToQzzqo0Qs266kZ+4wZEIA+QGcukkCnQb1VBtEc8a9KPGDQ15NfcnamFiftGkLDwMFFCvlmhgoZ+Eq15P5ZR3YF98jSZj68ge0vD2t3iRAq/S0hY4N51QYXl2m4QcmN0ZTyloiQCMxQMYQAcUK5TmBZDVRX3+kDPmUS/JCF+zb+S/q/kJXGClwH6x7AMDJpgCwLqLlBF5+GW50ax2KpsdQt2ezEhPjDtHV+WlkQJvG03U2HW+SPH1ReSZz1ZWCKFkCtEhTn9r8xCDOiPn6zc7hQVQFRYF9Gs8WrqgamvloK3kgQzGFI3+RC/8TiPatCMRJgGqdh+/41CYAEOOrhjSvP3RvigsOFKmw/udnwUoX5Z3ZQe9I1k4IwAenqI8gGmY/WUPJkvY6CJrt7S5ytQRanag3ryqt45hpe4J4e4MBsDcJeOJwQ343aK8gE4VQYJBtOt5MXRgXuFiD1rW4nI/3bcMhmD3ciNMvU+Ly2Wi/I10umdZZDZ/xWYVO1S8U5uB16tRaWNtGlGOqaT1qqmlF8acbseX8iZBCcT6I/gNDzm33YNV8IfKR5V12+vfHovuffxYyaiM943/+58LfXZ35WoMXrWiy3HVLsarTVK6hlujQdOPsDrMP71hKtmiHAkWn9XLsUV9l0xbgFVEeu4A+oKNHscJJvCjxzWf+mAb3GkQgJBABteIVV0PoCKaJujiXgRn5xA1EsVs92o93cm05a4ilboaLsYCnnEkoNO3iciJ94okLM7h4iyHvMXHkWLrU46wMBe8izeI/cROCh7NaBFbvtKDTtrvtJ223chozXkvnQElFHSVsvm4l7vMLIhk7pyK6hLngp3zD9A/5jyS/AI9IVGyLxhHrE+2mnT1W41id6CirSuGJ5FfWww7mP+dpP/PRrjgM9X7TsvH7uNJX9/ziAlwv3jr1iKdmeVpNC5MdUgzNf6DCQXQHxNbtnk8d08kDzMho2cCBtMZ/F6BFMQJNyDXrACgCkqp/rnsxu7756Cl8f1DA/kXwVkjeQIsRl65vKMCTe2UVV2gv/q9xcZRrk1j6WuqUV3pXDMA0Flte936l1pV62LS6Glut+UtIZb/Wb65E3SByOLaVkzEs6Ddwj0/fGsGf2Ce491L8Lpev38gbZWBBytT+ZdD36Rk78KIAi1evzEeXPgddzGUx8uaG2+vJCavRjcBJXM0AYevUothhG8BCbw2Yl63lrD/IAEDMeqOc9Y28hMOh1uGVLBO61mJiu7xVM/mTFOdXqOdSV8hpNKnibzRhHyjtHowYF1+F3Cr1rIQJC3wFtsLmpdox4a0TKuWxk7NUZLf00Qn7jPhjvZpDt0WLFBS+md80WlSW6EikjS6xvNGEORv+UAiqdLwbi74LxdzSae4tdYuRQrhuEyAqhnuylFjeJY/ol4sAOKrEzIZK8alnoRbIMDed5GUy39qAqigTiPTHxKgVWO9GZy6QSHtv6mLeJTRvhd4I/rGV4weMioc4UnjxomA2ghNBdY1gFrxRY8WK+87KnS3FRQRxqZfYDnWPd8+wNC85i3USSISZ54GELgh2QwPn68ENORefTATC0drnksnBEHjckgSk0+CzeGNgTd+68G6Y9xuF88j4Br97PoDITlSlH8FKT9iWlvEXhy7ixPLR7k5zBrFcN/3QhYwmqYQUO4DWUwx724w3909O/g3PVNkCs5dRlWH51mmbouVbtdg7VgzKysERrlXOHNkh14q6oHq2SUjNCtTu/4BZ6hJofLn4OZ6kxIPExRNB6wzHjUkZId+nKTPJfANqqd+pOtnySFiWN6tjv6Kkr46f/OwIeDbD4tGLoOJWhr7o3+4ea+4GSa72GhMzpqpdm0oEeSNHUQxC0EWq6lq9DcNBSMmYS1W7BwEL97MiOTrM4Ge6OwlgXT3tGF72sZv9j66FUY+6L4fohOu0Aad42IihKtuV7JNi6DOMR3iVj2qHQH7D7ixVbjMWilM0EAIm0meB50TplRsngPvBCSYqrDjo7C0XZZvPtn7ucIiNRBxw5BD1tmcI1trc7akH/WQdRYUnLXntoeznnGS+hVX5aOA48Nr41xx11dpY4WBAo1og0U/UBOZ1bPSkEQ8xQvJNxo2f+KkaaMFshosENRJvVeT3rRhgNg8uo7SkZkTi1F2dinsrVgFtrI5bBryN1HE30oBTCFOFcwxtcBgMDKZb6Gx/zB9wDOph0GKW3lu3uDtM4ZtM8iZJoeaUfBVboSguWQ1sFx2JE6ggzqqZvV7G6HGcfffXZwuMwRpXFwTvKYwRdExdBDqN8XI+yGyY9Ea7SAbBhyAdAM5uMKuqoVHXycwOM23OdrxinCjflc1AVqsV8kVbq4gHGSSH39HPpwCFGxA1bX5kTi1Kcn/VSR8LeTiCcJViATUp7SPck4RNUz3RUhQpn7x88e3zZ0/2NehA/5kE3HitO/4u1BMQKO0kbdO513h4lM6z16uVD1CGCGTq2s8mVserRaDZWtBbr6SI4DYA9KWFPdA4Bhan+yJDazz2W35s38Kd4Xh2+B6OfbZZMjdT8HQhEQYxzpcrdESFjMvXeGIWrDVSA6YAGyambQrsTkdnAjptpukO3sQhpqHiE/hTWYbsjKeNjxJxw/nTyj4lE+TvY5RSXRxU8oeUaWUlcrcmKNvOpeFI8pkiZMonCStwhhBdnx5VL2vZp7+3PU3N5vOl72PXXPa5Qxc05wNJ7yqbJ7MnJaRz1Ih2jpw/zDdbcbRznRgUaVtTOr4mqndv5XYDS41/aclrkvt0ufhSaR70ABYvKvQCZw+vEfac7VzdICKqc1Odp0fmGSZn+gAjYfd0kt3EjOV81jq6XfczUR67EneMJIoYNScTLmid+tk4jePjLVY3LaA9WHB9alGeugDJOZkibiOabqKyL8pQruT4+UnrOaKyi+p+edMxJYoyV9K8YiA77lxaPJ/rs72fvbrHAiN5D2ndaZtsotNmwz6JTrgm4qY71u3vIKBmXKvFWBywHYt0J4iNuzfsW+hM57l2hFNWUQytw2ABJzFVNqq1nnhgeyQNvdI0NF5LflvJ79OjcadPg9jjwQNZTRX7iq8h9ZJBV/DIR187TpA8uj3byzPqBQ8TWIDCDxMH2oDhQU5mxBTY6q+Y9VrXvBd+zXU2JKIYAA4AMiceHT44bOtpOTJyYS763uKeOxPojtu5bvR5K3bc96NMDmwobt+/3MtgvM9S2bDMtAhdl8KfBGLpVawp00aFAR3LJWaweQAz+2Sxa791bSfLSiOM5WNECyHHEEU5JZHbfhkiWi5yHEo7UbiyACfGDAkBq8aBQjsOle1xpx+1TpxrjhruwPmMzPSDtmBL3J2A8wC39yKjJ2fDMUCc5X1pFKrymd3N8vv1RLqhaqdLJeio74//my9tRL5RsM1fFRDJZAKnaoLJU537XG7YTCo17/sNMnbe/dPLf6NWLAjIJAGbCSdrUm90PD0g6Hf7RA1RtpIjfl7bZlg8e6VuywWYnEu4UAti3ePcMhTug6a5DnAwcCFwwLa27uZMzL0UYQgyn0afjZkm1GLajTNQlU6cgPKLnJRc4ucoCLR0Lgai0OTFA1LkJ2TmKb8fhkswD6cu7CJYH71wfQ4kxtq2lIkAqSKCJIhGQQztTg9EIx/fIidGDW0PCQRHrlHqeQ0UrOI3hpgwKd1oNcfqWtEmzcAYcvEaENsS2V3DWXqPM6Rfubi2sbenZ6+WyPeaNJZHvAOGoD3akF8P0vd7Q5DPdEAufw3MFAGgXFSloDLH7ChEiKlUAZemxtHR6GXQzVQrqnHjiR3pWhAZqBLS3OXZeNIVdzp3mQYgXjW0qxOic0w0Lx+WZEikiOkT5OKAZCvM4vhrT+OwdeuuSM3B84JWjn003M4xw+08Lmx040D/KgDd7ZgBaxZZ6kJvRfBkBkkj8EXowfDJ470nj5/uDvr8/uHVy32x7q6/X+3u7b96FiXs7e7P9CBIEp7ufvv4x+f7CT+Z4zBcnXG0lCDEpZdynBhWfxLH8HXH/LXR0iHRJ1npu45ZHglpfqoeR4rkvZNRP+6zoswlaN7qHVeoqItWsDwoQmuibtVnhYOiQBNxo2WFdgxmER5TIqTBKsQHBuOo9ley+8kSl/1UU1m/T7ihIbXFEw/Y4mhEJJcCa7Y4+3kpxiGggMwxzz8Tl+1yD4/b+uH95RswWnqQq0ihPsF/+Mv+dy9f/PB4/zsFYqkU/aqYVkEJBqYaFRs+TQpLLabA0T4DGcgfJfS2EpM6lyHFEQZ0/lbnRAoFCK/j+Djro4ul+rElnfQBk7XJAoQCDWkGS4cTeHmp+4icMSzbi9kjTr8M+kAPxss34y8wIc/nl6I7QL26Ic4yKwhc+dtURTTEu1aRy7961Sn1N8pZujJR2OqQA97FZ10xsHkkUlAxiDaaOs40V2U4edlGASeLHA8nIb8o8Txc/G++/PKL31Q9Mzd9uYd3hKwB9qPU+sMwKtpYeVj8r8/C8KAfyjkgvSyG6zeKuOJfVTnGp8uzEFtGf+gkQIr2HE1YDPury5P7vw38G47QggaYqO6uCPRzeLq+lOEsqxi/4n+pAm/PvJPK1hH0YsqL4uCwtKg/s4N396pvPq7frN55BOPq4LAYAHKV4Iemow6h56LJIwZ5ULvQH8OASnFQ7BQttZGi5SzFrEqvFVFMNNvqI2M6n5NadcBy9yX0t8NzVVvgE6SCnxeajnyW6xwo14Y7k2Eoy5tf+Ctz2/krMG6mkJorper8/s2v7UujBOdKqn87XR5u0EvF3FBlUvoCEqr8un9XAsM+sj+93lr5EDoJEWU3eSmZwwp2qQ9liwvt6uHytaXjQ7Igm3grPJ1n4FOzqAcJxzhyJJuwAgcadgPJiOymkS7g0uIeEiF2BCJlysqcWWDI40PQnyK8MT007drV0uhruXUiAmdh0ngcD1YCnItS4kL8BoFK0rxPhuKxcDHfasEiRzTrO0BH6FTA2o3bUCi1UORO5fsQkBLAQMVLArQcspkVvC87ZBOMLuurQ13T63vlH3Zf7L56vL/79OPjH/dfzp69ePJq9/vdF/sf7QL78YdXz75//Oov/T/u/qUa3mVQN6WRgqu85/VUUrIhc4AWraMQpS7OEHrWR4h7EvsGce8pdhTtU84SZap93CHJco7buChkUeNU1sjlXJXKkYh+dJ4PMNvDpSjACd8ESp81bTRPqvoWMWljVgf9h4JYNjEl2x8RfHJiyotVxD024BN/fnG4VNsCrxWrINP9YWnNeKlwM+RqaxhcSanjpZkwL345Nws+nLAQykMAVtkAU2Csw4uuAgPGSRdSRN3voRUcaKQtRBTpBYA1u5n/UDO0WgfnYi0mzy5X0meIHgHcO64tGDlYR7rl+drLsjINUCw4z/QbHGQhP6KtJ3U2xCKdo8L7onnBizKHoW+CK+3BnDaj9PayPaGuezwT3b6MR560gdt+apS+OqkwD+SHfgJTuqu0yEcsCiQbVa99N0AjMK3VcWGcBZsrHuYLWLZufiiDY0kNSDq3SWnTJ4O+KktNVJ0UwQXtQ+S3bsle9JhFHRQqsHRU8NwLZgdOHr1P4EZ1X3vdbMXjRixPMbP5sZ9GANh5FGHuPZXja1/864VzyNuasy3fduWzZQtWZDzd619ofc+wcUVuYwzLPNw1WUXs8JtiTwIM5L0X7xlxYzL9VDnCoG9Z63e6vo7d3LdrK1ICMEvj/f4CzUBLmB+uccGK0whZQcbP5djPMV/fFqO6sBliHEmadq34b/mR7ZTXbh9gFXGhYSs0/7/imMYouyiKkjjSPq25spq32Dmi+ojPEm9ACm3jEtaDEKNqOx1FTf+Yfc099OWBScM0iealBSlFOvdgRT9+TmNzfjSrCq+hblJksNTBRxG6Fia8M0H0KSam9zJ2Fnil6Wttnbk8I9Oc1sPiQTAKV28wz/GR/SNdq4UsiyQ66D+o0JolrZBUVX700qlcq0f51L7TJ8F1j8kAEPeVbwXlxAvz/S2Gz+7wDTCFPU35D6Ap7XGt+PGFq1QH1n4YeddlxWEo/WyCwBeYIIrM0Zh9Es+A4+zcYvsVLh784uWjCw4PuZQy7hWPHrfxjU38YcSBIlXAGaEtVFidkT3plgXuY7irrQtgiRyHpTyAnozcoCaangdJ0op+cCGqLXEwzeWAyMO0cZggnqNdj83k7nO8FUeBaeuKFlWWIWRgi352Z2CLeWuEp7juvLPu6411/YyGDCStm4eayk/8841NnLIJDjnTzWpurv5zfLLwzqZCgOHx1dtzMwXHhjDT53yee1QcWl2sx2Ux0EEZFX47o0xhePibXy/OICxSAYKa5YCtD5Iq5lCMJPvH/66qWrY0Xx8tl4Xz+kRUKwqedmmSHmvsQZ1maEBqswl5oVT5DF5BJZflogKlo8g2AXvQp/iC+71VvDpTxvlKrf/VuVKm+8wdnrSDpdK61MYb0rKqaiw+cnb4zXGIbQh43yv/pO9LEP+JewThx/gTvV7I7+xeCcploGEaw3RuFOEPqzvzFpIpL9YtrdAtferox9fbuPBlUeGii9kaF6qhY/vSEo4Ltt8S/wKTvAnkBRtaj4rq+din2W68MQeQnDBpWDf5ihvg0fC2IHJJ6NWaXIPoCPFHv6wwsc2PBYx/kzJRsXcFg2Xobm8vcdk5zoaZnx1NcX7lc+gxff7a5Pnj4j1/PVO/Nuns8hnlrz+/0gcGSBI7xYeUCsbSxNz4fS0PJfPY5D0VM/bEoe65vng/EVfGr/4y2/vjsx9mT77bffLHvSIWL375QP/X64mMd8lZ+4V80o5xf7V6LkXL3wt+Ji7BNH/ApYHOlFgSkMQeLU7VL74xtpGLRSeEjI378dIXAr71YPAU7aoXpU40Ba7pHxacgdRJD23Z5eTo6kKVAmfC3NHtumwzy7OZejIvo0wzgAzV7L44I5Y62nFh+B9f/m1R6rVlTJ8qDc5RNnH5KxwtbgdKEbVtjVlITVNyxJA1LYssL7NeruhBGfDaJ11N+kF/7/1aquz+ooo/HJ2qQVr3me76ErEQTvUpMwIrySzYZE58QuGgp7RVelYjN5Us784CRvPlemE4wt8a3T30x5y8w/Cn5Nfesz88fv7q+wGgaHkrtbhcaksXVvDZ/rPvd1/NXu0+lidaTlwVy1X1/FCcyiomxXbAHkidDchZJ2RwPWv29NvnPGfjMYwFevodP9xwqQztfG5Mo5Ors6ZI2Qv0x7ZHBCylgYXXGHrBaBOzuRQdfH4eJlNImDFhGWOHZcUFooeo0iN+IM/PB2+Pc04zXEkJX396/Gr2w8s9ofbLF0rpOlFk1H9++epp5FrMuUGfk8wRRGr4XLk6s/G9eHt++R4VFM3a3ZjpePjLBLlzkMYdHuMzi9+rrSHnOmX2UKid2UPW9sweV74FU8A9Q4FqyAVu05m0+x/NIP5KNAf8ccs21JUk+CPWVk5RRLQA13pdhXHysrDL4gaJlGtggsMaFY8jF8ZAkXcT/C2iqmAdEpYENpclXNZ7hftJ04/62VZDmc2CTlZ5Fw0FUW+uBlrFpmjPd7/dn/1+97tnL546BxrPY6G0QP/z47/s4bjTeu560BX2IIlRvNTo4HLhAacgDsmCvlA0SQAmoDTVQKpqzOBRtYh6CWy0vjeET0k24gJi1fFmEk1Kd4lWFjepGyk+7fn+MD2wsr5kgTBwmxT/Cy6asodbigE4zBiVWGce6OmbA0BxJrHTJZa4LucUtaHjNIT1R/1O+71l/BnJvbARuApos8BQn13BSbAtn4+8qYea3mOFRyw19ILf26zAjqh9FDv9O1FJV0wrdRKJf6q78uh0BTcOUc0i6tYdBIooBAyrFAPzCS3wx3faXejUUG2frF8JTLhIaBhIe7FCRoSHcBDI1zWVFR+z19i6WXds4xUgqZqmbKVsuQNaBxEyUoW6ccvx45/nVinARuNl3uFt9PP++bMOqPimh6XakNHHHY719TvoMJyRaZ7N6u3h+Wr109U5NWysGbjdQEWdTN6oNqGxTZav21uucGxnC0VPAnQY7gs/FCEbe4I0d+0rSDaKZ7B1CT2Agvw40d31d/Xym68+mxy8Gx788uiR/Pdv0+rO+mCoJaXIYn00l9cbgV7pbso38mjoEdKq1I0lmmCTeJnt0UbsKVUJHp8d76GSLjfoserXLNZALbhX6SSfgmGoBsXUG1X9FX16Xwi48i7q13NcAtv0xykGr67O9v7jeXlH+L4sVaTjwnEPWpe6A47exZ20ikWfWIwK2V+17fqcxuX8MnvCy2c8ZgdHWhXxZ6Kk+adnT3efSlnWblEGcdWTuEpgqpw9TDJ18jvAovDXQ/CPMpQXamc3owft6DnvUKxZfvJD3YkxhXLgPAhESwKH4JG/YxOQ+AWcXkdYyoa2qRBDqpBa8g3bi4uBd8MeZE6ljbIadNG98ehKU+OkOec02QrqcJwYE6H/tZzxX+pdCcRhG1KTVfQ1xlHjL4jHtbteDkiYT4q0VVJC70kGKuVHfJXBbJrBlkm6mAuyVdosx87S6CmqgD3Hx7Y+zorHx8fhwXbA4i07/cDPgc4yNsyqNPOLnTKOkg1vc1Q3vgr7TcJHmKLufJg7BiF+V9bK/iX+PNMRjtQyxha8ew1qppDHbfiU3a1U6boCTK6TaCzUksVGgwT00RsQAyO16f1S+tg1k1iKbXghH8Z4XjnovFJjSH3ZnV8s384v3uu1sOVO93b1M9zXx4xM8UqTqSrQyh95v/U2iURz+nVTzLbjixXEg4+f7+++6u8//v1zhGl7+urlD+J/4/mP37+QzyhCW64JFQVsix+E/QGjfYr37/mJyT4zLTnQFD8j8uFiLdrjzXHr8dl53LbsmYmZCrQaq5yJcrTqza8g+cFDtQ5p4wrIttqI4tOkgyZoZzK6/0gPy5ZtSVKt0P1HI98udNzSecm5leMS61joNu/mXmHDi4y9kJJNRlLWK/o21EVXNyaL3qsLSZ3RoSXna4pLNYC1el6G2FESyu5niwOp+bYMpl+zXDHLQbInyNjQD16Ts62ntUWvnh4JRB1XlWl6oZXESfuJkVJgoLjW25m+pV3kq2HTrVqKEDgpkrfnAa54ZMk9Zz3w257UAtEWYfe/krf0NDAStJwUV0msuTVHIVFdxNav1ZZnTZtZR8RdTSoqdsZ5kzK5b5r4IFJHDEjhU9X4o80SoNNwkmEBf1qAQeQY+MhH45Y9JZInX0t+Onb1NPN90e+moJdMZogsG+KKXHaZ38uvq7bN9a7gUm3oKTvVOLq9g2myeShIJNw//vBU1JQbvgekadAGnR4GY+Pyvko9NWegt7ZvoXHyevmzGirR74Pb5IbOCkmHmXxIOiRAnEfngskGDENFuSDmLBY5xY58BW1OnbQXwWv/Cvyc8y8AU38ZrEbNuvFpxOtlBDXCQ4vNbwzMRnkmJWy8ws3ZPm0zLFS4hcAxlwR8GyJdEEZJE5nR7Xl7STQVgB7yncDpIOw+sEhSJg/zRLg/8gQpoicMdhodL4wNdwqKlsu7IVHr2r0K+YmhoJsx2xQBWOdASXklnlMFX+gOfiuQiGVLlaazk9i1rCZNU+pp51LDXGUWAfSCo5m1WnsucUkdUCDHApX7FtUmXHCcsyMuXPZn8V7DwVzaXG42Hrrb2BQaX/f52wPLZ2cUqZdvgFiEuryzJUentQuRTetjDuENX1/NL8BXt9di7NBZCH2oRDuVjJlsDHyJkUeYt8sjapmq8VgoqQA7xwmZjAqiDyND/af03b5n+UO/+jbOVHKEzK/Lz2aqpTCbDc/l6bTQiJKZRY2UJI5DYENepJ37MBfb+uaA3jDdX4BjcMfH0U2uDaLnAiau8DlCDdX9TtScYH7Ncxlcf/8vP+z2h3e/qfo/7j178Yc+bFfE6OVhwQfDC5qd/XtRpbsqseFgL451uI1ZyM6l+/eL6Bqu20nOVxslB3alau3GYNNF6/bHS35I0JgBu+V4zN96H884lxuPOi/dtjihn5yZ82jNZtIqvchakjuS8H0v44EizpiHnqbU1zBg6gy6Sw4GLdcOLGbCPZfBBZFB+bZT94Ydklh5J6qpMuZGZ5xIEJKQoel/eHDdF5Pw/oeH13rJeXQNG2Yf0k0Bx/s3AxR79f1SoPYf7/U/fHHNGOHIlCjqT5/t7YvJ1z5Ck2dlC1tXGskcctr9Nws8mHKbF2s3MZzlOTw/Vl8VEHP7VeN2Ii+hTuctJga6tXSs38KvKrnUrdDb+WV5F2NdVSi4fQfRSjt0gNpC/BOYqKbkJ7I/2lqWx/TU5q1DqMbhvK3wi2jqBStMc2IXqaTQSG6TD4e36vDycoW/LspKUL98Iyr9r9+0XMKaIjigkm22aLS50zJx4wYLkFj8GzDzJZ92OSPR1MRj+cWpLCAhM3mZTqyuLYd43Wu3IpxS96Pr9qq7RHZ88w0Bt+wGd9Gwb3sKHxTfK/Ai17PVLmNaEohbXG4nhkR1iiHbxTqxI/W2lUIIrKULv10uiIHwdURr+tt7HcltVd1mvV1Q6dczRF7buNw3zynSw4C2XfeTcUsJzG5ykKvKiGNstSbnq8sfOTbMGvX5IHcMZZ3m7V6F8hO0Nq116643SxFonoHR9vjw8Q4S+BkTQ1KCh/66gGWDQNOKOb46w43RaWG8TQg5yHJM9NhwL1QX4G4L/PaVuI1B0fmu74QXZUXbnXxBmJrCIIWcdB2Hy6wBuUJ/klT5TsD5O+z3QiY5JOLnbveu078DB9XOwcK9UK7pnmg9pYeZS6laF0vyNPx7KIsCFa5kCCeRgBk/oBNKzFplhvh0bFIc/kjlOJzjGvWi1H/wAKpxVRgaWLWWcAyELfpPz3b/DKWAULYQI3lltZB8Zy38ErfvDBZdW1TJZUOoNb+AXKDzWV2IHJ7QafOU86CK4ABoTkaj+/LWFb2oB+jQ6hcKfrcg/VwQaoPrQtJiQJzApMr/VKsM0U8ZVfQ+Q8t9oP9W+Zmcw+Y1TjN8/9AYbHSk5gAwjjEAU7Cz+7E9UGjtzIVgCH7H2na9RUn+9oYMHO4oWsQ9PjgcvgghO/ZK3QGBkde6snkFTHKZNujnDVIeEpcOSQPPYwrKQ7iUNz3wHEeFfsDbMRUV1Ei9EJp2DUIPMk+9ottJwZ2pd27wQEKDGrjUEeXTi/ML2WQ3VNFbtwn4Vfv0SgZLf6nTuwG4cOkulODD7O8AZ24A+5ECKvRBoZlR2yTs6i7WFVrJ1N7Uy5WHoAvCHGRakvvnHGOLYTrPhjzdnFXggxdY1vCfevywmtWjLoY5lkCiy3yo0qTYus+NI+hpNq201YAV2xwdo3jecA8Cr12IQJ4ojaRUoNUrAiu1EuihTVCsRpLJnXQQVLjXFrcPjZUgdFnonRWlxupBRP6qsh8h4Uim7S7B4XcOJZQsmD/Gv+ASb3P9ANRb30FQ60ZsusF5V7GwWrrqs+1/qjPAbJvOgMsI+SB9NxQfIPZeBYWo6F2PmYO4I//DA+aiz/gFPtaYBvgEuvTOO+49I61coWoMPfkO9SonVjgsb0+v//k5cXvShb7+I6mHYy8nHhDVZPL59lOZtKNLSvNJWRTNqYubA6p2EN7vEITQSTWA6c7nMIJuuCTkg2bItGRVSQwnd3MaKGNsff0EmcszCdXTMLINX0FvH72V27Ce0UR+RnsB5EQphg6SwGGHb4rkO+eo3w9rL0Zag55t5aghmIbgOx9kFpzm0xwUqSefVPDpDDN6ALHPh9NohqOdjlnu82SrZZAj4hN2nPZn7H3y+Z6Maj7lk3G1r3iqexFI371Qjif5/TZEs6bGMSRHt/XBJ8O6WQAQm4noQ7zoJpm/CHdUdB25OCq3bmFqh7IF6kZL97XRnDionBGHr670FOEeYCweuJHPR7iqslbDI6kZGUVvxV1QM+RU1nMfNwZH0CuMiyLDdNCnMytL8EFM3/3S0Wt6viLz3OlPS8uYwlebt7IC853OuThpAbPVD9e29IHDVG8meCP7tBGNuzyOehg9eGaAuweigVMH8IxZ2HY03EUZxuT2Ps6ia92w3d+ZNsPk1gHIvZ/pkDqsSG7TMZRxb/N+9m4383OCdy0D/t04JBF6oKdFiVGzn7Xy+/Q7hOuYSw5ltoUQe1MDxICDW1XnrRFLc6muBPpjmxv+idHlJ3difHHDw4CxUQWVnCzr8zl0x9PUGcP8RhV7fE2XJLs/JjfRpkZFZRWGwcUgX99jT4oswCtu15oeZa7oWoTNtAjjqZz7H+I9euvZttEa5dtB/z+kDIAP4Hx4pv5EaZO6ccer3Deavlwqnr59dDtsVGJQ1W0coeuiA1XpEYBYLo7UvTErpa4zkTbo0z8SDtnK4tYjDxpKrOl8DkoAfUSa9XYUORzNY0+DAgs9vmQ+Rf4D/UkRBft4JICPZWLDRjavSWQTH4zHjCv1YEqvwsVsVlTyWWVN4BVDxaP0J4ihYhqcycosXl1diK5eQnvvdwdS37YhhO0nQ4kg4sa7W+6iUnvxsmq4ZLnptMSAdvibzd4B1F/PJeK7uAB6QNm9GvBh1WSRELzsKApqglr+9O2lhsiZWbigUuBa/A14JTpDdS4wR0SoZw55Z96iK0th/qFyrPH0Xpekt83OsD030E5vI04GAGxQoG9gLdAYcgVlwHRvEKqc4Og3nLy29k+20CvRhtTLaZC+YZslRPH/cY4R9s5vHo5Pp2dKkUldYprRGTR09JAHMsVUQh9gQJn2QfVOxpA1ojPyI8OVpYgYQmxH705SY9rYeiQJ8gFbz+hEvpzjMtxYmhrLVGPQgRfnH8d8t7WY+nAzIHuYHJT0n6khkyP8vWBhUm9AcCILVqjjU9ZgWN1hUjPOmFEKy3ALRA5PLYavP1jhxEaDMdLWHmyTjaZI4cLl5NM4iNApbp3P+WTHKIl4BS6dwkNAiBQ6U6XuQcs8iCzJz04RaLV1AXVaTNupLe9yISzETdiBIW5Gekl3JanlsBp5/iQRnli6HiVi5olvHIO+a7FCtuNlEtm+ZbOa5PFXz3IAR9Lxt+flNUITfLNa0uXqStiOY/elUb94zFWNHOyapV2d6WClaSrkTlMsCFiaquy6Pp2xlow50BgoKl5zDfTiepzvKXJglFiQSRcLwMwxscreCZlueC9OW6KC8JpPNbd+EbKMw8Xlu8XiLEWODLMkdj3koBxeczzafx560Lc8+l7iUUX31inKufSKQYDB3avNSBQaERCM5Itzp5e3nnW8FTMg0nrA9ZOpZZ54HINeLNwkB4O3YVS7SQMc+b50Ym6Ch5gvz/a4iMkwNYnb62cMEhTELWSILa4zIfZMl4g6yRiZJkFXzKhBAFDZgCfj4iPvu5uqBulIRnQfBq11Dm5KpJMFPECtFbGZHhMa2H52fHzqvF02UxrzZ3WhqWyXaOrs8PBbstFdYiGTI5BemWfbmdRLloSWRwV74Awlqx5ipPK1tBlT1fwxR35q8Y0u8y04AMq88zImauy0Ca1bYFUYq4tsFIW1A9we6aiVMRzNnIqf1qdQNoKthYRHcB2/68aOYBO+bC4rEozN1/PB5xOnA2K2s/hY1zRGIA/5pON8dc5bw81v9KGoNJjswIZpyNWAOeLHKkO7CMdBEfAStFuXd1qrSo+STpIU5m1GQVuUmGoyevTggUXvjteNMmnvRM5hcvKwlQfEuHRO0k0+vgSYQna2gkIGieN1oesj1+4CnGVuO0i+Eu/iDYhyEmkkmzWu65PixePvdwso/ADDbs3wjn1QPAeKTKSEuUr4HQrzw/bJstgTd4+iHH4lNdeXtd9Ddqg8wStZNRop44WYknmXU80/qGqxkZPFpaxVYf6qKQmNSloihjF5OIJxQstuiWHqdQXkJTgp3QTJCSA5HHjXbmzajjIrPr02HG+9NrMfjkfMX9hmRj4WaTPXfaHGHy4d7fMLK8eZKQgosgWRv32wvcPFexEWbW7F3zzCxhqBCAlguDeDQe9tTMYEFqyUQmJ0RYxngysq+0GTrlyu2RoFNhWK6pXlPUW/NVnG2SBj9DzLR1MFrAHXqvJ7PRDs8qDWrXfqHv2dY0kRRR3boJAUT9B/1r4tU4c5TKALAZSpIq74J9GO1bsWC2iW0Ob4NBYFEOFCQheqvqQvhCFjkonFlIonRaIV1U96zlC8hBQ+KN8+DozMh1rVT3ZGqLcF01T5qZvA9YCafPS7gxKaYPnXDUEE2xglEesV6QIH8zG3/Jy372DqW+dfobjaOZzGsqeobZyGtNfJp01PYnym9QGWDEg6TTbNg3AR6kX8snnnRAydkD3EwvaJUA2SXL8Q3VCK96u0RAtfHD9eJLc1TM4TarPmd7Eo+2HjTuc5j+SyRpqB4LpjxfRC44nzHhTLFnksmOq2AGvckCHQtXDFKNDkWPU1oy6xJI7WWsc9QV5nWO7O2nafn0USJSlmnkRhMeHZ9MFxZE9LNt+Ld2/eF8aBoslNbY4Sz2dsAmCoFoEUXw48k6PSHJDVGQVO2Qz+5w+IM3g+GMbkV5mGBidnNIrQJC25iBvIASmndNWMvOJFN1qbZFDL6FJ87p6IgIer0EcxPKA0ED/VRvFnIujVTa0hdjObINSqIU9SZOIJUaXyownziqKa2sD6LNDVnM2BbNyi2dDaepQ/sPFRyEWVIeNFO3GC3tv/wMzsJizA3oqueObN++B6Mq2myE3MyKy6JfGNu5kW69rMuI5uv6cRZkYX6Gl1zwip1v74UHbIF0EelJoIaKEofoNVBazJ1CCR7jTz5UVcQeMAbLnuA3RkseSKQ8lwokeEqu0jvTnmwIVDntdO5wJng+8VnA7xjpGFm4j3i1YPcageh8nPIkR90L4Z44XAmG6EXQ000/m2uLmGhzkWVYFYo2ASFC67e7Cem3wQic1RQFFTmcSNPuxCgu+9TgDh3qwwT/bEXWO2qabUy2v4zaLV/ZuNBrd2d1neCtcZLB/RGAqyIiAxDOM/rTonE4GQp/SV7sb2qNCUbbRzg5kmC3cz3SHbtuNBuhnhoz7dNmxF8Y0duCZlGg69zA2M3lxc5Jd4zEZwrioNkoQ1MKin+4CzOZl86pksX1RxhDJOLG26im+h6qMfZiz95oRkjaRYcpG9wZ8dW2AJylGa6AFIBysSwyS+jT1TIPpzDUDlmwon7sRoN6W3hvwQdMC++TU2fTMoGkL/wW+6zUnpayGmf2HViyQ2nAJH/yJ84mpEja/Blc1dn9VBM+ufMbFbZ2/HdMekaJ8Heko2HNVvR37vIxTF/hld3MTJoH63TxEbNqrDpRPYqw1YiX3PO8/S+fzLSxJWXhJbSr4D4E4St079o+3ZqlBTnVe0slY5/mwEx6U5D9NHD6QAGaSMuBFOsMFhaaYFAKb9bFe4ANmaqyAcfLT2u4tLY+4fJy6V+MohhTa7yvGDssMLy9v3KtbFqVyiXTggc5c6N/my0bxNxJXu37L/wLgNFSDZ0ZXP/AXC6a0V0ZpBYE6yG76bq2KPtec7AoTYJvPRWvGEJ5YbvdABVOpIjgXTLJ8oiRaB7c2c2hNHYGr7zzaYOGDdAmPdz2jnMutU1imjxigNORWkbE9Jcimj8RYdiVXOKnaAiO15apbTysZOvLobygmQ8Ze8IP206KRCjNYGmgCXfBw7hni1gTsl7Jg3xRz0I9VnIsvFMj9/dRkeajTCXADOKxvQA8zNjpl0DjvgTOJiiLCNaKurK2H9abN1FuywBcjp8iesTpe5pygNBJPXMyV/0AV++FsNy1b1v+IvEqk5Y/xS2HT1leg1dN4NOVKD7myfh4AIgvIn7lM+xCc6vq2eQ+ICColsVbq/cvcGvmgEv9rubKzEGxuK2SRKWIIu6nQe2y4xcFVSFG0IFrOKFDtoWXKvNQ2b/Td5QhzIMZErpBmKccxkixc7mUHeZJae9cHVGohuhBENIrQa5R3AIctFAFuPaCxN2zASdTKizYFnizHfnA/Qp/OWPiobmMKYlbavy1UHU8h8Z/byMg6jjW+WA7fRs38M23wDrwkI/3RuM2lFm7n9hZnTn7UA0W0akKmIc741spF6E8vSpMLGsfWx89Hj6fdPmJrdJ3EDsbWzvCzrrVQ9UrDDjqsh1ygchj3XV3nEsKYhSlHhbAR36XxMhmbHAnKHtWnptrUCvuB/iNhI6qZ0V++8cluHwHR6r26/B9zEE+eDBsrayFpjXdSJnPbSZKrJnrWybJR1eMUu+Nuw3ttRHNw3exnVdV4xrpzROXGjuHFBsDeeHm+bDLDlRowb1s3GMWp3Mgxac7nFEe+1wJi5NHeM527dOJQEB0B2TC5eNDeWjCQJh33juHki5T2NW/4QHp5HyGIYQfnyhq/9PGncGQg3pwJgRJYbjm9WFgfJ2gX7PQxCiNbkompBnVv17e1gtbruD6llHVwv1xSlA2FvBixOVh5Do2UFJtEEaH+kzXSO0X90JReiO5T4Gd7JnBoz+s9BZPmVNr2FfSJa5NIC8rkxcrJ+wUzi3Q0IM/ZDovwfad5OpuqwzvG/XB3P3+fXHxQGVNN74LpU6xHWlrHAL2FBtWCbrhyQqRK+yd8JI1GII1dvsd4tfymL8VG3e36D1eLEUAuhw5y5MRPNJOPUo3Ikv0BFy95mMRf+2ttJcADxpzZWSuwNY8XxAEo+TN3UcKYOtPC3UZCV6255Sff88WiHsRiPnRz56JRl6IdtCNH2CE0GwrPeUpuBZSvnfQIOArhrYsTdRsd5iDVHuUFzlmqnubt0Yft6mpKP7ZwtAYHufLbI2eSda2gc5rTxs5YZN05ulnE9tLVzuNkhi1XtJ15+V/Qbh1TDfp7t4SydHrGEOWrK15ges1abH2fysAjZMw25MVjIt2hlsrn8xuXpma6E8WsEGiPs6hUxAMySTF/JC6TMVCeD5tQHhps5yU3i1fyO7+3KlN+eISOpXSj1D+bmAbfrIu9PpCIyswTIQrA9JHSXJcYWWWkjj9/9NBaMGpo9zS7XbKwOoZnzOuiXrRKjJnBxzjZZJbEf/whxzKosMLWTICtTFGZo2f78bFSdjYWugaJmidKLBVp+TqU1dcPMZFauZxLSiECLopp2M5+i2ZJXUPxNWK37ig6qYy8BccH7qTzBTzt4FsrbjOx+tMi4bm/ai8UfE6wbLcSFy1ZwguHnZARRpvoR7BCwsQf5y20rMUyTQbG6TSdcOYB+lXrtctDwZfv33yXkNQFvpvDSDSgqlCGNkg7NXvi7wZHt8pLgvHK4JXHmw/8jtdf5lVWC/9SN4fCprk2Di63C4Hu0e/jglUhYry/fwLvrc/UsrUzSj7LE8GNfXnj073P78Qo/bCU3VCQS7QiYfG+IhOZbi1q0dqvY8IqSCZucwCjKm05lHpV74B75hHOxEC5U7InMnAbOUe5ptJf/sgjLEToTlvJb7SDvDBkAPB83NnF4ALHW3b2HO9PojzuC6HsR65V5Q8Gt07P91qlzKRpLpVhUblBJW/7Z7duD3GYHXpkKHKjdiRMejb8tRskQe5zHbt/uETQyOj4oqfIcJ3KCZzwH2yJjTuuA1tlDW+xZIAvKdHyMZ/zmAi6Kwd+jN2PrSBZEhA0dKAOd7jVBRDctiV7sb7ehxGVDCv9JJZtNFe/YiuSbo3G4VrCyJmNggAw49LHGsOPxNwigUHR/wxWK3qG33+HEognOonoXEhYbenWgRP+BdHopLqWOl3N4HH8o3+YXSj4fXadR1PIzmmIsHUrck+HaU1K1nfGDXOilG4d6LlabMLhjWNCPcS5Jc39waK3DXRiaj8VnxAP/Eg/9J0al/mX44N8YpfqXTbJNshxiYtOuW8b1WYcfPUfPxUk3AcLKeqICrRRODKjbF1UiCe0upOCV9dwo58zduuXE5lhlos7EmZyaWmZqn14icykTc1MUWmAwMw9dA9lvbFSR6x+VaoZivnQ5RUSmkGYtVsJHFEXDhIVxfzDNpDJWF2hnYNrAcYXFlwlJxPL370e+fzQXX0bscMJGMz4p4wNA59c+pynf803LxYYyxt18yGe5KXR0TgmyF+/7Y246kWqGAssiFermxqI0SQN/hUCiDkS/mr450I5ITjrDDdEBwVRN5sSBw9jmjTFMmUTfu9E10W8Q5bfL8DFB42ECw6HdERw8jEk2yA448GX1+D6AnPVyJoZMPBofVe7loa7PLY1tWm2rCCdIkIpECGHHqTNwYgOKJHFHsvPfRXgeWpWTRb5N6qXTRHLs08nLVaNglPMyrUZUha37lJpKnkDVBfvMmmodRcJnpFBc7EIj8PsItPm7Qpm36n9pXSLZhhgFUSlKcXZP1QdYHoRXUF+NkYxKTGYLFniXLBDgcr9KvVgBJDOqjHDsvMurI1UzTxRw+NYNQT6/RhX7QjylNXH3rXAKPUnkoHSUk6Nh89cHhgNRAKEmGSNbcx8Zp3qTxoMMAPctH8tk7l3KD7tTavs8Q7CttgRf1mJpbGy5Qjb8hggtKPsGQLF0W1F1jAOoha67Qw2TPDa5jSruyUpTcYzgw7PkFzWN8PMh153PUN0bVvCZvNEj5n+EdSlV4gFAZUvIRpYVFAEU9AI0DUj9sgEd8LfAP85CdctMl6a6zliexX1phfsfXTCZIYXkiv669tKOXEvRFr0BnR7/Ud5NXFnK/sfzY3UxRk792XgOYbO6qU+9Iz4knd1wfLlOiWOOtSHlSY4NJuN/vnwVQlJadKO4+fyFLQVLrT08BgEA9qRGMzrm/zF8+QooyH7FktroxingPcxGRb8NjdYOKMYkYNqFuKbTPe0ECjW68PjF00Yfeskk55LKJyIXFY9iskIDGf8TZs+QosiHO51JohAZVcQCc2ERq8S16OjRNO1U3Fg4zFyLfXXiRwXgDo8EfYKSbfxhJ6R8i7YHeDI7qFAsof5APDU37IpruidQiOp+P+aQtA4FMSFXkE6G4u1icWmD6ETib0CLkGZ7VROx15dQQJObKJc2AeX5GHTPOEXGaWdFz0/dOANr9jfGWwdM33qLRRFTwQukzb8mePqihWqJ97x247ovm/yuOSc7l2O1bUISJwoDtA1yr4J5c0R8uP1cwwiGCl5eZhXHu7mXsp31JSZ9NnvELRGkBaw9wgT/79kM48Dv15f2vWDCIiScssApCoD+TNAC1+65koREa7G+m2GHjIkWm1bsm/QB+xCJ5rw3ukHmzLjnC30+n1+o+LLYmfx1Z3p3Miqrg+KzKT52TITp9MR3z0SnddDr0agUbzUXQorFhZD84r1cTT4er670KexcxDlLvWx+vFy+FYTnb8/hHaoUgUz1TV8T+3+Tqfbx4N29qjwoD47vHVTVN+XB5GBafaP0MTSydneKUisVO4yvzXLu8eWzsdb/6uui6lHdm0IESj+ZqPNAa2o/rRgS+MdEv0LBrOvlN199dvCuCn/61UFZTg7eDXem96qDqkjxaq09kprjv1Yf9c9BGf7qFh1+yXlTKUyU+6yvGR/7kvjxxcv9fjX5a1lNq7vVgTQ//pePB9VHL5E3rqOvP/UNByulDLMeafcfjkJiFRKPZWG+0Yslch8i0N8oUuzx5F48NTjtvLbNvI43hCAQN5ZsvXx9Zrdc30IBrP/1uP+Alzn9/5C4PLM6bEoixS2PRRa5vHwfP3Ws1i4S5C9MvA3iQXg8Ypd4ipbxc0TGYV5dLp3BfGneeean2N2kV1dnUqA/RtvCjspaXJ0tj0rVnzk5Xc0vy4aLpXfz5WXY0x+YwB6ru8XaOXY3ebYWR4ozTynd2DnDirrMGUpKcKBLJY75Er4AQrn1qXpVfDD80q4eh/JcWoo8W+VKkcTbJ/rnn0/++vn07u9kOsrvAjtrXaHCu8kSqBbfwOU44dpgpiIOtPBm/rMu0y5vdb0+AxRIGS0aCPryh/1nL1/sgabwAsl3HMXGS8HPHYoQRkg+PtTShT0IbX6LCucZ3sG0pj2sxmH8y2KkJAnRQ82b/Wo91Gq6Ok71hznncN3G0FYxqptyDUetIF9vRAyl+Zqj09F+yxs66uk5c7W+QpDkD5HQSvO+/PUXjxBC6T0TvvjiwW+Ka1Ah6/Ag0GItA0VCJkTjh1PNWNzk9Ak/ZujsN6PxxztfPK3KyV/7/yr7qE6WoF+hfUqG87uXe/v5QIW+58nS85+XRwvFwQgpNHVa5l3TbJIVMxzjgFQ0wVT9nTWmO5tFB1NjSZ83qM8hSefdDy9ftXUHZZGMAQMAjGMG4Me93Vc5AJRNm6fvu1EYjOFrCXh1Xj4Ea4sU49eksD11yM60OI4XYX7Dtp3Ptjtbvf1x10LuKVh67EgnIcJzlaZhZx4hzRWkucktK+0QSrJLedmQ4SUxD4QgXnL9fi3yjVnA8WQpB9K3r15+3z9/rXvopZwOs1AiwCAQXcOL4wiKnD/KAZWL85Vw8wZBOyW+H9XiDVVmuoGWFbGZ6j9YZ919zvua9+B3vwtJs6ur5fE2xVCqqydPXr548ni//N3vdGYHGe1Of2cg1XV4DXXMDZcgQdX4TMeza5+YBBZi6ds6SkrtytQQsXsSbXu0kT39atF0sbzRq2jmVFTwq5B+Aee9sTdQYQj9iOT0TVoH1lpR8dS/ckJlOl7WKdr9YGmGor7hWBmuKYr7MrlVbJHE7ck2eCOhVHHqfcY7mKWgUC66Yh1bK/GlME/X0hNLmdZNeFJ+qXa848lnE6wddbbkCeMb+gLmx2WaVs/ayvvDdPQelaxjRtZp5r4261XEit6MaNx/HkJ2+CpjijABnVwpdtKTqzNhP1fOQ55eXM2ORDig9zk5HGUXOWPsQugA6xmqb/NyvJTMrqpoTTINCPV0rb/DrQBvKubq7WB9dyz/TQ4m5VSOXLl0Te9iiXv5ly90S/j2+bMn+1LyoJRiWuigLrZGMR7im8Gy/Gy2/EZOe11kcktdf3S26KMMDn5UB4eoU/WEIwS1tfvea+Usy7UwQPfPxZGoeDldf9TXSP86Wx0j3O3VqXx4gIWPuDp/wz/lTK+R3xzI4FSfF1UzvIeGk6hGIKv8d4oLSx3d6UP0knmyfC0DrkwM7c+0RkjXGgoHKinyYxaS12V1raC1JDm3EKTFg+5NoPQT+m4ME7EQudrnhfOM7+anPzELMAOoyahdpQyZJhFIwRef31l/riaTWhZC3TxCFRqoOVobr7IQGnIddsNFnYCib+vc2RE3qDQOGHqSoEuoQyf063HBO762tUYdc3DrYXKQyKdgfkCfFceAX4j2fL/vU/6ECYAWMQGwlkzei73Ejqp3yeMop4RMzxORyeiGcVHIzCoGDTaromwzpEpxZKwFtgchTIBMDoqd6cFfv4G4IwfXM79KeW2icPBfVguyjLPXosb/S/nA0rDy5AS93/+tmOuP0tRprCyVRYcSCcA0nx16f/tdvXkJjiAoRixeUj0kWYgPeqo85fuuAsvWYOvexp+YkygA/KMcEGMpv0wgoQVD29K0X7fCbUtR8FizthA7pkPfIKXq/ShE3SZUVMV+FHNq4tMmG7yCm2t99hYWvYfv8WZPEmVKoeh0TP8P+oP7yRI7FUOF2SNeXBplrhUE27nZvEgh8XwJHUTXrGeAlw5xbJH/ZnlpMVAAQfVHoRCg9ax1M7lC3FtTcEVC4hXUDTu45gRMXZd7RT4rMajx6o3V7xhXVY1T/psGCkDZTQ6Ar8oW8JMSmkJDwlSqQvIhU+weBXJcVx6y15ncuG3trTd/1Nk88iZeZ2pziuK9U9k6tRKYk4cAIp9aUv+ffKmlPBS9YDiqdr25TEqmVyP7ebn6aXG2/Fun0Gz4f6/EmXUduujH57t7NdPSPLT/l7AG4dp4n3BGkgJsDg7llwpR7yuLoT//erAehd+jbzRhqIwElw0DP2LG+fFOLvpKHwneXazOXmP1eAxDK4mp59WwlFTGNsafBKbpkpwuz3x/8uZl1LVKmJ1QCRYgtvvgG1sPZyBL+DNzeteQYDpw9oEYGjJdQnGeEiVgYIFKDv4qokkVawa5ATzIYJMJfsuDU0utVWinihH7VshKWc9fawLqX3sIWf1B59Z1gxWU+OGDeaRtW9SL7ib8hSMeIg5oTvhRr6mWKpNySJ5OV6GXHc7I681m1UBfVABtlmpys6F2yvE1SdNMlwEzWatqIlW0MNWP48N/RzkdGv6EkoW4qt7p38GHPb1IM1GdYnmJjQl1Voca92ykTmi/ws7+9fCrsNK/HvW/EtS+LprAJNGeJhpQXy9/DlBDMBSFKv8fwfHh6+WRE9umNZ9MYyaNI3txCCaMevtaJGwV9bupbRxD+1GGouDGdEJU/hZYkh0b9Pfey7XgF37UIPb1BxKrhnad/cQhFXiX2gqCTE/62EokaeWh6vY6ut7Uk5fff7/7Yl92SUjluUd2/48b3/8Veuc3PJmyUkR3ynCQ9xhkvg7Hdbg6XpIR4iCAVwXlb36kgB2GlHp9ujoUcW4dvF+LmQNlRWooLwzHa2WtF2c/L2XJhTAYT//P4xd/eDl79fL585c/7s/2fth9UuDAcgw3VNn/7tXLH//wnSuHxwdvfvFwaEb7SCCeAX+xu/t0b1ZUOBIDkSbmjGF4Eb0bSBkYu/THoIha8+stcHHc7DGYg8p5fCkR7TH++GJyN8quJxb7oZj6kxAkfoBI+c275dqNtAxm6UCtjr1AVJKcAfAgmfP36zKC5E0WmkfEplZ8/t74W51vQtVjmTDDk9Or9ZuyqtPkBlWn9bAh98cBRY0TdPHT4gKGvQpJ/mTpxcFZUQlBES+tmK+PlsvCHqcATVonVPyZ6M30YimT8OEACXLBkDWlEYma+vpzaXN5aV+vjzYuqY0GTFdng/gRTxvFYJ+uQkA+nxo6Dtnke/7yyR/3KD5CFfBsrUvGTguHuDEchkc75OjiW3zBvRYs0VzVA/a8tgKNAjo/jJrAx8LNLb1bHGo78mco/80uF6engZGQi9EyzA5wp8Xh1SdAZxiTnsNjyhDgyqoGL9K45cn7HH5Ib8Xo6gzBTG6L08VCYEIZ034OCam1FY0Hs8g7btFwdSYNQxlU10/4bJsJ/31WopSDDd+TAuwNTc2Lk/kyeJR6EF/YUd3WO2vryho/6FjFPZ1hM10nKMeqhDPSY+BoKCIwZSCkNKnBJ5r0vUYlUJZvT6dpCb3CWQn93ax/sWBsIWUWrOCRcPGIDCjUgqmwfay7notclr++ISYqji/XFfjeMp4jWchQd2L47MXe/uPnz3efzh7/8MNez8BJ/lXQ4tj86g8V8bO58EADnZx66xtgFXXUHZpkP7IsWrjl2CB+AAOMjRaV+JgpWxqOsc5aOvRWSX9LHaUGdyEdGo9F6Fq/OHL4nWxbdmUnk4mCNx3Q8B+u7SKGqv2qX+iwzbDzZHBESXm+HnU8Ca4nyKZiHH4rfgR77c/HH+QIpHd93Mm9DWX9/Uvy/UPq54GsLhZKOzxPtDY6Mo8dOZa5X17wv1ayrV+SHyY1yNWYxiVYh6EVmIVVh7lA3rALxT5LsRnjgtqJGyRMgxqRqq5uDCMn//A2QCrTXzUgTvex3r4V1/V4IhUVqvwif4avSpKx8Mb4d8i88IF/SxWhhYsXOKysufnpu/l7s7RjZDFtjut/HP7omJuP0jK24bItfraS3BKQzdyEzam5DmPvLU+xrnCiWrKSCdUmNjV1tOvYwXaDSnbIsjajCfv82Jm0Kh5rE5TZgLtgbeNs8+nvkyNsT10V9EA8XczlCpkfiJvO3VAPK4a/h4d692qbQA55wvZ4WCIfgjXgA8GHfF+drUOoYpudrfMSVZTq3tsJ90UCzikC8loD4/DHHz7qKJxnRCUQwrA4eqPeSVo7yJrhDThFy2QxW6JGSCDI5pal1A0hgBubiLeJjvmLTA63XbfsU+ZYW+wNvr6YiMlYpmls1h7kAQXWLO4g6mcY96CHvQRjjfm+Xsz0CcQibmGhsi1eNoYXwm2v9WUgWf6U7w+yJR8Fsci4wA9k+EZWubDa7oYuQJHv8ENSdPoXI18KKm6jup0MouDyPnm+05YwaPBQFRTGy1SwgSLT9pMOnHBR3Yp/tiNdd1TBxdhpJpfAsfJRC/lzuOVP6noR/UI2DnHVhAItuSfO5vClose48CSSF7EykqZ9kkRD43I1O16VcTvKkHRNBMNAy9N3hy2mt4uL19Id5FQ30Fqu28mB7Ht0WsG36E8+WwEQwvoiqLGoxgIZ4YRJwL4QN0LjiyI8kgq88IkiRWp1wEm2PEnLxPotRjfLBN3S07vXY0RwEcmAs2lMvfMLWVcQWHRNSm9EC6ARNK6YOWiqpnUzCQ6GQlqDgwVBXn4oAJFNCVtft2I5pUxk+cHKKfdrMRyqkTuH5mkM0sXE1IxJQWjF9LqeNbwdajJewfjb6ybQLNde7wqrWsDCJKAuYAxNDd93eqW3Uys4sC5VdflJQbYn0NY+ZqoYU05CO0EyqwUyxLBv56QNP5050t4RmCUBWud881LTno0dBQVowAHDelGQuHHT0Pxs20BqeC8tRg7RVNjQJAB82q50bYiDj1Gqb5x16ExjJUDmU2QhIO0q5ZS1Vm4mrBeKAOr0aUFV3y0Frbopvf55w1hzqO5r9ELO+rgqMEN65/RxUoNT97gtKR0sG76/EglCWYUC3PoKaL4VkTyi6PHFA7QKP9uXGMv5CmM44+mUWHpKcv5KSHsHdnYlh4butmwUVIsNmZk+Gc0vHTARBuC2O0mv/SqSsSIU/eQ3bqoObBT3/HMlMtsILHS7DJdclyG4hEAnXMqpYqJQZo+7vAt9nj7ef/z7x3u7M3mM2N99tWc6SM1Ftjo7fQ8GCK4Vl+ufum7hDS45Jkp45V0qLyq1W87v1BYhNLy/u7efiv2L75+9eiWWq9KUOza9hOjFoOd3fR6ARjjeG6wzvL9pNpC0Ss6VS449J1gmJxIXsh6A0Qt6xOUo4X32T6BfEh2GqBhrnmiGcUF4vwlvpGMAbvf1aYUQVt6GX/9ynVJ/1NYXyk7T92T2Jj3eeK7FFvGmDEB3Dyyfruvogipr8gy7ZZg7J/VmjPrphsfWFFnk9r+Caoap0zFfIARBQSEF/ecZLV3DczFH+wRhqIG6P+Lj7bgYGeoTJkzBJL/2DEw2JNG9N495KRF+XPsrsLbgFIRQftTL5Mibt41M6rrhvvFmfnqSy1x7Pb43r4cnx/ro7CPiPIK/QUN7QIcnZkait0/N5mMKfBxEL1iViWfi6REPqsOMZS50J+Qd5zGI5YbD5Ibb+qDOknbEhe76MskMkHjxtwDX8QwwtgKEWC6OaWfsMFCF/WJdVdibFEptnD/6Y3i6OGlrmfzS1L65WxRdF3i/wauMcwGxM68hdjYpMCpnOWWBV/xo7JFvCwEDAXNW3qPlyguRlsIxrQAySF5CllknQtxRpKAOGqaZPqhi9hxfvT1fy4IzQhcj4HBd3Sxn2QyGYgFqz6xNwFFNRl+IEo3C/9XFFd5J299Il6ub30hlyC6FHG/te/3mdPFL/XF1KLcy2afWLdpef1ue62rZykJyyycRWjt0FNeHSSspl15xGik7t+xEYZXP1uqSBHfuh48ecIPazCLppKSg5+qsFvVYPbqkMDmTDj8AaS1bNVZ9JuMw01+qo78uO8PHYv7Xz4Y3ioTs51ZiIUkSRLSISojF8ezPupLz9wxyOPd1sUaK2NZWbMyeP2BapyFTAfp8+I8QcWWAQf1sOhLSzd7KDnaRzHRAzXQFdDnr5Ung4+HGn54G/ZaX9XEEEHjpomvVb8gUHJAo4FV2onFO34efVxY3rplQ3N8r9N+jYpBQeTpQfNuUlP6kt3tXR8ooyonq1NF9R2clgxtBprlaS6OSf3I8kxj8uNe4JqLiH+eVRao3iQdlf0+2Zbl4y+VLhS1LGO4vtISY6H8rX8Fo6tKSFEDU7LGc23XeUNPPVmVV63poV+x6KhX0j+t6aOkB0qDuoeAEw8VPzHgw0JS93d0/zvZ29yvkrxe6GwhDt8RwsKRa/Dh3omnR4of45iYWIRRqYxEIcWvuAI1mA4yhZHuubcXnfyzhqcmj8HwcvRylOgJ8abJUlKI/L0tzOYminwDzDbPMCoN4J/DFDWOM0rHp3P7caT9v2pk8z6/g4eImUzjc2gcunEpFrYPm5X/QFCbJQK4uflrbe00tgq1l2oqt/ogEbH2WmYgh9NV8/UbhTHu6gUH1RGEFXZQcGlKYiTSFEr7XqunElEWYQaCUPvBKWdaSdkzWbb0NtLHUIlzl1ybmIM3CrowUdFj7AKLgl6EeBsdA6ZgQlCUJE7Oi/ZqJUHt5L7ViCidRNT6FSTWKxjZxbsPupjxXl6eqVVqGsna4F9Nw7bBQJzZjUE+h40dpONUd5mstcjUzZsmaN/3gwIfTuAyKxYOslqU4ZrJq+QwcC+NARiDVmNKhKMOGcZYqqh3FAKMhKgKi1mQzM4wOlTzOGhL1Tm6RBUah4nWFeZFKyrsrs8CoUV6heAWp7HX0C0LWvgnWvDa/p4OQff7+8g0YGeMyhyHFJVks6JqUozApma4jEYSsliKbkiR8KIIWt/yUhAm/BG3puabgtLPND0LhJgN1TXimp81Niam2GCTdfjKHQzXiGCJV2RUhV3Uzq6Uj76pZD/LVy5mnP5308TYaVQ/19DnrfZk8mVVV3gr7BkLgp5ZWUbJuWwlWX6A8+5ZKmXOwxLYL2TeLsLtO8mXIG/D5uX3YDjFt34RRxrdghRxuzhqdX9uQnyb4ztup5ZGeBP7BP4MWfQCZY8BElM3PAdQxiXrsVJOSq/uKYyGFtKCJqRVn0grnBrc6zForM5M27UAY9DMqOp62aU4rY5uhJ6q8T1OOT/bBfE4OMEgDkHGQyu0FWICWBNb+4S/737188eOL3//47be7r3afKjP8sOC+XmLEBSsFh83P+hLmNB74ZkDN+mVssxSEDkzQBk2fWwZ+4Gkr9hGI9cDr4o/qYlydqxuPtXTfmrdmtH7j+QiY8eWwbOSFGoQv3oWwCHy28+BPFhzKsg48EgFNuZH+VkwnY3XM9lGGUIhCSBxtHbEe/OTTxiydtac9WtXmlb1Q8x0C4FxOarMTVWd1AfUMpYzPpBBzkfv3bTaO76zVZMT7ASlC8CccZJotzhXXtVa6zJvTmUzh47WNWDVyTIrPD5dnn6/f1BcvlsHCMctMIb6IlksrazbPwIPWqAaardoS4dqgw18siHFZhTWBH1gP8gtvJu3XUp6VGjAJYLe5GMNz06jjgU/yiZcU4a/rRiN2lwDGvo7H+o9hDTzxs4Lu0vxkMW60GFIh3lQT7CV8Ji1Xw9+/F9P3Zy/LKrXrodRn+F/Lc9wPWUc75LcnrHf84m1P5VbFWn4cXa0vV2/VeOb8vTsey8sCSeU5pFB8vY8JUFXuPan4XAVVn985/vzkWP7FbFzB9ut8eayj6BdsYqx5eHovKwC6YclMZJi1uO1/Pzze/66opraEptwoOR5tFgLjYKHu1cecuOvFebAIneiXLC3iIShl5ucN34faJudy55anldoEIdwyHwSGk3W0q75h5xurSwOHqqBYtq1bNDuW/wb9IGcZR7X29p8KRfyuroDZg/hsICzvAZoAIsjgetYJq4c/cod4RUkYEPfulY8o6kzmar7ysD+qRzL1u3X/vr3RjbH33A/Mqw7UuICFfixHjss3i5tjExbO2tdcwxfvWnjtYqm4f0iXbldaUdkVodshnon6tCxGabwmY5vGGBX6m+CRim202PEnm/zl1rSJdnAM4qSTZqLBFOYvmQHAxMff1VW9yg/Pfti9cV5IeWkEjdmUNTHL1eXJ/d8q1ubWASwoy7qun9/GmlZJOx+wuYYt9QO8b73X/VekR9fXOzwGFQMdDI03rQ+yEjPcaSJviTJiwicE1hbKbiEKWl/GQJ9IUF0tKTGPYF75AyZBqKptrqNNQHeploGrqhoDgTe5L9ayD0bTTpmmM+882shFgX1y5qlrL6A4r10+a5VzEW1vexEwINDOd9PBd52csOjCBNo0061Fv9xdsu2KwILiztQnKjbV2YmqmyuGU6NifMXSsQYBbyAWCoULdDHNCRZ3jEXRr5AxaTUZg/KMN7CR0rRfIq2vq5s2/4w+wGkzeZzAG3ldEtK4a5M4RrbCN9LTyts7YztVY7JaDSftP462vBQ4abs2Rd3LDRGnp6aSpPjdoOrAPGfqlpk+aCGrfTNFVtd+qplVj6aW6+331XC8olJJu9blZdiPFhD0vcFVMnoH17KRg84W+iFEwMWGIg+m5j8BZyQwkGYoutaGlF1EGfywd2F6rY0P753oCXWnSp5rAzR9tNGKhI2Ju9ULLLDS2v4A2/nog9/xuNQ/kVf9Yx+CfbXFyojOP1FxNXKRINBWF8vXM33FKqBc4+E5UCes0AsVACvXgFB8JuKLb196B0TYGHsTk7EMQtLZTC1qZzNl9+kGPSqjA0Pkmm9temSjaflb13g48htqXj6AQiGQwsTBQjHerN3IziL6CH1aKY/t5EMBCKA+gFBpY2TQItGSW6td17CVnNnp3PnWgqFyKwmKaqJnEs+LnkZCIYqOm71MTTdidXNpXIgbzJNcqpRY11QuSzXVzhDZUMgFtADDBOX43fC1JwhF6e7lj3IVr48ZZ64OHfkTb01xIEFMAZ71aeD0RsP/dtpr6xvi/rMXf9ibff/yqXjrCGpO0ZOBC5cH+Ik28NOnDL4wbGM0zfwgex4ncuiQU18fJgG9QaC2JRdTllNfHGcBAH6yfnXLMTXH5NmzBSSQiV4hYHIYWK1rGAYskL6whLQiX1ckEOtwyvvLkOwWLttBqIb6Dj8213l0dBfv55m/41C0Gl4E7ybq5Y7O7gRe6oavQYyfVdZbu2yYqtj+V0L6yHsHr0X4I3gfZgnw4n2zWs3FIleoof/y+enN6jX/QH0arJ3UsrjXg3uASFvmN6Ysg+1TykRCuOBQH9tzWd9ULJtWj9x6tHYkQdAgEDKdr86WonV9Bt1iITFfSS250AoZXItbmrg9DLrSvPqrv7v1+N//9aN6vVPvedo4igP80HwthJqKTfF5mkaokVvCYKeuOFa5uyVyq7FvG63eojTQr9UdXFngN19++cVvql67R0Fvh+gfFgcPDFnAsqXpsWSl0f/12fAun9eoRQFoGC93CaYZN7B6AxDB70yhdu3OWWeri5QGIbdWHT+W6Te/ULHMm4tS+yfAlvoto/P4/n/Npvrvg/v/eza9OxYnngeFuOkqpncPio8hksTOR0lYywjKOA7o/bPXx+GhJ5PPko9XP4e/x/PzNxIG4s17kXYhQQ7fs+VcCrxbv15+1Iuleov/qO9SAPNxMn83layCEccVwbV5QEkfddwfIkM2wL9YVfTvoRZFlVFU+pnZxo8BI3ZQP8YuZNn8KyOLH3VwhR0yRC7CPhcq/zwXDFGQitqkMycEgWFK/z9Fkgjc6Nkyst0fcoc8kAbrOPYns0CgUtlZrPMgsogDFis4xJ9QJutgLe5P9ffZz+Gn/DbaIJyxpt7VKBMHexX8rw3oLEzgPX2pzhYEHk8cNIU+xB7eDw5LhcgJoLu5AkFZOrJ8hGd+66PugRxRFnJvl51jq4gK6vcXH+/fV/Gi7iPTu/Ce+U3pHepuO29cW1HCmnaLjCM8DqrAXU1h6VlO/wMTRTGQHNM9EPivH//1Xz/++8eDQzk4zw4O5cfx6uBQndkVoUB5MPwYtLArobJE+TjYuzsXPdyfhRvSgnsfhaPQnPsH7+7OP95fyW/pa8Cj0kVFTgIvHLab4ovKH0zzIGd2IuPspJunhmKIB6KaRo7vDLBHWDk4OEDUpH7jZmm7tW9qRcD4YM25Q4IbPU2+HqiOAu40MYJSYo7eHX+MzK+qGCRRV0Grw0rXr95XM6d2rJMuHnOvVt20n/z1Yv5uRrTg6lj3Or44acnvf3y+/+z5sxe7il+GnoKs6blT7ARiOoV3SF6iEC/+RGPLH5pzwwqUhrGU7yU+f/W1T6qohziFqJcblWiewdBCAKogM3bCG+4J6yOhTLKlXODYWr85OLS3n5aDeLh+Yy/KBiTbLHQFddMvwRtlNeTQEkIkrFwBBzYVZ7Qiryj0wkMkVmYRnhsP5+HvMf/yz0/hz98CouZRdxLGia5vP4fVOcQM8bSwt0s2JtXOpBNluUSpZaBfamEC+FX0ekA8q4GajDAb4YveyIQLsXRfL0oU0meCRrH5ZbNRBcnK6UrS/eQIjoFRe7KcVmT6ICdQUO6gso0JHPXcbimCG23AYzlKmtxCpWtE92KefHq8SKoiggYyC6YwqSfyXZ8BtGOyzdudeHRu0z2GbB3HbKbszJN/Pzib6nCnXGr9eNPHD9kuIBKXBsa41igwhp9TNqqSSfYIJNIMJRFaQ4rma4oe0f9PuJfYxciBFCVsGZOkKhRGkq+fg4OiylvCIWCyHJn9wLWXlNMI67KbhR1tEKpVo7CWseTTiCyTj//61ddCGQ/hcyAH/0H1Mef0QL4AUclkePAv2VtrxnUf4yljZ8M98VU9/nh0fLDmqXe/csiYFtk2gczGxqCehjmSW+wQPZ4ywFchcRalRxLaYfD5RBrJg63wm40BTPmfpI/slY6wrx1nt/6L+c6SNoZHYAg3Nq6pw6XwoOomBLd4qbAS3v/w9L2U00v03MM2m292c3KR08KPRw7KxoWH6wbFKBaoi/aFmq8n908LQUZZDXjo9a0mvxTKGhr8e1lpbDi9Gfrt0mXHHkw6NMTHWUDM/dTz8shHW45GNGi8Yhxo8fgiitJj/JmM7n8xNT58+Hl8dn+uKA71GCEBEIhaDR1mrBwzJiM7GNPbIO5b8/t/m01lwxZuMf6s7upUIfAqj1nCnPTlmy/CxcAvYfjgRUzwzSGlk7k8ePxxMpxNK5Jn8tfhNMMEw2t3VabbygAVtBBHv1nMX/nUFJSFPGgKzD5Lb4sXeFZKJTlg1GYqQ7EKseZjr9WKpyX8pLtNlAa3M4C0Z6JYeX5C/43THkkVaybHhjoTiiyCDtv6fbhGTkYPYOemvxPhiVfTFAhikGd3SAMg7VrDxidk6hMOi6sW4JzuWs5ZhWiaxfwCadjx8AE9X5TFE0s0ZOHXLAD0+WCWw0E87JLTGF+XdBPjNtPtYV1mSkvgT/RIB4yuMxhGTROdxjaLsWs9pH82bkeeLQr0T5N8Q7A/jvWo8QOXPxeFaWGTVksRk2I7Imbm2LtpFLUtDGJMHXP8TMUEW6Dbe5RCw9u5ksoXcGPz2ow81zgj0YghTXS5DOt9Ld7Jjje7Qt598aci5qFRzaM1+ntYrLqIQpWvmfDarSVZoBjjuhEfjASUcvRgLHhKRZTx90q3UMy9eVPHbr04PfmcXSzaJKDghuxCRAQPHUPfRiJzKhaD7BOzXyuYee40CmyoRlxrSjRDkJh+nMR7bH4NDlhd51p1KU199GzIY999kQfJ0TbOM3rGWmXWUZhcmAFWJBa/8ACeNST8Ju9LTA+jHrgrQpfbZ0J9Nc5bYXPPBO9+BUIR17OTcRdR61sMqhZpueUmYsb8+jENkl2hCq7XtYRW6tsHzOau1pqiSqBJPgS8Si9sTX4yKey8MePB26X7di4hcIrBI+D44K9joNt0tQ7EU9goU9lprTTKWFkNTPl2ccs9muQP3OFrmYX072Oza/jnvT88U/+1EnXrsQYtHXj4AxYROI8bhWzzmTrC95qyi2EY1Qep6MJQsKMJnPEwWqT0flNv7kEOQfmDEqCq9JFO4OqcjVsXMJiJKGXKi8CpGf29wESAKEYnxJRaVV0b801S2a4HDqxKlsoWV0hOdLkc8t27SJA8/R1axrl3On+Nd5H79zWa2Zvj5cVHVw79KJztfUmqJuP+tDzYu1cVPT5fSiVXPf7zUwbuXGvC0Tv4me4QOWqL0d0HqwLEbzxzjP76sV8dHfcRQuXfGUsVi98uRfY6sVwLimnUrYBjYGAqlHe0uwv2+uBvGdLTeNiRL8aBJnN2SDp/IVVBStKEAGNS6IxxHvjhFOVjPsX2boCimuFGr8da6pPcHf/D1M5ALMnFX2j0acu5vkyrVTpmshEWk9m4xXQiuOayz8F8+kh1nVfYhBLlaCF9dkUIDU1GwKIbaQ55n4rK2ouf9d8H0NlFc7oVtPYNuhICtGsX5fjhQHV0kYwpLjPxnc5DTtpssof0KtJ/sb3A3b/hb+zwTX4L1GKksOU3cJQv/LUXIDAWbpGdKkaKpaRf+ciD2YqJ1f/Akt2sa5iqQyJd0fJ0oDo1LcLlWaxE+HT3Ty9+fP7879A+5LDPzhbvZmvJkRbHaqyvWZl5g+vCNbdcV3UzelBPHFSB8z2VUajsyRQoExUHPcistZiC+6Hw7i/nS3Uaqe2Hn6OeNWEpQ/k6lwQ1By9kd7ZBgvTMtOiXkGKqliV4Zplld477sItK0FEp7Jksu/fxtUdn3k/L09Pz12XolVitDKgtMtx79oc/Pnv+XLrvNGsy62HH6I/bdpFerQF6C8XPXvKkZ7rQJXKx1zPMf+PtLLRJdc8sVQeiTV2z+FAAJm+lkccFLVlNwC3T0BJlYjFCOltigaaHTvrpTB8heNfN7lHqKAEL1FeGKWJVXLKupgiSZHqqilj8HDjtpWhhwkilEnCofUqg2F/adGzVt89CJbDyAf0kFyIJXVQY4ilBfUlGcnkGDtuNOqTX0sIwBF3VAe/I0uiG0CWUm4+qbF/Jb4s29DtvcsifYee+CPZH53PF8ZSuwHBlBCqzAHom+C0XsMPSzSA0O5ufCmm0Bh/VuS9a28o+qzltdtVSmZ0gfXWGi/781FagRpKUarK+RT9EIygriRWCXZsMsrZofpPdR50yClpKa2iYsIvVbJb4qoNqhpZi0EKMcg10ovVyF1POS7BJyMmWZzL7z454Xx00Uffp0wC/cSjayT5yV4+NsTfafasV9L6qY9Ifh+8hvqgzQliArACxFjUkFpOiyGpGb+Cisx4lNBLIeznuZvpXU827DXJlXgKjIo7mDHSsAUmmp3yd7bKPLc71h+cmJntadIAKQ3Wcdslgxlh2Waq9y4yagWzjuYi+Rrwu2pJe6x4ym9WBo+x2CQKx53OxpIJ3Hk6+/y9t19meOO7E9zWfQuHfUNq2V/+7y8OjGEH8rLFZ2aRtJe16S7mqD3/zm7EsQ7zh6hbAsjSaLo00lgUDFPDKAm/nsfcex+qrd9Hsgdtqh869irsy67r4MPR7TbYAuJEIwBJtUjdoi+gGD8/RmuM4p1ar43u9Kne5inUHDbYfYeN04VB9dv0t3p5XooyhXIVGh9aVaZGrT9TgOeLeSEE85GZxcSGoEPZtSLvNjdpKcC3Icu/bim++C0cBASINbBHYDUNpF/ZURyEG2sXXZxcLnPq9XTsWKl/8LC+z+GgJ7uBepfqMpCCgSE8Xmj3VFh0gdKHZ62QEUI1MeEAjHmwsPTw6p8NhQl5uzKtdkx/LD5JhU7p+6Q9yKG7kyObzBabiz57UfzBZwFOVVPY8Fl1f8lPIrUIaAMOxQ4OeonDJjEaKYuekyMvKmTSvFEIg7pinQrxDqzhfbp6nL+fWz1w6Ne5EvbAn3h4n2XxkNSVyqXlJAYtK85E91v0GH739R7tJDmzywo8LZ9NJjl4AfXdT5UWlDk2Wjl6fAr6wIIDPKuukg2w+zQnQPfB9VdqKgSAUWAXAgE1lVcSwXWVdJ5EG3EdHBMxQjepkZhXhT6VwCf4H7Ckurj0+FudwSVTyMw4up+y3fhTZMt82WnzTbQQoR+GMric2t46wH3m62E8nvpyaLNPD0rrUZK8vhgT9zwEf2bGZZxWqvR5AOjT59GxBWJR6hyCFrr7+zt9eUwy44FlMLNWvB6+1JjiDP9d7p9KBli71WgOL1QpNo1TDsjgsAqNiQxfPCTiqV3siYF5gaHSgMvuZjRpcn9gAJaNeizw7WdINcV4ROBy2QA+pRsI3DNJi6hK9RHxecW0sAQ+0+qhZn1ab9eZ1zF8EKQAZ3sa7zcTFs6jCq/3kvXs3g6aaoKBDYMIA20migkFISdqWCgiC4sDCEuG1wcRZ2FIjPmIH+4VaRsncOZtX2Yn+AAs7jFcPh0WuWuyN/bUEJEUPMV5aNX5cLiNdQa+ad1JefnfTVg3J5ZDybWwS8+s2LvgnVjHekYyIOZS6/Vmd48FjWvjCdsrqUmcEDay6XhK6sxOSNxKTw4PtW3Xk0qqyuTKlKl9mzco1QLRxISTaV9Rtg7PoXuy+pX4RpfA2iJoAHaZj9wwjipz25ZTeHHbbyAOyUWE6y30IDzGaDqQBT8AHuB+To9EqEqT24u+QePYjnlXf4LcYg7Y+k4xCJL1L4oyAR6pPQCZKm3oQxCJkFkQ7m2s+w8Dh07y0rvIjm1m6mlo3sf4orQ78qPAJvDF8TyR4GzBogCucTUxpwdh7ksNMB8XQNtlckHfmi1FrpiUWwMo7XBmQb3MQDeIBwMzlGKEFvY5oBEOQBR8GLXVu6OATqbrAKSjnsAvRacKTb2I9OyD8RKvH6oqmXLcDnsSwo3rTSQLDjygNbu6+ZhUEJbE7CXO+Xvwk92KWAZc/2X0StzzvLi/um3A4pxKRG+1N/iikyFqYWGmwWRHDAyYbIKi9+JMqB3DQl79i0n/eTiH5aKN9TEviCFkqUkqVTqd2lJrKtnVTWrf4ESkU8PKUIrbELpb9AJx3a4j0tVfY3WT3T99DVeT6z4+cQlToGvwLqLUS29lp1HXaD1Ksk1RM1lyiaK1hL7FOrxzP/4hhhZn/8vRfZv+8+EO9NusXvNa4+GpdcBCigjACYXIFiwRV73BUHxZ1TZLYslQ8Ty/TQ96OLQ+Ms8oVRx3F/bDsFrAY1KrGxdtKDs3c639H4cyn15c4IpRcJGIcDimaviM6gh5VAkDMDv5Hkoa0KS/6je/39Vbf05Ch/9eDtIGzPLsSJtQYUXZbJX091P1erTd7UiEdK/qEGemhPU7LquQZQu/mFu/alx0iLH9QjoY8nMM6WmunH7li5is3zxNcgSO46SzrLH2PnS0PPM4+avvyVQdOgdXl4kuOq4BUR0ARQJMJeNgilKiYVyr0iLLXA+qw/tHvqSboWAo5WsEGqpaVqYjmNClXQWjilO5dX8aZWU2VGoKtA/pYmZHRJVg5NllpfTEe+yda61dv9RtN2dBqyFzlZOIYQYJ9aDM1FYcb6akdqcPUHnl8hEBOHIKYfmP0kHijITKTj/OIwilnZ5lJLE/mKzudUQ6oIuIIWyit0pvoQfU7IQnn/mnEhktBLV1XLp1MrKtdXcSttgcB1rhJ1j2tOhtFDGKjWmPbbWdFliYnXU3XI+/mmeWWVdHRsgtTtFjTV20w6h7bO2b/3ciKPQDbQ+v2ixKodtcVzYZXYCmu7UGCPqzPkVsV77FvJynZY2UcGWgxnaaVt/nIm/2CCrDdvW/I8EtzaGcFjNjZzJoSEamdGWdhcsCU3IPJFF2VvAAHRTB5aZKKruAuemSGwKTxWdRO7FR3Nod99oeSg/wOG7l05UsKYqcGWFlv5uQ9XHpq0EPTcLkUrgqPMR55rJn0et/ffX4eXVTAQOi2RNuEcEbZYfHCisMLblGcZDCpDRndR8WUtF6zo4oqtlHHfOI+5bOtC76JEURmCM5NSXNb9WaT+ZLZpJIRVrohVzq3pbfHZPiVJWayWxNi3knc2tBEcjdT64uj3DqSo6CZlviGwSfW5wXhdEDYgFBOJRLaRrYyyUHw0cKYINya77XD9r/VduXvcdw4dn/2X1FTc3SV0861d+/0+lMs2ev9HLc/STmlHjmO5Ixyei3nbv/v+/DAV2Cxq7qsOHNZXSwSBEAWCIIAeNqQZpodiH5mmtoMW7pyG5fzJ7eXEdqIfalnWSKmPdSSgWaTLwLHq8O9eweGpnMqN/lx+esbVTZucZs0IkliyupHUrPlLaFCjkAIHGAsoHxgvJy839GY1FluCiuGApulgmmb1q9QrtxxH/35GKSiI45HfFheW3Cwk4Ra1OD/g9dKTevxaBlqfHHrc4Prhb5ORzfuhNR3KhvdxooQerMRZFzWGIhHW9Ev9EfsX5n+Hto7Ra6YEtakncYudnjCiuN2rpJUB5XIUXicbFnaxUgZJhaxIej2ZSeLdxnErkzK86oPbx1WMNQxWPTnYdN3mG9RfXDvyRdhFSsYeD3T2JZRrDSHTfO8wFxvgg+O9Ajt2W5ivU2Tvoo6SSYJM2CTrcwsbHfQN4h1PtJcN4cmiA+xCHTLnX8V5nUaGBP0TkMVmk2nUsjFWmg/gzIlR0y8JVApguvdHUG1OL5va3i1ujvdVTHI3pN0nnX+3ibQCIuKQYWA45iSPZ0eALZ5CXZh1e8/hOJUif/2tIVAhHtB45m5AtHawAW8czghFORuBytWYOOdvf0DhnSNcThg+vbnVZloWpRNNmJneh2U5xbP+FYqRgtXcFSt4OUHjlrxw9VHe/eP29tCpmTqN57wsJB5sGJIwxVjou6vdezzF2n6vaRxzirMWa0dHK8ey2ljY2VU4N/k7tOMj6ED7zEoP5sQMGcpoIh/A4txnvJ8sL8+stGzus6FQJM28kmjdUV2w2lkquM+f0KRSTOjzcSD+pVF2d+cLP7t7bVPBvyHB8au6I9bGoa17lDKB+3Kew/3HnzyaVLOZZqQqUK66/7KdxzuRHN5ARfBvjoyl6+n2cHP4YWnw4q3/X+69MgsnyCZHnnVUuu1z219PwBscLLE9yixiPIFm7nVkx7HfOaUMS96YmTj4/2/sWTzPEL8Vq+kzeJFCYmT4AlwwlXrQCDwg2iRGuUoKFrYH+19Z911mP1qFCn/VcuESvxy7zxwqjtzUyin0UxKC7IZsyWXYWBJr5bBDme124NPT2n5NYA5IAbnr20EczRGkFigW3LDhrVzfZ40GvdVSYKm2zVPUuqbb3Um6e3IYWy8jj84fIgdzSZf5WkoY5NSpuZdEVV+W0GZRtoWxCRM+VU5tO3msv+XYPSz59Q9dydKa4sc8MpbSCwMDl8q8WKsXAbaPUUjTUBz+xKqTRIT9uHClHPHvmAaFKr7+2DD/eNPjCnw54a6pxLuyz/dVDz0jx0E0cO40Jiad3K6h4QrVPfYYJgNhTrdtkF/XzqyHYusYUOpaIQOgBVGbSd9xZlQwCmCc737stuamVE03ozrxc3eMfffvg1vq1CApP0ISm9BvDGlGjjYenLFeLfdpS+xBcW7PmCbm1J/YU3NJ/3m7v2HNHW0tXCeVnqm0Ql9pqxZ6CDA2b5u8HZaexWC5ee5NT6jZg3tRzKHnY7sHAz/YlppvPvGGXxEVMdlP81BlHziX+nRGn73ewyeZTNYDAHTp1TygmhqAUFyuePNORBjPbL9gtER21kcosR8KuZtjOEwIqVlaBqTcfZv25r6MAbcmCYJ5MVDo8RF1PHn3z+38YBMkVYijXC380j+je0ciqrnKaKpHsw46WuXpcibNstk60rjp+rWMhRlh6kPdGhdjfs2ujQPtGdSbicHkp75aNrNQtwYtwSESwWRLtX7Nnyepq09JXvVo9xypg0er2TgGO9GPlSY1OHT4xOUoq9cDHf5UAWw5DwdOoRzqul31QbTOicKe8nDY1aleYnKi0ZWa+XWbBPSsVgbGCk9bJslGEvF6QgjvWBv+ZKUzhr6hskSk1iU/Vem18zyA9qbTNP2f/H9jyIq0KqZY8wVJGAI40yPpJV6bEESEekCodKbQw4dhfPVP9rdKm5FjN3I6/hrRCsWFOp9zw9CCrJGNV6H+KiyTUuN3F9pI0CoADLyRqwGkO++RrKGdKr/FOvkZxbTYwxX714Seh3N3PC5YTxKg+Laz3Oqb9+0vebnb353ac5ydgUMPLDt9zMv8txA6NYeLuKhunu4eh+hyt/iEKD589ViwW953fL0vFod7lPXOv6k+ja7UKa2jv8Xx3XVsy/gtoWosupzWxTYPRBDzAGux+aL5lt6mbTVg4O7x5XauAy7RBviigdii6YOgh0ULXiX71X1d2v09zfx3GsS8AOnZ1b1mePkTVxTqfYe7qMc7b/yLHizZ7OBLruYNPg3uXw6N4DOybLzne0urN1F3s7RYrrNOMH47EWe8QXDeVMfVZohDUd+Xp34/YVFvkCfK+t1+9IcKEHoF5Zk8eoShqQUqD23AF/TcT3PaHzC/kcpX82lpgF6buOh4xabMzSA017gT1ALxn36iamMli+2frt1CLqRyH4r85pgGjRHjgsn2hkWYkDTuRIySX4/2aHTqzAM61GqEYcZ7TxvJX5YhjJItd7FuoTPiLu2uln9a8LLOuTGxgaLJgNBIaZkjcDKJFi0NAazpbqNlqlguiUpQJddSy9Qw8y6oiHVCRZZn9q3ZQccB++BrArM+JjjxV0YYLEyATCnghR7t4ST8zFfOErz6M4rD0P7Q4cOYXCaShKnYSdIVxB0R4JRw6rWyDViumEdHu590iRRCL3TRI6LMso3+yotfOzyCQK0qo9wOn1gtfQt/vmKEgElmFvVEg+fQBTa2a76YI7puQw9qd8/b0eyN43tQwgX1e33Vxfg0rxi+dP8xVO+4QhJnkuWC8S8UiP/GVTNDWdRFjufRBoKLADNBNvTGYKKRQS64ogYNfblEvUz57P76pK1a6FkRsOarGmEUsedxQKtbJ1YHQaW5VuykL0wUjk+TMhHm20wA+lqhiEp58jOE9JpVx8Oxt2M6zBnhZGvGLU5Qj1MCLL/iVU+UdGaSGvfy1ZyMkKjIul7lTKKNSBpGILx6g1dfhFVEiKR7VGHqpcgwPlktUgmKO83yinN9r8EFt9snKi4gKHWKL4Z3uLaMIvIPSKUMUt1Ql4MC6p2UFuRnvK51mDNat4Cesb0Gw3cU6+eue6w2VSzN2f2J6/A1qww99XbFFn7BB5WamtDou3wFcJmv/msgTeY1ZjNqgP44EVNdQLnJPvZAS9h+5tniDy8qv67epvz30roOMAidpAXsid8qTz+P8Pac2Y3XJz5y4a8aK3f1FV0sFg8ufzCvuubQYWnpmhmvJT5zBzBZ63qeXvJBSlm0ku4ZXmG8P3qqloZjziZglK+kwjhy/Jzdn1Fmqgvugv+qPxS5gW8bb/m9dcS/gskJ7PPnEWmAKCEOsFJT4dYewWbC6hgf1jgq8zC+pFHPXUFf5lWPn9v71KBvzVpgldgCxXsVm3wAaMYjCOUl0lAcT6yXychoU2ZNGftIQlFbw8RYocRgPdP8uj9uXBH3umi+5iPj9ebx4/bNx4nj91ruezGaliYq24gFu4bzLTOQyktlDr68oMwnYDRMcy9sOOs7Oh/Vh/pbMz/Hpnf2J0PPng/P16LMzeen9H1z52TSv+/XZ5/W8duq0efxKle8lZ7BBcsuIytHh3ffx+mYJ425o5yluN+dYh/kzem30Rw8DE2mebIt7kLcGb+BqDVnYP9Dw5B1717hwf30BaEw5ACO64cAmGekzfe5g4Q32NLugl+ABZ6v+4ounn0wXvKn5U5jQFRc/5aHQLRo+PNMRDZHHwITrUl0ncRPWmv8Xtz9Ajt9x4Q99KRDYVBTmDMakPUkQZ5s+VIBkGBLrFys6j1Mw7UrcnRfWKCubGOcSLYFgx3VvBUtcWsv7g4L+brK0zEobl3vWlHMjWzyABNL03vtHyd/K2xDLUKv+jGrNKIyQiXzr/9dzPgXRx8CY5Xwe/pKZpzOVjbZ6j4eSbzXelEv8ld5JsHK4zp/uaDh+lH4OgOo6DxzkG7iVGB4/ppI29PsBmcNyrvrQ4hS9738dDgkErERpzhPANeqxt3KBXJFn7qHp5iqTi6ySoEk1jQi2Ue9upHlqoqx7cZcOcEho/wmp+TXPsZ5eIbx4hrYP8JcXnNukMA9i4ePj7DClPPZhtmM7+wJzTH1RypaFbPFvin3tDy99gqP368eVy/vOHGvDKi4tatzVunNzdIIH1xsAaIzSkWDNwDku6eOf3p3X9Zt/YvF5HTj07Pmc75thVh+5WgntnNmT/DzN4Hn9wNwvWy3vyxlo0qzvq1OprmfYEI32fM7RN5U3SoH8nzX8TLdOexcQOwc0cUQE6BQDCSuaMDN4sB9K2bddcgvCluvYONf+njlfOMDMOZekvwl6BNrhREO/wiAEpmyr7HABqnaDe8F81e8k7uu5Du+w9bIGHREi5ixAROEGDcEXcwI3GWkrpa8vWJzZfgangu5AjwJdIe/WjnsOtxNgBufq3OIC9ICT1GeiwgD94ZJUsDCO7dIEqDg6opkzXQjSXWI9/HwXdcDGtQ1at8WaLaX1WLj2mmbh8miWOWFB4kw2CyNHOP7NnRwjCUgw6KEQaGwCwUlJ9NOQv8fWTzaOBPA/DhqRO3HVyl/PJze6VLT5AoDSryuV+yEOhUuXWb14fi/5wJVd2/aT38YwWLM4WvFl0bIstCWoP4y5CMTmR3cdzknQSm/FXcz79ZcWjAQ0lDFEm3wmpPDsl3yav1vHh8vqcXmoVyPdqWQ9mJfwgkolDII52g6lKOMPMrAVfOC04EeSEUwouyKEQYCQJ/2y6VTpbL3wgNGuVgZICFYTeqLgLUUpO1sceYuu3ggPkVJ8FZeiZN0SvZPtKRu5foMUYyTjpmP80wEVWjwCUq/fmcxqfGppAqm9fZO0LATXvczNvFtc8V/kgBzZ0+2BGvbUoTN77isMzSAtoGenmDdxbgcXeBgje7Wb2b7AyBbDSRTLVuHBkOURaOyaHOWmRuTIqKzemgZIapr7Sefk07INIW2R+3mdgvzJUvLvjLt3Ms+45V0UEq/5pJi0h0hOvSpo2OWNolZz6J4/MOqzG/aGszT9BOAGnNlSUvSGGryknnD86QqMVGekkJBZk0wgJHVo1rN9HU0c/bHHAxw/NxemU0VDO9Zbsr5tdtpsjeaqrJoFccVvFWS8pwfO4ivgUXHsXk4eLBNdwEyB/kfojJIdHkrq6Us9tBLEMr2xb0/ve7ddJJoE7LeBQLW5Yzqo7rXPx9sD3erLO1Dh9+c3oO60U9Vx4qP8DtMDyBSab0jVjPh8C2QqjukCymQKATVUp0gI0hQ7E1H6rehv/54Hcc0VA/A7ddE+HGbx6+k3U5cL3LjvB9ntklBuVoEelxYqP2yeI/3pYzzCi8/AIAbRp35tSQ0KUnc5xkEkLh3+Jh5F30+JDniToq/Wpi21rm7dkRzxS4mWwryIq98Ij3LEaHtr3wwazzuI522sMk61OhHo3HejR5tCYYYLG7rWwJeXCnNsdsNpHfpFvUv4PZ/axbJK52zNbXnqzlcCcSOoNSGnO4eGjcx0a7G+6Bmz73D8Ct9+8/5Ha9ur2sbs9uN1kAPSJOJ3gTX0pSObYWvUIa2fpWfvxPkXKXKS3k61/ELp7BucUQpjV1KI8FMERDgeNJ0mvBk/nWDZyy34ahlGbTB6u9/WS1kqmij0feGVPM8m1x73Y+k/98ZdyGXue1p53PR738hIJWP9XL79vPc+9amWv/ywgO6Votu1+CS5QnY1dHY07HQ1lH189/lASU32AxT8uAz+uIx22tYMzfPMcqj9Tyhv0YwGyiTEq8qp5cWq62YgH+Ng22yZm8MfN1GT7g10PWef95fFZw0jBwmu1Y6dlFjGzmzB/C5VedX9VISXnxglquTsEcQIzdS7BLha5Bl59BrGDltBrNNzGcxmOTs0lJPQZE8/Q0LMn84ZL7FxFZTM+Xr0TAvQer9yw1Q8rQYPj7v6tDS0jYmaErmXmV2OD3IcEz7b4WEfmSbUjlftTAqUTTi4SpkhYUzrgTZIRbSv7J+bFE0yCfjN2BakJsTBYAHAV4KFUJYj8aUd2E264H9ixdwyGEcMUVKlxUdfXkkP+3twM0jxwvFnw/gebF4OMEbAdUxMWT1ZKARQopifjxuu/W41xQVJJXKaN5gHp920IPq+pbHA5fif4+3pb39IgDvW+6Cg5vTp9cg4J2YHbisgIcNY/NToamaAe7EE1WJk5YqX73aVQKfNKDavw7NNkLkT4xzeNLHBfuxVTeFrsT0V8S3+OsTcubPOVDZCdPeGXXURHRlTDvJbHcHhKT2bcUCi+vhyLLpYZLLzRcL7dlSK7i93BSzqBxOeAWhblu+oo6Q3LOPdZldymlXDJFldNrXPjZC+PkK2Vt4nM/B9MmS42UDvSiDl+2qglXiH4Spjb4cqMKqvHQm1liwoB+ydFZFkp/0Aoav4JuHkb8ctXq07p1TjuxV0NPySR5Pgg+gy7QzPniIaBHymY10Yd18vT7q5QQyc+vT5+Q1QEhnU+bbwC6qHQYSx+Lzd4x6r3nh5u9QG6r2uCUdpNnfDaayX7RZlIzFx4rQMHACa0duO8YOx2oxQgVO0ad2E6Al399LsGDww2Pz8+6aLnp7eUudMs7eOWOswPkbyFqCodSkGMQIzHD9SHHRot3z3Q32JG9PBeddzb8t3Uzivy6rUXPmVtNq86+b78FgK3tDdstl17u6xh/6rxGcOvZKU4FchB8pYOa3vHvr3VTL+zq+7rF31vveOoGq24e7DG2wnvuTUU7VywR7mZrD/+PI8UgO5obliXfqpzEek6TcXHEzA505MJ2KSIdZ0s63ilC4u3q+ZE4bd2CyHuzMmAdqHURR/dqe0Q/EaVrKU948w392I7e/pFg5r/tjfHFMlbGPBKqrLZ3tDu2eXqRJCJaG6c3BiUCZUCpK2ha3KNkADvZfgdBamENn5gsJjXoIv8TTbd0nJS6LBY/cP47FSmosr+zz0VHgUXmfhMY5RnlPQFagWPwbBSwNyvtJoN8y4e1Tz/1NZwrff5VzXsuttf9cVyCv6+PhJTGUSRGJtN2bPI0KuUsD0TsJpsfLsppMI2GLFmjU1rJUqUOUNGIJ3ul9HRlAavqYSTO+4aOxwsNVbkI4pb8sif7mvMO6rZgCTyqx/hhgqv5lXukekEEcCLpGZFqGnBq9qAtrS9Iv9ZmKr44L1oc1S9fh78jN1+8+QayHSWLO/VpTA/PfIgHZjmamBSTHLBIkiX3jWf2s0iMhArfX0EzWXI/nL/7F3vXnUMse+/+2bfUdXvyn4v1azLFvAUjtSIYFE+cWJER5LVZ4eO6HJ6BDGjqdVgXIvQaRJXpSyfdFYM4Li88qx3lKgAiIdb9uyaYcRvmQftq4oWQMeNGGYlFcy6rbcm7HtPQLhhSOxIBNLvaXDiXCHg32q173XBU2aWOV8GWSriyfYZbABUBHF2QJ+CTyyvqck3tQyFs3vBfgB+bhQKl64LP4eiEKDacUJN+xei4X9vYdCszi2w6qZzylG7dCDR0B1G2tJe+ueXKXp4qRGhSI3XR6GTl8cOEfLoePIwMsy1Tqz/AFu1BdWRGbnxqo+rPxEHR7v4qJmf+aO+TIzk3t5FPpTRX5Cj8dhy0SdO4hQdzU4+F7v/m/iQXypmiPsNyfX1pMDgP2LDZLRrG5kZBI1zedq3a8aH0oQ9/JFQaPNYjH8ZCjEyOGYrDqV5JkjtBXqRLls/9hN88Ek6vzmBLPjyg+3zmRl/FpmBwS7AJL3t+OG6V6twp8Ks/j1CQrxoTe/7dn/XozBKeI3qrAh6L5aO3LdKY9bMjx7glK7/dYOTm860DBhd7hhD4VDnLfLp7jqT8CGU0gRM92jwsIJOcVQ6lWNYtwf9AiiiFdFVDLcAmJZzqkYHOxzHD3bBIbbd9sCKpLjyDTutnFJ7fM/18+NAjUnM/GYXggmG73cFDzstdTfMJie3wmaniO+dVIaDa21rsRvfbArtTFVSlTEzZo9+oKAubj9P2lusp/uIC14DmFUNgpZZRrj7oDlqU/zPKOSBL/qvONej4QvS762D4mKWsxWrjLLDGBdW9yjqr0jnUcqSXeRxJLeu6RL/MfJh/XBPzZGIJ9Ibqz7FdvBoNXjxFwpCQmUZ5vO8TCsN11hn1vOHuGlfidGHk7n4lnwsYBFHtUjUKlHtmFWKbI4u4iSe4hPGrixdXzWCavpDrcSRZzG0tNtIdrCdYTOWdY2hQ/9nFfvNtwg0/gQzNrdcfjtT3uhz9frJHQFWQTcnU0eTHZN32cIRUKzeIXfbikzKSYuJcPMZkMFv09AD31mSW+Ngl5sjHyMzvrUngM4EInnW/NNYUJxrrwdECl8qcuYjPfo7GvSgbLGdgwc3TSPqpvMZRfcnS7OJoPscl9aliwqbkV+6n9y2eG+eimd87K//ZqIk/QsYQwpSuixfdYWIZTYYaUUR8JSO9YhYyI9jW9afWLt2NajP2CqPFQEVLF7Go7M8FrlKu5/z5L9tF/2FFnmQglbxrJVffwO8jlXUXSbz4Ba/ikSNa2WP1C+itX4qBxIKHLUZNP5da6O/iut0oNnDTVLeX5T+yKIYJqNCfQ//K97j9jXCypm1yE/f9Q0Rt792Fvj54NxVMQ89pSgCS+oSJ+JDydr1M9zcUGFVMkJOFd6ovn0c1LOEHqbn/ZFsN3DsaF0f99A6yfBYnpTnfcza21xC3tv0IQ+mAYpmG0i6p/YPhe9t6w900G5SMDS8RGCTLDY5XF88Rt1br5n7iYAytF/H8xcW3diIZaD352ZHV/e5WTjVrW5g++TkkKdv44KOF/+gJTy/KVj5LHvH/jXGs9Q==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
+const r=`\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n import base64\n import importlib.util\n import sys\n import zlib\n\n top = "rollout_inspector"\n texts = zlib.decompress(base64.b64decode("eNqsW+l227iSzm89BS5mIxNGx8nsPlez79P78kvR6NAiZDOhCDVAxded8bvfqq9IACJFu/fuCEvtKIBVBWS7rdu6226Xx4fF1eKpf164U2P88r237eKT7sqbxry+ta3R15+0Nx+Nq7sHfa1vnCk/eP1Y6J1tTof2aZi69cZ1r53Zn7ypZsEqsy9PTfc0rVvTGld2T5JpTGdmuB3KB4ZpT03zDETpnL2fm3WmezjOTZ7a+oeTeWpuqmIA2N2Z3YfLU/sPr8uqmuP6sTb3o5lT+6G19y3P3tOQeXYFSGPfA83BgM/TS+RJh0PpZ4WhJsFWT82/P1W3s3I+vsA0OzP+qQ9H6zoFn+3b1g8tZxaLb77/7N+/VStALBtbVj5bqO2WW8bRrrg13bYquzKzfnksu7vle1u3oVPVri0PJttu93Vjttu8UDruEp3ny8rsbGUyfer2r/9O54uchLqviTbx/LRQmfaHsmnqttOESj/m1jidF+OZm/qWW5gIYONxskHDg5U90d5UR2d2ta9t209/LN3urgRaZ/7QTUcb294mM/1wgAijYxLQtVD4venHbqxlWfBrSojwuLh56Izf2j3rHtW7Vm+j7tT7q6AXdf7uccGcvFqdy5qKkcqOuRotMvW+PNRNbYA9Z+zAjVvt6WBcvYMVyXoHGHTesL2CUWfoWnAXUs+a53SqK13E5XQfy2bos5XKoUO+Z6BnfQi/visPx7OOuq+7O8Vd9aNtzXTOnrpkOi/gh5XZq2PpOl6SjOXNrxcLtbentiKDObM8lN3uLnM6W/9f9m69eZln/3j9LsvW76pCbV7l7/L8H4kVMBfK1z/C0GvSJzPl7i4nUk5xS9Utk9vXbUX2J4Lvqle6EE7LW2dPx+xtrghY63yzINDu5Nqz6Tf50neuPmY5bdJ747JcvVJ6vdHqJfgvdwTcZXpNuokkvX7wgAdW8ANxz68D9ZawskymIag0WdTgNfVeMVYYeyDiX5ABB+PZ/ZbPep/ZhizSmnsYkLBa2ykaI5XQpBlqYmS14h6J0csBeoX6j7LxZqEgZK8A8cpsd2dcofDjc7UKy8UcCSB0mTexrsyxu+vht+ioFVQI9tnovJ9PhyC0wP9ulaIngoYPW6G+cyezAN2e1sDFmWNT7gyIkg8GXtOJRTDuqmdIrFKDZ5f2Yq5Kmm1Mm4mJCBk9EJDuW6aj7u9sYwbDbdEjGYG0vtqo133zzWaAwai0eXihgt5Z/N6TfOckf6/k17qISoMDcWUab8RjwhIH9wA8hL3gCTPcgQnqCcuryPLqIsvUqtMDU2wKWoAYn7IpgE/9IQiWMsoSr8iZHj5214tZjSB45JA2n9Us7FT5pqxHm71QcUAE2pAcO2e9N+R3oAWL1m1KCRIkfeZdewAmo3CSydYI1IkGMPrjP7AIJCdc3oALPhvD+dLUh7qDOsmxQLZMV3T4piYr81a9fKmyv1Mvw+SaodnB3+RB6DdXALuwJ/JftA/fxgXqxaetUfltY/zogPx1p1wqHKz1rP8mpuFPdDgtGC97dkcRxzvD4h+s79Tq8qIUYXikzeKMMxMCW9AKjd+Dw7Dqh9rv686TtqbyhUKiRYT7Fo3UfiumxD/JJ/vTI3WYRFlVGcehwOEfScVWWhe06AfrDIwCvPUlyHxD5BgO1J3iKJet663rTJWJJKDBUhIshOVoOWPQnCbuyo9GrYL4YbzeC07t4Ss4GsBDOGO5TcubEiTWlNt4vSE0dGE0MYD4WwYpQDYiQhoZhy3GiV8BhYoRy5X8sJA003Z1y5+5wDkI3BNNU2AhOMH0W06J1KrXhD1Gb3izSEpGICKBDyB9X2/AeIIXUiE2W/iWiD0gGCSTLCqqWZmurJuVJpcMDO1ecRc6qD/zWv3ZZRX2gxbhSOspnEmQQQTAwPjwBH3SeR6lgs4zlkrX/75sO1MNy0gm0Ztl3ZmD75f6rmRz9VKAkbRzkQfzYa0C86QYEewS8VJhUqWvL82JgKJiq/NgGGK8RvlAbyJjDMw4XiIxqCUVjEg15Xaroz0j9JSsRBWS+YwIIM5Oh5rp0Bz7ox4kFuLnmu/rpiFZNs/YI5RyZlZCTiN/ckatYoQtYqx1pzeFEOZxvQkCEVZkIjRS0kJxxX8UqrOrhAQfiZ/03tmDvlYJn8dcIkkDScIaEb2m7Go7rDwoyfr6bVN/ML0FUsN5MpwIOk8nbmR0M2EsGQTU65degmal/8yrf/3ys8/++bt/77dvlujEeFOTRZabPNgqCV5Sg8FK8omDJCv8+aSt0m0zv72xPduwf+POBgEZhs7xALjsU5e9LzpBqC3O7r1ULFH1Bglghggo+crgHB6W7XA8yZ7L+tMNJ7JaRWkBORD+9JgLJsLusIOS4Aj4IkG6vWN8PV0YWn2SFSd4OAX6+cEbBoXydM1EVqzWs5/cZ3UbVAFM+j3HcOLMv+mX2TRnX70hIEC8JaYUczudD+hFsn5d6ejXayxMqkyMtNJFCIXVZwWbfIthYSnqDpqLCD9E3wGawAA7rEDpburOOE8Gp9LQyfhMTomyaVBcSbZQWmbpafW0afX5pCi0VC37ucT4MnJ2FBPOsOOjxPeJucijQKJsQ2QjQDwgmk2VF6WkD9eCEISwjQHQum+uWZfNBa3YViPdYROMjU+Mzbx1IS4OES/yimXbB1h2crxgMJwvqVypAjB5euqNjBzsO16OApZcrSOcNDbEAFPBnKj/R2uiG41Z7yNAah0MTswzKy3Ag7DoBQmHOfym8qUVO8li4pZ0Zm+caXcm7kbZg+mGi2WzCA/pQ4/z0pjIoQQFnAhwhQhZeBBkOLpCBjLs1VE6KNKMuL293ohb9LO/W6WT4hzABpd8jA3jYCoN6acipdJHOwqY1BxwqIK8kEuTAZDRvcGduXXGc1naZ1gI2spmj1RPskQGui/9llfFZOfpXmLZUV6DDj5cgw8JVYg0DqvPiI4QFkG99QcjJVf6LZBlMhRkHsIBlJJoesTTOoAn541s3kSvl4S1fkOrt+ntMtwSwdynxgjHAlshzaUDIK0PboXWDL1Z62GcF7CPNNn6IW6CAFEsDjERpqcEhwuqcwoxNZiQwZxPQsM4IyfRPAvwiOBN2ZnmQefnxsMJPx6EN7pnaceJOJPk5WhCR9o04yAs6DPD9Vx2eyz5SMREKk9IgxcSD6Q5J5RKBuwUHfeigzuGicWLG3NHmytcHnLIpJxtGnvqtqTH0ew6Ih1uDw9l3dbt7Qzc0uz31PA9PBtnZytObTpz5HLWHB5uMHuskAANFcGSjvzMGy5xhYIa9tKhvnWI7Xm7CMDyaNqKBBSzDoO4sAzQeQLORagQuLCUNBekjShLezTS8jGG6bXLGDw6bWWN31LjjqSQKUEYTH9vXRXVCRxwi9p6imQ5FLHeKL59RrTL/kXL5VlRWkWsM4e7bCThsNxuWcXtNh8ZhmmVXaG2icpl0wzrtJSiyc821rOqsBHg06RA2apdyceZYl4q+zOfk/QQbCqu78rOHEzbzQjMNH97cWH5d5RgvNNssXp396Thg5Ai//kngNbPfJxXoLHWm9ZUZ3XEe2zbnswnvdPXFHo+5ohaYvkQLgbayyA8xlJLhPl5e8ScMxSNlHUIs2V4iJqgXBw6j/rsXjLypeRekD4N9QboPGWHxBKQi9ktETSI3uTs0auSIzffubIm41rO+Z5aq4+15a8Ai2b3eawXhyNsieOZGoFxKLUDlrUUnRK+w9quBGbxlApYmhllIPzNg8hPHYgMgQw2xkQlPFgRQ6fSQMA8ccO0Yu1NlyUeuCu7srG3yx3tyFtT5erPFUOw1lLVtvcF8+VgTdDkWA6IwUfzIvXs6fRscVMEY5ZrQG7OKp2h1EkoddOQGEiLkmgyzV1DZhSuYM7SlCyok2+kpvWAzA0JAuijUdW0L91Qaysid6ogrCV4xpeAyYYgb45RqMwRM+gSvOXCQbArabGJ9CgqBdrPdiryoLgTifs4LI1xdryrekr3XvPQ2EI/0imt5lnHb0h0TjEP0M5H02vT4wlXVkiO4oECJ8cdOW1RvZgpM4P05fqXjKWMyMD81fzi+88+IwagCfxQIwTBZIBlDzVEphWKjePKYlDwvvQ6Ty/uwxE6U7plqHx9BeJBUtmF8oFnnGCC3uLq9ZntUyVTVE4R6tuW0wqhMF3m6MXjBChAf8oESNzmuapRHq7H0ioaMOPNFeY5WhakRxHmcnSEoLB6T1rZZXUTHTvEkd+c2q8eujvbxoRqGnyRhGXXOYzQluBZ3b9dIehIY9laexRxZkMCyMmiiRazscY+4sg5pHF639tTU3HEc2f4lwJYWply3xkXafFUuDyMNtYA6x+LoB2XHvu8Mhzi+v4LyJrTr+x8ISVYogIfvg9BP56ORwGolY23Y/xZRNhsOnH983VDqjQFFzLBuQIegxNakklOs6zUTHqBryhfD4/etir9xZff4XzQRXjOgXHeTf7Oui4cUQwRaqECke43/QjhJL/GpDMHy4/aookzwmtMRxYmmuRJTek7HVZWXIZAjieA1G1nVUlWOZZc3Y6+pfM+YF68YGc6HYd8Lb7q/GkZWUht5AnbL0nJ+s27ZUHwQpHMtKZTLgsOcmuNx3QWsiakbLwj1Srs0zA52qxYZcCOq0F0JE8wneEQyWxBoY9j7HGGDU8FNsFdAsQyITblnj0NB7bWBcm5T0z8D82MMDSTqgzIn6MxwUPheTUuUcwugoVaabq41kGm0fDoeUfQbCJhfdOY/uFccI3axbmsT9VJh2k2n6TxcFk8QvFd9nRqHu8kkM0cymMWnLEQQn2U+VDzyexM6W2bpZFUKqHO+1oLCuXOLOW84secN9l333z/xb/STeT//9u/f/bv3/37O//qP7758vP83Y2WvVUoQvjvfFpYwAhD0EjYhVDsOdmQOhB5PEzn9OHbrz/T4eGU9d54yf8K1W977Lunazq4nVIliUX2Nu7o6rYjJEkmVkOsaSvTLLcH05X0hd7KZL1PZ1NPw8EWnL4XSQOrvxCMyMODyP5WTLPEmBUNLqQXKaf0GvlQVibr0dIi7tSowvmSaYcExjRTAXG8k4DhCUswT98NKHswq300RjrRg0PN52R/Vj+h9bN0HCftgciM3mXTGQe18Q3gvCzxlSUPxhQpLJttW2rUdpwuCXE8jpNma+6RovWV1NWT5rBudjoQ7u0rh0GMyV/ihwPx0duDZ20XIoWp9aaM5+3oTafBWtIKtoZAbLdVveu2WxLk18shMoQT93m/QSLKrpwmppLiZXNZJGAm+xCjy/iKcudM/5S/rKpwUE0PNiSsHN6stI5Bd6phPO3L43HblDemKVQcZIRRND45jbSO6Y4OcPp6uKIkIagDUbS9eU+moK5WfTXLdy5DxXLpj03dZXm+vn57dbV5PFPKZ4iaChU/bbHyhO/XxQ9gPgC9oq0llPrdFF+1gfDy1HpjRjuqp8LqCxAtOTu9acu28yDE+6tzqEkERgLbWN8FORbK/GFnjp36d/ygvOiVcc66gMoLQOBZLybbN4oJr7xW/aKhPg3sWKAulAzkeXI3xiJCpbIrgloGb3DLzmTgi+VNb70xur4uu81m8ULuhSUqHgXGfaurD7FtP5i2/tE8d92BagIX6lxNtqJGeEyEtjyKKS5+QQsUu41DHuV/SowdHi7Hd7VFOLzkQXASuJOKjSVueJ775mpBFFturq+WV5vFomz9vXG+fx/LD263fGwA9uqqHyFVenweWuya0nv1r2zJ5PZ0+LuSmTcNMZdsx+6Tarc8kkIqTT26u3IPK3ELYYAOPlBMYgkK0mQyaARa6AlBaYOqWj3HdyAO7n+k7u8b2ziOfGE0f+NTIHOOHs3IEFZSkt0cHsM5ikUnOivLXklONgvhwYX4IuExRfIQpGWtzPvZb9WvfzVVPT1DgI5z997sWsT0S3V19Vt1db3o1vFSmLIvX40fjpUpG3+OfeyL8V//vP9iXxb1Z6gMDgY18qMaSQbRiOQ1mBKrMM3qmNQPH2SkKJFhiQMViM2o0s9EKr0o9hWIr02tD0l4wLTdm3uWC+Szlid5w7Emxbyd9uYVd7lqAuJwPfoWk0o2SGMtfw9YdIivkxaN1Z5qGFc1B+benU0aGr4G1UDL9nFFMhEWKcVYeAuevL2J0OnQVEgtmvT55x9u18NZFbhG7mgozSHUbWDDMRzSP9CNJrte1H/4/NevPzR3NvUf5C+wl+yjzcFKdlRs6JNA8nTT+NPzb17sf/n45X5+OhRHOGfWkejTLGU3Sqi5pqIMgyyAs8ujhoy4JoF94Rs8Tnpfp9qLgIueLNX48fMnKs94+nJs0hbtAsC6Hp1QewC6S4jj7qC8n5U+UDmKY9KvXYAOkMRoblNgK1WoS+JzCpc3TqbN2dXFATYvXNhm+OMzINtcbHs/01XEieeJQgBCcy5qGFgAwcMUdcEE65jgS7sMPMng6NqlqK5vkiKHnVUlrjTnO4whFGf8KQgHiAri0hW99g248WfODufo6q3kv1XGDuDU7CUE/XIOWQuBTRzHN8fiFpiUYngRDC9DHe3bgavYnqvvWzamHWaSJ7bqpSiv1KCenqgggSzhU2diXWGKgyK8EPkNvEDM78WOoIwrG3XbMlx24rVRGIv3q4uPS5E9drurFOQ75QpHT+8FzWH13tMECfSjVWtOxIn1MKixHWq2D4Hng5jXCGz5rsS1utRXdtADI27lu6iSi5sK+y6EPgHKJIIYN59dgFvLOpHDg7raUG8oXMtrcL5ngygSvSWJhhdPkmD3Puck0sqdV9Hulh+X0ffK3WO3CPO2bAQ7tQDPJwmlbZspssHQOw//KbW2h1eFxy/tDoBNZpJv/U32OowSgiNOrKgLh4zr4Udd7GRxAtqoueiLwGdjZKnkisXtIRPrEIUgttycncipePTjObUKKX/BRQal/CKD/eovmlblls1Ok50mHJGWIcxwwd8K1HHxKQaNRTpj5m95lfAAr2oOAjkfr8J7VDmuMkUPzy5wiJ7L5UD1KkW+jO5rtTRpAKc9L/tkjf94saGW9uOEUhxZVDI1yrPMj/930pMTXolMojXG36NDCij2VBsYX+ayhGrJkkI/JFQOhiwHX1ClkG9TatVK7e/D67bdSbumDBGsWj//mskuqy0uBgLqjAIbwjCzRDQabHn+YQ7AB8glOSRIS4gmwZwn5oA6SsrFDoyF70b58Q4MYDbuW0K7F2T6RkjBfSjeZ9jbVi1lTg2TM2Ppa+42Z8feHLZxpmacL/XkfJGq5KxV9wMGiZ33ekDO0HOmuoeddiGjluUiSk30LKTReEgOiyVZLq/3q9PVW+VYqJlVD67AYVGpJysf7UyRiWk9ufa0eKDp6Drj4IXiw4ai99m4Vek1ZPyp8B8tZ1Z6YhswkQogQi4cAQCH65tlyLWagwNeM/5i/NA2JKRM4eNkk3CrIbTpI4Nu6SURtkmQc7kxtYBVmU3lp2yBhbIht3nJwkW7nJbbVnGS095SdCzd6Rcb10jmLcDnuW4IyPB5qtlIw8wjaMCIIEgou796Fprt3c+yHZxPJfeZxS+pf/QjyGuHCsU3NM698aZipzPK9jzy9pg4uKk++x43SNTx24/xB1Cg5+bj1/ixCTGqz0+/0HlnN1bzkrNyJkzFt+tLVdjVlt8cQWshXOKJQtsfiAsLg1/DwPjUnAGEHxsVDgAmJXjWhcMrka8LDY+sHzzRVPp3evIR5vzo5vLy7GymI4Auosihbhn4VTrjCdIqM2+dq56SA+ORVhWCi0IextYMFMT2FfWagSUA6w/ClJIdySR0d5I3mntNJqRUGNXE3h1SSzJ/XLriUkxKWlgUuOD0xi9/9QhV//Tim+++Hf/xbyqa+PPjvzx9/idDAhvYQNsbvseQLE+evnz19Ln0QdGuemhYzaTV89X6ArLFVgQyhZai9ZNPO9zONxC3lKNGSktfI6DP5Qr8xfjzL1pYSBBdaTa7y4C0wsSSiGht/9+lmy/Hdb8kucWFo8G2MliKCnRCh9bf5t1KuE99yIc9xuok6fwr4nt6yyH76frHYWGO0+PaYT5kxjLl69P3u1I9OwjUqyqX4psA35bmmwt9N6kz2bP+kMcjPTvyypT6dxHJTe28aZ1XNmAOsaDYpWp1wfwG8z82SCyNp+9li4GQ+WXBLaXkEUb+uO8HD06vgjGS0nlCyQ9ZjjNFUsbP6N4dm2f/YHN7I6v+i2y/ld+t0AQnHVsFGnkSSmXCKKITN29v2zqFoVemYsKfEDD6wYlE94BTJJt6fqxNjBw2Unzc6HuMX44op3JJKIdNnT4kyBSkQIMkzG9iZxfnctXaDE+5yPhnNVfqPIH1CPs29amweCrTymb1tupYJDu2ay/x4d1zmliCbl9JEK5nxcyrcPaA0+5vsTF94XhTNc0onCGl44dwzNv0TqJvu6q57nGCup0v4LnZORG8HhdO5A1KQEqK4rDvPejbk2OXU7nma6dv9UYfZa1/zglDXwo+UNL60KkDcy5q1ckaW19W+Q7kDjV8bMtjRbtRHlV8mGjPnOqh9OOBaYuEjZMC6EJdHFdcU3DVsVl+++Kbvzx9sv/EVQxMpmTCdpcEVpOsiiuXhUSisnWZg+U3BeyOEN6uF0ESj31uWyHuejQUB2TscfgFx2X6LuP2yURCcvA15+eDxYQ5auaNe8YcIJCDX8jIZGbr3pugVQs7C7RIukIFLxlO12myKli6Ilxx7vX1pTzygpOKsuG5J+XHUIFksab9QHS9Spfn5Nb8BNrheHwbyW8S2FT0o+Asu4+F52lr8G/lnGeBcW6qQaaSxqN3cM2E6q4u+XSA7RUmI73sZKe3jfcIf333JQmNtixun6CRfxY6ZOVAlscxd70+Ps+lrIMLcmAGc8IQXZw1QLVlCPmZrPWxFAthUwdI30pgb7xgOXP4nMsisg1TWBs9ru54xm91MDhvxV23E6rBRW1+ZBoikKfZw8HwowKGwd8XVPF9TUVfzoWf4eDQC2x2dGqoVCJnIMOkJKjDnuFVutSlcHTbA4k5kdVuUR7MaYvf1PjxdN14aMDq9kJSiirzGdf297ljVOyHvDB6Rp15phUiFu42QUBa7uQOTWNVzuCWI7iBO4EH5xNZEFJJtP3e6FhCBqX3PPyFxyjsScVQNZ0TgRpi8RTI9v9q9WYDvueL2fjOYeAhvVSTKNx0RFKcLASLIj5HBo6AG3rsdvGCx1hn8+rgsu06EEtNEKnOhumULzdMrg5xsSWObt+l3uadLTta7qwix1liVHqNCUDyWXzTHm1/UuSSNwF53dGzUAClzrxzbYMqEpFdAR/ZakgKiuU+zA2vGWivzrmSvn1yWHuioXdocwrecTMOS6AJ3mZa1dGpJC3Ld9RJ0IhN+/KSL1NeEfo/zoqW6CxGN+4WfqYPzxhF2HdP36KH92MUdsEjmyiWHmEDQcAFpqiGKmYOBZhI2RveRdyMfsAznE6jDWXcWHfhPiNOZ2F1Zwsvm0K+w5Qrrz7T+4BqTi4anBlaCah2Ng/wNsMcSnauDi+87DQYWITFnBbIheKQJm5dVsUloLiDSX5QoOhqV2zTpSgqDKpVEAveDLraEzRuXEs7BEQEo74Xr07IcHnazhoQwCLOAmq80+qxuryAXHX704q5dODEhPwy7jdNRnPHmeITH5Lh0+XSbY9ljNEgRPcDKBSPPbz560rIDZVu6P+j8eey0/bKOQZE58+efv301fhR015vLpvOIxDxGFw1UTQxK/RFPDMzr7Rilo2yPj3pFi+QGe8F4bGptylKqun5vyhAh3tF454pT7gbUWE7uIy26liFQBtI+HR27Ia65Dg5wFznDhBnY7kUbQTJUHm61Jt5W1/tQqMWwaRYf7wcBClgIQcmgOIpLyetjTuErb/gsJeqRvboynTrbCEaJt66KWGid8tH6TAPD6+x5VqnWdgGHWXfALH/YKV96R3SgceBODxswGSHIfPB6vbYIXq3tdGernaK2vAZbqgUlVkonKPQTr4RVUa5pAJBqjthy6qrO1XDmB36Ey73jR1W1FzN+c4dGB9VYCcIHeNMOeFf9l+8fPrNc7nw1L+Z6OaD8RAQ7cyTYltECb1aF/BB4ou2+7KDKoWca/AJwItvfQgYZDf7sITBod3lR4OsnP/lpSTydZiEvMYO65+gkeHT9df56Wo9sjtW3n80W97IbX0BmVJeQpmNtx3UAXH/8hy5lV+IxljdqPVW+u0HQCwnM12CXJzzS9db4KnoDrVOANiar4nvaRRIATeY3dlDzCmpLMRM+VOZCKuNHxUpMfaCkcSwUdiBA5gcUXcdSfMvsj+CN7SXhbOnzZhm5Cqrcvq/lQvpDHZysnkIoLPT9UEtoA2aurBcjM1wUPolyyV0SUp6S5+VgMb30YarjkSwJFby22j0Ol7DLHEy1r8H8MeSM8xEJXspxDRVjtX8jpo7WyoE0tOZ8u+mDYRcDBoPDrShdy5l64t26DSPYiHUplGbA+Lvs2PsWewIlpJhhiGgTSZNK422Um2pDgdOVu/fHK72xvKp0NSCD6Qh9KahZiJrO8+7FeJKxuUt7f8iSCe1wi6sQUHaqHTvrReK/bl/3NItUV+vMIC22eJj2vrUxKcJEJjpIwoAN8oeSi3tAVvBulXQaeQ/SuJ5PYzN6nMJzXKHNXZZg+qpRNu0KsY0yexuEbmzLqUFCmaiCvje0OSGTmmVluDtJbEiIBUx/s/2IaMcdCIUF5jr/m/pGTcv223L3Sr2fNSK92ZbI9JJYRjUqsgaP+YB0sL9sUvDOGs+JRMBRo5Z+nLFMvOZ1HrHQ8lFe8nSdSFJHiyCAT3ovgs1iLy100JpiklF/XdQMRv9vuEeeB8uHoZ4Zbpz6Hemg2D4r8GPxsGit2nprQFt5Kk15E3GmDWyR2ObluBI43/6J+WHbJZhdj3Q0HbqjnoGx4Py+rDEd8IbhdmAFmfXRZNZKuBPLJ3NBJ9qo/7XdqkN9au4UpzLS2pe5AIwA1S/ylW53PZTb9dxtepSMHvQih/fvHiy/4LP7k/2X37pZHbixrYm7DRtKDlq6Eazt+3VXxopthPifQd3KDYHcDxbQMViZ1U1b2nFK080qf5RRrpRow+bIpKo/NXuaMWa48+FDhgY4qqtGpJALOLKJVBuZDbpA60Gpo8nYv2hWrz2msVjv31vsTtHY4aYnnsgzd41fZrdYLw5ZNoZxxKHZ9lvf8ZHHk8yX41DZkSVDAQjF1kjiT4cGYdgE3Qy1va4WBvfZu71zcT/uWUq8vQol3W+oN3TkIbvVObPLn32zXzeyPSsOGYR9UN6KQzSJi9xdbl2vQ6FoIE8B/0ZyZF/odcRVjDPqRupoHVxnlha3cyhzp1Okgrd4hsn0uVf69ciHEfhXGF9IfoNrnuHAOa2LjRZAfCtdq46odkfC42Br8ZVp9wYRxHvj8uyYm/L08w2/nbYNAjpuf6oZYNhY/O9h/9DT4/qswfyP9y8/3b/zvv7dw5f3fnz3p2v9+68vPOfbdgX9Gz7XRCtI1hrH/dh468AbbpMv3u5v3z1H1zTLIDbmVkFWqLeY7xvXvb96ntlZ0SCXHNP0+TGr0fQPdN3i7t3NnexUrZyfHxhQ2PqjOVMCP1+JUQfV00I9Trnpaf3hPXFVHrFdFmJTfWvLesFM6T27nQf5GG29bRodtqmuMXRdubHDy/uTn4wrw/jwQxFuI49hW9+OQfjFw0pqUQqPfNsv0r68wGK0WeAVBJvzcs3R9LHU33cIUje+bqWPDSJSpZeSxVAZJe43JJ7y73NXFYX10BiicodiHhuhtUjQuLJeKOY2iayERIoC3fOznSdemd2eYwqAVqzfOGwSoOoyK7TtsWr8GZ+/6Hw8iCoWr2Qvn5pSYOjcbUmY0SKOjySqhS9ZqZF7ocAxTflQI/NGWgVnO0mf8n+9mESwB63aIOmeHzpTLpWaiR0zvrS5LCXNfeHnjMjTe9YVebkVXBHB3WBwApRnm4AHR7+kdWUY6rJvZFK8sEbHjfF1mkPTAbdw/WNMVx7YojVEdJ0o0JuRarujCr5DJ/ihUxg5+vT8IWJLKJLreAWCdIOwBDwQxvKA79TgSPj0KJaa6+tVaqgdAsfb2gTOj8EpQutamD9t0EVAFFNX+ZXTWxsdaneWjaXuLcw2SvNvBuozRLtBoliHhSp8GFzKvcp1lGUnHG0AfGUaGRur4lJJElqFAdGEFj6gZQSXU0AzQxskT76mtV6hN97tLhh805wnPMfegICqN8sNI0F863bz2rdg1GE9r/3CjVy4EeSDR0PuTfcW0dQKRz3jvqDloBEgx5VM6T7nKhCT64MbyK1hApwqZo8m01TSALMvEnXjylgxLhVAElcN06J0poyqwR6EnH46uGKdxO0H2RETnR+7e3Bb48knK0P9/YkMhT8mVmyOkbSK8/zVIM+3u/+cJdauYT0bqUh99+KRGozQs7B2UpekmSlIHt1cGIA8X0GsSgbacymZjSk6Yvt6fztMvXJLt1Hx+JucK3oAHdUlhI4pwTF04QiyqjJ24UWasavtC8CS7hd7Kcy7wRHZO1L8U5Th+P//c1TlL84wriNL8byGgZYyutPAX7UlgLtxj9oGQDVjVGWB9OtlL5TrN9cCbSVllxNNeHohCCtY6PUUUlBbeTedUzu+mCho6iYl8RXWS5Q7vJsaZn1XSoa3G0wEOgAKOc1kO4TQXpTy1SYjO++v9sg73MckrI32v40xFvcitPmnb94TpDVtAT8qH2wWaFnc51aw6s5+hKmNpn7p+dVM3eY4BfPYTSCMKtdf6VLqe3SbxRsvOZdvSrevQsJCQPIYNLggEh3LJAfiXIohXm0uXqzPnQLrBJml6+iao40NMBJgpDla5ZDbieBPgM1ImZ9kIwtmiwMdOkaWsIIvcldtoE5o1JZHDIMMvZKvoPehuPlxPRR/4UPl9v53UZFn6+3cHoNUXx7uOQ46UHiz2R4vTXnndr+aZ1cdKobr6OcCnjS1WTUTE2a71JNxkleK+b2zFV/83JffZNOxi8/nl6ufuTHd6drRejJkf6LtDRg57LXZJ7cLF6ZL6T/v3KQM+yQO3coEdwxb3WT3VPt7/GY/V/qnppKO3o50H0dv2GZNL6pn2eO/K/cJBKOarfGbuAy1RuP9Iezq7C/9KnV7y9EEKS1teBSqG4UcbnTjXAbpUEf7tpzEVJglP5OEmPUC2GUzF2ETJOrEBpUzh0/YHBB2wUrRNt0YuDW13VRUBK8nIuTeFPxVgtpknXWtGe9lzoGhOP+xjSSh6xuDbMUShZU71PLldpeYhJVXIb6u3dra5xSEkhL3OgHCU0VDH3Pg9dDYzsd8fEBuT9N4YS5AwZOebb/R1xIv6kPmvtffHFXC6w3h0orEQaqUuTBXeUJjvVacLfqRrBNi2Kqt48hCy1e8+fa7ILmMclCI49hkbteXR6sf1qu1k29/On1fzRVh1rvP4KRw6yQs/7x82/0ZvH6P+jSoOuK1QZsuwl0eTYMHQa+Qw6fITs5pcHreRugek8Ym2v3Vp6bIJjLGZZmiKfcX9cCixX67lJ/m++q0tOA75jMyGMs66uw2bksxvfatka/8pB+8P99653VfHWPRgm8DlN22ySP6pfMJNGHT6gamfJrLWvWfsuQNBPezqACX4vf9MM3axlv/YE7EqVV+TVqNH62/9Wr7IIFpzhyvfKagptftXQpIQvscss526XLvkW69IDXUvZnvaHEEskGsLhN6eNqFNJgaCgQKjwa3/rdgUparDI8S699+YNT9Jl3dkwuB8EMVeHq8xl+diNRRz9wHjKfE5ra3/5OgQuB9ZJ7jS/iSd8zRLS7iDgiVzgFTc/Tfgsplv5kyia8EM9/vwjbPaRPjlFJdxQYwhyZEfHhYSoOBWw1QjeGNo8INNIrIwERuJkIj2KHWaMQ/BaRfv9/K7Qlh0hh2swDZPz+QEdeYBHJmGfvMWTG4H8O6fSaqlV9rto+N7doisqAls/GRom8smpaaqpiVSZ3g282fKUdwCCL6ahFr3mh1nXrWHzSToWwgFDDQkdbP4zX6dqkbxHa+QRSGWj2KXMKm3IdiLuFZRYj3wsWihBPiOgYnpMIX7xQa9PWW1TIFBVZEhmTXQJ2susK1Z1NCl59sTa3I4apjknZmaMjvizhUCbvnLv/D3QvQxADRhF9OARoBCYx2phfLLVE1ahXLe5CxES0AC5PYvyBfHNGrvkm5xpx3p1ks7rupiUFuiw7g2TtCltvRmA0bIsaz3bdyYTBSlegedgjySZiJBIl8Y2LirMD5U7acyo0YIoian1bJxrSc5LanafAKgtiGg1dYNPlr5QIszJyH5bgSsz4n1oPcUJkGdaYTNJr+kZmiJBs8Rm9MbPdmTv9Gfv0xHfu7hF1Gzuzx53mZwnvTCWlrpSl4v2Gb9lsCeXSftpgLAnnvl1rHTBrzBFUbzFVWwhIzupq/HJfngv2v3r83bNX46qRI6j1ghu8aNeEpIhHp9iN+riEamHHrTJdXBcDzgfhO9MHLFmBpRAA7vkGEOXt8F6OxnZxauk/O+7BDNLR+HJVAWhtJktgE/z4ClhjWcpjlRYSONrv6NfNDg7uUoXlADmmKEgl4+yvJ/qIrWRtSh1rY84v+J7KVicKF/Nhqy60P9nq8DGmCmjEfQpMuzun4iKA7IbqRL4d/V/eV3feNrjzoYhROjqxQ5ut6R1wiqQDmBFshLACyyOwddq9bNxzceEefXolWF3Uujw4b69jz1U7m7GDck99VxsGfF4e/Z8rcU0ORCa0eZD+0LqlpdUj0irmcWMHB6LtNOOfQDuF3WSE1KIlDVGnjNvgaObELbwDutFVCaTbtQJZxc9yirUAeuWtyxUqQaKJ/ANFBeWaphzYkgHw9cWpxjdTf1OPk6AMuq992jlCDPcJtsAQZX3nEJgO3296jtJdTaaIJngU6PLQDtIUibi/RkngFgMrHCjLQ+nSxRrPrLSvAuKQyPopqe3eCCwUzcCMWm58nnOwWAqZezgQk8eljsZWYxMrr4LWrrjKK7sWS2pXAKQ9MkFaiqaESE54m798c7LMhGgonnuvmku/6BVMzwLnjS+omSPg6ou79R/2vvzm+ctXLx4/fS4HYz3/v6vFZzKPmj+8fvPln/e//NfxH17Xd/kghJNY4NLoLJdxjca8yfngv704uzqvHwKLapWyKxOzyPAs31ys5DorgwHwQHmOmvo804z3Fk0+U9CHICJGVMOLtchU3BI4EpWCuqWXM98Giq6ewspP04zQC/H8VvGLtAopDyyhk8rKNE3JOO0ux9+9VHd9tSey8GQcklKwqarPRmDaKSb16PLy4ATesjEZSmRYKCJzIJOCwtZpgY+0+eTxq8d/lBGrGyr2s0M2o8Cs+FgOT1n2QpVhQUm1GO2n5GXV2Izk5p5LCXjCxsV0fLSS7VDOus3VuQrpNtwJiv5i2/WZtxhRysovPwZx0GEte+U8SJEWiOIgj7vqOcHgs0I1HGADklLW4eYB+T7dTVNSOo4BpVJp4MpXvNZKP39ZTqNbT+81Mciwr8XxT/r95JtXj589w9rHQS9g/PTBfseTQfDBD+qO4xudwjdKKgyS1V5P4/lN/UFgC5Lpj3b5G5+BhQe3VvyXSS6H5zZLeOVEodvmOjJ0A51qupyfi5oWE+sLj8TyHugvo8SsuwxQuPeZYTdlCFkIv7KLk4erdKG1PonY7zMGjhSY2pGT9Zsxc/Z/XF++vJQ9FAX48Mm8l/L35Oi5kuR8dbBVBn4pHXQ5oxyz3gOnAkpNFQ+1C6+r1ANey85OIdgvT0RcouMN3Pbl1iYxwQFReVkt1VRdKfXePdVZVax4kf+Ubod7rFkdrqTyanMkKZlNtUniDDYXZmWyp+u2nzisFXpoeHbLQLSGqBukn7cWCR3b5u0MGHgNlp5Xag5L4aIM5NHFZev1mRxuMYaFiSJFQ2yplG5ZW6TZYuKtk2qLJjw22wodjubW+8JPbMuIXRFVwVXYFSmacXcvcZ7tI+dLvFGE3ipirDWVhXve0j0gkb22prIyJWJpIeEyvVhN+oA1GbSbwz9xwF14obNBwO5A5kIt2yaUSfEIu1fBa7eZ1T9lyrGkUsfwcA5Hqsup4/bFgxvl7UcdfT6R3+r/ZKYHjMwDjJ9yWo+fvRJrEmF9nsHZMricm7fE9kFRSGgvVPXAgwFfUXl+ufUXvxdd+6vRGNplAhGQc/k6uPZ8GLHUiihy0JbmCzs5le2z3gr6e2nxnncPyGFKM2pZFuOPxdhUO/FQiQweqxVWq/Reo4Pi3gj55MIxUhff3339XAcpCO3ks89/IduBhGhwxbm4sDhWCosHnTryH934uXM10+TQMzbbaW7uEkdDLyEoQSchECJI6U9+BHU6VmlDPNJ0uvT3DR7/ofx2dLh757iB7DqipRWarZDkc3u080Iadhw5fATEsHnEbjAuo68S9y+nPpUETzkxRc1JSspVAqYFFXuD5RYWQ/nKytVQ6iQdF8o6q6vLM9Wwi8E7Bwup4oIVBJE9dt93L17sP3+1fPX06/2Xrx5//W1125daR5Ez10X/tTI3E+hzNjvROYMAXUnc8dag+8GR9atOs2H6pdi9fJWSmPJKuNY85StRvURKsxsKVdX7nDZcAWJRhU2lUd/GNnba5z6mUA9CIlXXEuXf5UaiuJn0lRWin8+eMPndGVI48KjuwGLGkMFA8cOlc0nfcsMnQojrR3wU9IdJUYVWfq3zSKhHywQC16ZzrHfnDibm7S1D0frW3cAed3NZmr/eDz/ZB8k2i5O1uB4ZoNu8//80tteKwil/eY6TaS/heS4fvXPH6IoPPdSLF3PqRCEhC2RhDPeNb8rxxZNv1MS4Gy3MRcPID6yGjmw/T+5HgftUKD35GIK4rXZZTyDhQ6huo0sYPXv8eEhBmNsVCmEduzJblxAoM4z52WlaOh7oVVuQBZ4+LBtl9dyklh2Hrk/rQktVCKCggjqKVuF7g8y0w+kdJ/Tsk22Lj19++fjJvphy8lfV7oYCe6mw91p415hzLcoNWacJXiLorSLI9iTLDqs4gyZEVJcTf3JGKnp28pC6BpnenbjBTOWMqv3im09QVlXMgv+qeVYIgRWOJVSovq92uJez0/tULifeWzkX69EMf9olODP/+y3aV+fquCBiDjM/v2bh06+ypZjZlTlGuUFrr7CvW4Qivuyqnvoar+osk5CWUlxc7MQi13xMJ4SvlHyN7JG16scuKoeenB2sTlSCeiDQuTpahD1gEgFjN0N1Ct8CVqhJE1mCkbXi6dkCLFSo++cvBqiYwDgEb+GUivJ1mGBnMvaovknFTMdDjecOYDw3SaWPpdvCSbKGqzWHQGwQ51e7mMIBIj46xk3y+bcauXBmBYBBgG8WgMd3Ue9gdSFTbCVsw0evJPkPkYuUAQXO0Kw9HklbDd/2SNOtL3z4NT368ehAulmb1DO/9XDquAMcq3Z8dCmH88kJ+RONm6oFGl0fiJtqj/iP0pJZdd1STLouzxSYObGsDkQKGLz2MR1A+cZnQuOl23iPNKzCKumnHF1cYP5JkxsTy7slGN7X/vL42dMnycwmKpjoPXX/xQsVL1S0g2LsF5kHT2QGImaV/p9Dwb6EtjnPSxyc7e0KMJ68+Obbsb/dIZLk4ydP8qT81szh8ThZxQdE5zwYuEzloD9Zy8VViE/DR9fJlAuADD7sm/HaMsH24BsPBcZ6HcSBRoFx+xKig2s7pUttMfRBcNunOTnx8Hw3buxSvOPHpOTpqCSPcv0iG+dH4+Wq66BOwFGbcpsrOi0ZfdCJU4RTxC1VyhpqpSOhiJFTLgsa60cqznGMEOJgakndqIvQs9zVe3UnAgdJFHXN8Wca0UOKq6S0MUwdxDCcuaQCjQKFUA0zKiKxHY5i42AYSnqRzxfl/T8uhQ44OVQx0XyICTQkt1sGM7LxGqS0I+Jid1JGvrxN5khJDp0N/IDnJQyZPbJpq4qAPXjvfgJS1FZsG7mIjdsIZWzcKorNIbJ7WOxED5IE4OgMmhaA7NVf9eI2YQ8+V2uxnWr2Cp/QA1dL76i+712Iz9gVvoZtXN9eyTlp1f+kHyMedGdiJ3oIq9F2c5pXQEi3j+riTZUZjXLLGs/wJifck3p+CKajIhiBf4RqtTlYr2HTTPQ30vtzPelCOydSR/0jL6hB8mG1xjnjJTSl6uyixEHRibL8SJZ5dxPVFS3DhIOQ530q0nLVuYakCMK4t+o+1Hk9rNtnrpnCRLFZ2qNWl2fv1wcmbm+f5FTmjwbh2Be9kR/aGepyxne6aL3KnbuBrUdBF7qyBNkE5IPJ+HeNLc+0IR0JbLpB01Idu2F/Mk2MzUZ/Wmx/VChu2rvFhhgnUKK5olJePtXWXtc4puWHixWU9TAns9cL0B6CpQFoYeJPE9lr2ErMumNPGNt1toh6ScDhnvPpltfEgiHERfnl/ku4WT85E10NJSo8sMkCVT4V86ysqAhQcVcKFLI1xVk4I6JM2VYHaSryr9bQ/ExzUY6F1RrHgm6GpnurQkBAa2R2CSutKvt7jx4IM2hzbvWxxno/vHp/vqk/2VP3nj8Nc0ebgSHtYNI012H/ezD6lcB0y7RzWX5HyQWdtPlAk1x9PDM5u+j4NZH3rIsLQa20SPMLypUMmpjqr6eyynA3+OvTV39WZ2pPnwvT+epv4+/HtTmIXF02fW48RuPi9gJwvbeX76eAZspp30uOGF+50m/dWniuYeEpcPTOIvU3d5u9PYSrAPRTTWqaySgzmUOW/tpMAhLNpCwkUtvDvExOLrqLKelWukm5nWuTG51VjMbu+GQXdybmy4T9Rmulp5O8lzfRGuqqslgswIjSXKfs0UpjW0ECRKKt38v+sxaexb43aVaidab8sJIm23w+8I5aAtLLZe5AJncy4/1ynzB11p7MVWtAdoGTq41KAByJG8wT8XDji2j44u8zB5kwyfSrc7PTOsunB3vyc278zahfstAjAzi4u+2WDzqAxxrU2OPryAZG0GYQbXsSAxNo1vDDX4cF4wGL42bwjHI00q1OoO98RGHDB567n8gDR9MzsdR+NgZrropjfjAxJBlaaVBf6BtbvZ1+KVFwRU89Fl9J5Oqv5WFPXIP9uMxxmIkzua9k4vPCjmbVJ/dDOSA4biVWW8/oDIfcrw1XR+Wax/9077Px14//fbn/7/tffvdKzm+8P9bqPu/eP7W0mYwfApEBSRDNT4JJXSH78VhvUa0vK/Ze72laZJdXNsx2hpHIRqfUhNmudTIyL5EQHQ9LTwi0dDf0sCpjCriLai5qBLcObhtjC42/Gw4vYa7aIrLT6FcUcLhW4c9xMZL27S8TqL0RbYmWUkN4uaW8uZ2I5VuX1NxRMPW1xHTgrmLZpnMPvJmIS5VpyyegyYqssQJ83MP9iXjJyiRKuLbm/iuyWm6jkacn2Y3XoyTeUUJF+2JxQQEpQjWKkhx2XpJ40qA9Q/Uf3CZerosWQViCipKw4tlVab+Njua4tKQnRv38oxnLFsh6Ycf3/Cqi63q4A/CRzapKk2IaFDORPSst2HY66gDRJ68D41GGvO3nGbQvMIlZYasFjFagzYqSMV9Bn1pbm3TnhrejKEFge9flbHM4BUV4c9bkm492wOg/37PxTlY8b6ipveWWF7BJYqb34gtRNfMhlasadUz/cXbTjc5MIL3Z7uyItN42FqPbjLAvMaKNT9x88xnEiaxn9g+8U5dsC932D50hgDascI7uomUeVO2M0WgD409J/LpHjXxKUfntemhQwsimFNEMplnXYcR9B6dG9wxOiKuJITHjX2DmiN3GAsxmkYd79T2NCTg9Q3E2z2a7In9zxzD29cSEsVHJb/uasDz7vpmggBPO46SiHPMzQlqS7taStJE4/LB2ySt4QFauau7E3l2WpOKoFJujj156kUpgYLLBY5dHyGSeXz5aU5mtJnQ+DtGUhl4d56Up4xazGD4ckuX3onpuCpFgdcOY78doiGNIzRuTS4svMpnb6MU8q7uQ5EWTVUyR+KVyqqRzoKfawwWZ759nJeTtsVJAlrpMZ8eJDk5gIpq3iStuFyYSA0iH0Rgp6wJrba0fYaMw/vjusk1HzPFZXbxRrTYlqqOilPW+xp1w231uYGPs8ccz32UvTHT1qByD9tF8Rl6pIcDBEZRvWAGPesW9xqWpVhIUZH23KY52b2wu50wGaAmQgYyKdlB8dmbIwx+WvCYmKshEdpSZxeG/+2mXn/I/N14i8CD26Ingn6hY9ELvQGv3npNNFdf3yGWnW2RUByqjgvJHJl3jWUuh1ZDIBbssjX4dA7fTHbbkpVwH0JNsx3UzJvSzY2tiYLFgVK0QuToS6O8Z1XK9Eeg8NbXYcbUN+xl0+8JFnMWnMlh0JOJOnya9C45uKjlr/Fz0md979mMS3XL3Ke70u0oEhx2q5e4PVxDYSum2F3fVW7W4NB4Yio+7b3dO3PJI7qfsYuRVnPfo4SBARuG9TTqm2YioLZs+tGQs3Kz5qFDbbmrgj/+0/3z/hcjEnlSNhcFx5imIbQBtPIsNMfvGpkb6Cm+vYlK9qCqNqTI+9NOiyn5Z8vx7txyHV8WlO52hK2omRGmM29pojKFLmO+qome9twevkhP0KK/fTCVtfV6XBvYckNi64gqONHQ0UeHxd6++WcpjxwsIHKF2DkIhs6W7p5P8zoo6+XlozcZMw+2S7pmZom8BJxLuQEL1euJaHy9FUy1PlVeag7WK9NsU8VYRnOj5Ix3M8tF4JigEzTQVSpvMP8Vf8yLHW5deO9x4tTATjcZa8qkc5B6j+ZMnZA45DOaS2+KXn88svBIVHuTR4UZHBLKX25iaMGbizjNm9ObUKldER05cfcXNxbjvawUkPZnNITAoA1REdhm3A/Z15vc1cIQtDWCuhjsJybANNIsRfCLWDFU63GqTOv3+XHa0Q5bw9i2DLhm1rJK2KKeJsQyHw/vjPBTbFNNrWWGrExeRmoTULaxLO2zITz0K3XZZKlySqz3BZgO9FTOxxqP4e82xBwB8MSazvpCLxJ9y/0dSXIO+SAnJ+J08FSPMCwWj+nwsSWZJ+PvR6FICmcFMsXr0m989+J3QRX58+0Df3EfplXZpRSq+2uJbPXua58XkbkDJL+/m9QUgPfrpd78ThH569C8/ffvgp98+Encz//Lgt81PDx7/9OB//PToq59+8/uffvM/fvrtb3+KULVV2ZjoeaID9reP/uXBbwSUYCf//v73v0lNCEhWo2OyLjaPflKEfqP/PvytFj0QSm+W6Q2nHqk73o+HbySw7Pc/vf5Yv7u8PN/84fWHez/JEXeif+WQfiOqFW8vVKdaE1YiY3/94bPXU/nnp5MzfRaU8dNyquWjWfpb5OBr1Zs+er+W0ZAxRVxNaU0z60thaZs/rA5/kDhv8lOHWEA3rzf3XteKxuXZTzpbJOGz84sz0b95//pjNWpkdHWVcdTv3fvn0fFaryAUck1aB2+Vputo6mGCPPmITzhPn7/cf4Ff3337RHZ2/ZW0Tlsje5kmwicclsErfn6ggB2DMKrW3fLiSsQNdCwM4f1tQ2Z0VEkF3OrYfA9gsfUYKq0OVLB4dAiFXy5JnUy66vCyQioIjVwH81OmUbpFy7+Oav6TjkJ/o3UMBw82VG2OhECiwE1VwjciB5IN8Rr8Cvn/Tx3ThehoAN/pNoTfGYrsken0UFJrTyVqzhEE65M2PqYIS84+zBCTSs+oPGalFdIM4c9BpS1RMHnBR2n03OZAzdINUlGWt5aoYlpXGhXGjSWIL+2PnKgM68DbIEZd9e7MWLFyFejMEwTVG+cUBWxA89JugoBJSp8S0V0ms6DAiSx0Gfq6IVuIi0ylsom30BdtGp1wLD4Vfipgf1HtEfJ7nWhs0NIOkGbjlPiPhYPVoaFJjG5qs068DE67JIxu0lSQ/0Aco+5nM0Ai7pwbHA02MXcEFuxTkeNCKkDQhaeLAU5u9GmnVpsAn1vQOh1egdJKYWoDFUME59dpA6kzRXT5IHqKa0SiNqmhsLFeikKTfp1z76KxgTluXO1EzYPAWaxzLCvzpKvVblQjj0RBmWtSqkU0cBhcPqUn2ISM4pmlR8NFbki39H7iHo7Zt/JtEW3QCbFMg6xHJANAQD43S8EvUYC7nk0+66So8AXuaBHfgDmksVu+FQIabM6gYyF71JEcyPirZ5qfERFD3yy4Pgq7sXIj0UXB+QDg1cKaGY1VeW19wANo65RrtpxKW44Zv0+0TQQquSRf0AV31XUTYxs68NTxdDCGF2dsPtvgDgdLlnClcBHxZ0uMIQxeMft5EijkMKh2XDh1UWpg7GXVUnmianpN74oZsbcr51RGVnK1KTZk94QpWkEEPy3be7b3BvzTQpFSN8Va6lWrCSKfRasD8kxuHwMKIPFBWF5jzy6+93f6LAspmj+elXUMtPDdAfS99JbL/R0fcowEEbmrdTt4hHe2jv1RRCHxXRl6wZwABY7Ttnk4jkhFmwnr2F8ppY6vjvT+sFw2rm3slBsGzB61hH2lV9AdVGu4ULGBOH1DAX9N5k9yQ0NADMR2XSgWPALD/sA4SFyciKfs/ycfG/QCmdqA5OmO7M5E7skdZ6PesBgnEb0wC3nXZ5GK8094YsbWEfqCcOcER3526TtOtMhqzfuB2DZEyKMSFWCVtyKAdP7XWeJkbHGYgSF2uDqByNzQAJWwqEAbEhGVSENW1ebzwPgQGp6u3uJws53kS7m8yO6LCGTRreccRyjZZfmmE4iwH38A45tiLvynCBidvobDJI6F9QhkSXGIBSwaWJ3UBmzS4W/J+IAO5IekVtf4Wuxi5DKfc00eg4Ct4ZBhru3j7B9wsg+YqLNc42boZDP1CsCSvAp0sWFzDeuuLcyoPfyDddsbdy8kKdfP2D07YJmVuaHr1ZBhObst7uVHPHPdQVDlgNcXgINUuVOp3xrLDEzDnu8MzPR40ukHtQNix+2aoI+LEzfgaTILHuLY3kzi1QMqJJIJeg5ZU2AtCBpsVI0lPB4DBt4tf3jTp/3fh9WF9GxkO2+2HnSs99Sh6fjp5cZPGjyt4oyWlaF7NyaB00YCjZvIGe275hBWQneZxkWn245GIdJLi68ndgYJMjwip/nzN3+N+CxFTGQxv+iyXPsGVlylE+tLFXyiqZwPwXpWtCaIo43BSA0L70bmRa61LR+jl7k2X64akocbBy8ouuboP1VdySEmwmVq4tJlzUci08OLVOyidjAsfSkHjBa5JpzgLBQiw+0ndtuEME0ax862pITGBJp8c29MkFqwipQksvr+mMakP5s9s+0AhWbWIHJ6OSAL6ZgTnvMhEZETAqj5vPDHdWQoa4setOJJUsFZrHi8QqQs/LHUP5NIk7UG4aZEWMpB2XcTHh83SRPneP22vgt5MtXY705gB67OyptJVsqFzT1FK+KC2ZoaE+rqOwuF1QJMv6LEWpnIWA0a7m58/nIszmfHT7/+ev/J08eQQnrXW/1FjsamthMK86qkxedOKdgflybMzgFkB55NrHyspJipm/qyGRzV6EvCvXRz6+hYhjBBMFPtsDzSljzbSYtuCbI+VMe1lwr67l0kI0olRVcWRXpcjdDulljSDFc9fstX57fTy7f9UcKQpVyuuL7/F8n9F8MSGeuNvdo14woNR5uyO4xxPV/IzYrP+1tMpYqHb8oH0GoMS8bmBoKTWStA/FIbuKSuhgdeUwCNv6NRyFxEkoEeD0WN61OfwPamPnfuOOcU+m70YE3xO5OZGA5RFgkc9DHNA444JmF1yJRk7ToTLRr+SWNrEMmmD03OdltvnOu+6rD1cXse3L556uVLlzdPwpFyDBW9obE9KgHj9Opa44WjaXjm6Rfwpa8O/KVrD7RDaMP9nbgVKKUqjOFWbvClOkzZtA4n24wDqsks50wKTxZNX8T+2Kt/+/bFx/+8OP0dRCC6y/DtB/oM/adQJH05kPagHJbBMO0oZ8snmtuBh3A1kNG0gBx8HlzgE/dH8p66NPUpvu4xhHn29Ounr2gEg9ZMxI/1KcfsLKlbXAfOcG7gA7n9pFVtDtUC8Jf2gnui+p7QVzXQjDTyM7NRSFkfTDcSOpHaCqv5Sa8FKcLShpHmqjFRPUGL9mIEpoydg6qpISUZhpRTG6LQiaMG6XGDVA6DwhFCqNwdsKREoZGiabNZB4q7sNg4JDoF6wUlpQCIZQGFxRRWDh00IwTU7qPFB3o2q3A4cN7p/Q1RCXSm+AQsNEBAYm0H1ltzjTOoGYtuEeW7Wj9xNR9JO6r1qTGjPdBqYCwNhuf0sggUEkad6p9aLF9WfF3xwFOGJtIjKLSh5eDcW1vj++5YGKtvFE2oj4kPoe/2X+J3RHdwyQJs08QS80q66hcYzfbYhiiPcRrEg45DiIpiQWsgxnLvUAADkmaFyFh71kdo7DOdBy/2X3334rmG1qjGnw33DLUbn7YJS1tLvg0l0GakOEnbATvcqQpp42nSY8CiKVYEKPNzGlQnpRdiY5tmIZvvB68yh0tBYMt8c4MeELI9gMr559TX+YUbwuWZ7/PD643cXkSAyJnUhp+JV0hSBAFEfQR6cx5YYsTDllo4Flm9pGxqYDK0gojMYvwZlq0PFRd8CfBeGo789Bk4ge2k4fFr5427O/NbEQ8+4YT1hKfp991PF5PzyQ/Xdz36L5hj0uasX8nY3socKQwymuTm7THQiKnfPhUl4Nh3oSnuFR7DW/RVDsbnLQN+IsLJK5FJjk+UCT8hE34+lWKaxR6cI/0L0Wr559/8/reBtUdBQR58vKq3wtOjXV+SNwTkaeEapTcXB+P/9z2dOd+80KuBNCotnZ/IzVVt2lASSRh7hXlwt8lvE4O9c48PvT4a0PlhFw3oJdMEkClzH91tcKP2cSovGe24LJpsvCK72+pogK3VsSsGD649Xoi59ouXT/8i6uS1EAtBCWvrqpGwvCliSH2EZTjZoRlugsfyk1QpL4eBvHW8al7oGHmCwDc81qfvkNbiIQkqOOWc13y60xUojY3fd8/VjQxBqMvK1WUdvTecn51odLeJVJmMOxl6jYGqoeb6QpOc9cFHtiofjnrZZAaSkbsvHBTjchPW6nAbqNLbpNDYwXkWIUqCg1Ra554ghhtRnQeCH9phHKhvTXd/uFsSvphDl0MTx9c75oX0RTS4anWQdlFfTqW+jFH6AkCXmjRNEADIBBpcrT53h403fPqxr5zMvmB97pYTG6jfgDmNSnLMm3a+EmOnFXHgHnZXlBB1ji83sgOK3PuubRNArzw1OkfA3p6U83OAO4fHmHMAGi/q6g2CRV28fkM9c50N5koCYgtJKOVodZOH8Y28BTYinLM1pF1N+7QcD19/yob8fPnmY51oVZom+dk5dC6B4KWA7eeb9dCKhwO2XXrFakNuXNzPEiFiwDsOcrY7r8E8KNkHkKTv4PeD3oKhuhR0kll5LCd5uHkKg1DJh6H3minY4dgZMo3nI+R2yVE8BcFH1YPtRblNYQiuvSP2ALMdeVNDQiJuXJHTpTizw+mWmu1nx/iWv/pVx4bAR5/JMXBRcNFP9l9+uQ00QNz26jsIRQ0tAOSzFkTrGurs4FJOBrnnvRXTG+t5M5Hdayt09tcv13MlLl2KdtBYYEJqvnsWRRneeaWUwPjMp3gpGlJfZeKj8o9/czFR8s0Dg8d2uEF0xihR92179xHKt1xEQ15YGDxT/3xuLXCyxJv/BGSdjKmq3aTQGR5nWVrkEtwr7N/xqMXZYmsWVcoJzXsIp3TpqImXR/zmDZK/eWGBB8ZdVuvJ0fFlsrSv6/Zd5X7x6iJef2CFwAuq1hI6mTlClN8EkeVoYBPwPaIcl92fqfgopR4gFZ3chKKhpdutTBzRNRBzr9+f4T1kAvAuLo90MLTT7vJahuZA9qpLZRR4TeOIxdkCsbgSEAczgfBArr59oBvLWpyknh3huH6nD/5oMG6VuYtEmYCrt6dnm/UmWL4hW3SSUsCJpUDVUpWZUbIDtOGYjd2GORPFSDoP6+gXy9rTbnSimVoD4xlhxq5HuxR2ngig+6oUqOcUUIeUktMN6mOHmzZv4j1WTuN/uTHPlD+TNs1FWm+cnH4tDvPy8V/2vxXG4FWr2Ad7IVDcpvFHRC6C2oRc5ZAWILz45tmzPz6W6LkiJhuGlleRxaCxO4eLJ7y18NAeIR251fTfMqG3uPAqHYDYlg99SReDqgAKNA5SC01zSaDOozz1hKk1zBs9/bxqMAny0oeSykb9+Qy1NpnVL0PTxPgxKGTB7VmUYZMbNwqxGpkUrvOS6LXhsCrGsvFy7GlGm03m8vutPJ48vEbrMooyfpBTw1xK1tFdMnMquG33A9kG5Ei6O76D/ukZg+BUtoWE3cWNIT0yQrXHhrSS9YFbD+yzdPcRqSTVt/NGK1jdmQB0j5Znj7qYrjdtcGpMUDXXWjEAmSJOQhN1fuXIoyUzqjQ9tCysD8YDRoIeU0uAMRGkT+XDT5Dexa4NsgDNfxVlYsR50pO03BsLsokDEWkGhqAala+MUtH18Sxets0beyzFPI/vgTlXlvcdfCgoh4gcM3+K1P5Ta60WSJLLIApDvcTbUZMHtFdemTJb4AbMxStKX1iu2GBS6SbQYPwKBMzikM+jWhZ9ZnGg1hoCxkJplPSn3UzrzHCOe0F+dmjrOPeE4J1zsEXLzjKkT+DSASwGDzDFrihz/labYQm2PHw0YVIyOkTfyUnTQnOUERt2F1elrbRd+O/uScq9uwi5j2boDat6nVTNCn/Hv4KjdJrCDsYf5q8LIfvZ+9IedvNxk5nG8rdwv6oKuGP0YqTG/KvL9UknSybBgTA/ynqw0Lery3dfKU9xsc0gV1WZNhZ9XogDLTqcrQMVpzDVlPFo2+L3aJQOzDPc+VpG2+MVbaZWQLR31Db0fWuseyLYp8+Hv9Pvg5MzWSdyFqgfGCSL8evVBnKQ6ne/+xabfvXbBzTiPdCIeyfpaf53//JALGDFsPds+UY7p2mPBOhDScPzRGY7C2FQ/Zen+3/9SfyM7otjgRQU4CdEAMDPBqKijtcBjYsoLynaLhTQ3sm+9h0eX/aTc94fjp5J49VIWXgRrV7SLYsoPT5+sa+WaNWLsw952ck4QJ0QaE+pqkh4fHAgA5Alq6qsZHz5pTgdF9Hhl8++E1k4GmZpQCcAxSX7xoeBufZOzBP+4xeiuelA9dWoW6TSR6Z5BBSgFHhp6T4Yxr0cvVX7EpnU2CjAy3EZTf9jfa5xE5ELRk5DsAkR9qKjfNPfDcEKWCzFK6hQUnOrMnRBM9KlPNUG5nuLXotIyzf9T9XC0O+FV11iucBxvRQ4mp6fnQNn2yFRUENRLTV1mt5Ia7F2//PZ2ffK5mo/pHFf2rBtWmpyXW3Wl7K0NqKKL7fyCnGEUEGpAMCI9bmZ5wUxcilLfujOwoJLXfsJtP4j8AANpDtKnDHDh9bpj1twKLp4lPlfekasD6RL784OKZ4yhMnWaU/TdZ0OF/ARXZUqIW3XKBWVOjRLsfNqEIwYW7fylsOVRW8OUmigd3oDAuZlj4ElqlsCvt+JD3yY0mepOE6YMv3aNsR9dkxHd5DAglz4cjngY5PNukAw19EFQC6g1L7wAIo1rEAErHxO8dvNRkYYEs2Tzfr0h7W8R2CiVk/+9+Pnf/pmqTe4b757tRR/0f/6siLvfKYMYG+EtQLMt3979edvnn/7+NWfUdnO3bO0RDZihNWuIGNh9MjG2l7opGZjSnuHPQ9wMaUdXuIDUiW7K3b6zHsjrWLa5H4LnS3hMvriU9j5WBcmSrc0HqVUbbN0FwDj2Y7emjycoSfSoqCMwlLEp+7tFxreFsqj6LR3yvpzHHFAAPjFz2/0Sbo7bf5V4Gxr++cb8bptfUAdSQxH5Rb2BcbR1t4IgKqp0wioHlrEZEVOJ00bh78WmMyxmQEDuSnN03QDcNJCCR9blSh5KMudzf4KrVRR3oGUXZcLllu5xWjvik2n3xxGuTedj+qNVU/pj3S/en1tYo1yt91D3LoUbIf2VKVHHh8zLVotri0sMKr69dX9/BesrP80Nrjd1VO3lWM8sBeQoY1/UuS8YCVEwm+BTOKe7U0vWYZ1punHUsuuVXPUoHIMuP2lS2iNeQjAuWfoMkNpRsLc3hhvyCYJS043GoyWDuGeyXDxoATvVuwJ1pHjY/t4TgfOy3LTzk0sMAu6ttI31deyZtXzEGGEh5Y0nQf7zuFJwBszjLQMxhb5qAF4d1g4ZAPtelnvKoAWwPITUPFgCbnTqbXdkqs66Wcvh01VHaesaA9yCt8pwu8OskDnZ2GiHfp7lgS32rKq13BatSxuPGR2sFX2JkC47RbGf8fBxClCHXfM+CLYnTydhlB3W2M52GLhgJ51n5Z1ShcnOFdN3VbCK0c9cA5iNewWHmF1CI8gFKyR8nqQtZQnS4Dge3Bfu1JHYho7Y2LiFoyD/qD3RCnZBM+XLuvF2x1z2HZXb5xwZrHIHdIcT85ZLEFtuOxIvwWGkzfiRbsLirEu1b8f/EaytDb95AkltpW1i9cpVGG6iZ3bdIDNMGP7vkztPWSYrv+lEkYuTrCdt1+VO809mr97VSZZgTb91mvXDSwC6ziwmzri1i6dmEntkp0nRwrtjzneEWJn/G2KoIx5urYUQU8G7UMwnjezEgjptDCk/iEDPCxS/84lai97+LjNNPTlDXeZGWboMRK0iExThRT0+yERVXejZyKDTxH9a2LkSChWUsef2nvvvxSrTr2UNAdg5jbVWIuFGwek9iHy2vBD+iXoSHdLZtZBN763KCstXTma6fN4goS4fLQK0heQ3BD8EuOCvQEt6q32CZg8PGzZIwesHPf+WQTmJSnoLcbfBhPqZ8eIY061mpjGvnGaJr8uiwYDsZFFAo8VsMAAYFEpxEcCz+GygtotlEIPtJiTRSs+RDqkv50R1X6YI1c42+eMEoiYU66bIDS8FMEs551MjwYziV06Xx+JUBVQyTECDYAGBq0jntIb+JLOOyCuRrlcN0yHOkHylTM08XNNjzDGdfP3Qo4E75tqiBAFEzy+FOrjKPREfJJKmhRSrzRC4VNT0tefFjkG9Dw63D4Bs55wuYL+NgUnOjON49WecvPp9vceIorHa4KWqy0f5a1U6Vt3MRcFKzbC/YTt6K6y54JGRm7AEYYpJPLlpaCtW3SuECi50zavYPr9ZzPK61BurXtKMV/ffLw82nDGkuPZEmmmHOBVGEdR3jmhOecRdjkbITmLl/qaw7M/4lhVRiefltQ02THOECHdMuaODMXqh6NzEQRe8gmceKRJw+Eqp84wVk/owyT4m7lAhLTMudzSvTdyAqBMdHeH9N6FJDfhjQPjrixJratTvtRL5CejvRdvYvD08lRiFo8eGI06Sou0AWsoaKm8ZbfyU5NV0CGPIeEO9tqDjMredhAWTjAYsOt8tb6oI5DGvVN0BiCftAU5dRsCIKGSdB0kzKYsmymmrvMEpNg/ngFwMnZ26rQr1jY9HR53Oafg8O5/a5Dbib3u8vo6k+zlNQQe7udM5NkWO4iOT86R/D2sCBe3chi+srsKYQW3qoJFp+It1MVKfbHYHrD7mfpipR7dAHetRKX06t57c9ChP/js6ReQtEEGoa15Y+rdOYH9Ftks2rluZXJy6ogHD2Kj53ygtY6IaxFyV11SwcDVCJ1eWr8ecFngMAu9wkH4Phmdrg7HlQ2HYbCXXDrs5cACQsd3PD94gZuYd1A40f9EmWPcULL73nXaqv/P1RpqDtIj8tSWSB8UuLgNXhsY9UNr9zWi/JnBw6okVlKO2JZHCyagdyq/o2afeifNeSQfjr/HP1S52xSur+wY8Lqqpgbb5o3eiLj9uF7eibwrg6HFZCqOArYZVsBUa8h5ueS7C/XaYjFzmoe25NiTHv7AmaVEsNnVPv2p5xf6EKEX/zcfkUiX3HbealOtz1XeSKw+KDQ4PJh6/GqjwW1+HtrjzwwSTKvsAxucYrj9jBnkjo4QESfMY+CScUhbWVIfOj7UsD/qvm0zNZXs9+vNxn3fqXkYXVCT1dEUZ3RIL6q5kvJaJAstyScAaTc1Xbepcym6EN9OTOcgK0ZVOupSg4AUpDOmQMvyZ6cnH8HJQYyDObsr/uxupwOEi1AhWPrVxXllrdrEyrDwqUlEuMoL4wJ0Q1ddjcTGE/V1zxNvPVPubJzD4JbdwzTXbp506e01/eygk/Iat5H020m6nZ6cDVyioFiYHAB/7XyntlByncjukXJgYZc7ny2KA1EoEgUzWlXpDuf1VToEpkvSb+S7vIpuwf0MGCiDKEBhcLUrxln68CLZL/OsyGMWBYIxG0RcvoBap4wkeFwpWxdmk4s3CUtBba3K9eDrrAvrcC1+ji80bvzydmDLJWwcRzhJQJFeu3f3qkDuTonRmoJiVM3CG+aWDPohQ7+UhDp5H9NiZk5tkO4ix776PBiEeFI10dA+W9uWzeblky9cdhu0AsqnmA2yvukDja4O5F1veNgqmpaubJHGrt4HqSuJwcr7ZfBPIFSmvLvlRmggHOefLX2Q2YcXX3GjjwNct0Wm4uXuRPrroefHDNclb0bQmMTDu6ByPSqE7mQBFA7ECV0KYWtGYwPaoXiMJvwcdSZGVjdbg6mUK+oNOmqsqdSr3QZgnPpJ77cZpxj+0wcCwfkWd3HPpWEczICz+3kFOypzGkYTvurO4XvsVe9XP9YPRYOy3mrKR/rCySON6PTfJr8fqNZb+4wqp8tTPKB+/c2T/XSQfPP82d/GVbE92EsiKWhIk9zsvG9dRnkgY/c63ibRTze0Qap5c6yr6PNS51JhNqjxoQ1S3rXS6PDOpmNjGJpcNKV5Ju97MGtQRGh5ufslyDst4196w84RzV0GdP19NpOyQGlD2eAaoe24DItyi3xC2ISyySv5fsLxkgoogxDuuY9NRK69dYeAKk1YOuiAxFlrdADLozk/WYtbNiNaR+6eg/AzRUA6H6GrLyVJD+xGeSntiKntZ7IpCDbSo67f2DHbcDXL9iLwE7YV/TxP4ehr/nD6YbVOGgxhu4VpjnPpeJDOt2TK7/ipfXLgapqL35NxbtkgJNb3uRX81R+dJvv8CU77zQQ3nKXMr74NVn1mTnBX07Bo2hOTBLkMyHlB7qczcLjkpfSSpsM8S7qB6UNgSQZwnWUYz9qetVKmESz0RfceUwjtZc4wtRfWGG+/ZUeQg7alHorcTxSRdFDDXOkJxfEt6aCVh6Ray5VkD2l46fZEmGPlcg+Auqb3BEnj4Dyc/k4IOX34OzkSHkn/xjVR+qd/Gj9qGqr2fixFvAZSxx7IA4+547BQbglNhZ3Ge4SRtnsT2gAdEfDz4uho0uGkbb+VaR8FyPKJQyYvxEu6S3ttMCz8tbXiNt8+49onyzEmFeyQsaVr5WJXsW3Nu2PiJB5r2LiCeUtXGGVu7nbrwYR2NGO6UXM7ktS3iAknlw4DJjR6hT6dyYsxujTBTUPDI8KDw97vLADW2fJ4BWsmaibi+eDgnUZkOqx6NSkgnsDdymOOiJmbXTzR1U2VQ/c6UULllQo/7XGfQbOEBbCMdBBXOtJLJUxqKesISCWMyB3xL9tzMVaYzUQQlVsNmteE+cM9Y22ELBV3jQlxsYFw8vvk8iHop3vc91j9M+HUNA/DqrZCD/ULe8nm5OjovE5GeBr2XPrxvpa1jBX9mybeoMrL5C6sSXlk9onCkMb++EIrT9DCfcvcno9ZOUcSRfUxDFJhvz6wAHa8xGfahrD97osCxuu70VXGhi4WudzeXWkpIyWTT9QolpvT1fnm3ZlIlyv30+OVtJP4p3DJ9iF2JN2ak4M2NnNv3HWwLeX1sDMXLfZbjmXB5FQVm5JzrrS2DN311DysyWk3Tc0dK5VKh2v0kfRhLEBQzRyvScXM6Zt8E+NOYxI6VdqRP2KUcin+17L3rBO2vprK2sk9N0HV9CDpoJr/dKq/ogEGc9a4t+dnsmMC9YOWP5Si789lUO9LtR+l1BJKgc3e3rEYE/EiU6vj9fVxvZrSmcHdz2X6Xh0frw/W2kmxq/1BDvK3R18o7/xbuRNZ02jsA2jjQgR6ORwUFUiefRv9mJxurBwLpr29gLDYWkyJv7RAAYOj7uOfiLzg6XM6iS9FIETi2f5Xr9hpzngdyB/UMT1dYUGEQrDmmicbAUBqEEwEsYFNoTbqdvLqdg8LvFlo4dZha/TUjokV5xOXztVGjXbDBGoNM4TtpS8MacT98JDn+aS8yV7UNey2oNv9OQohJ+0Ke2y20nblS/9cG1gToQVsZiVmM8dvJv/hhE4MKDB+2BDrGd9dlhQBIJGRzJVEVIIoo1tm/J/+toMIFQbYEdCmWwKdddEkxjAPZmdnC9UVsHFnmg/Yvof3xWF/bkkbHMEQ6s1UbK+TBcFPP43vTu/qn1igrd1Mgj+1SeHZTRv8uY7hrBye/M41tPJGy25YFih4HhvD4rzJxZsL++gaTigrxQrh3PpuXE0gLRdLFIccyyY3wckHsVac9wfgewQW9bGfPn+y/+8amENOpBcSCh6Cm88AQUeMZzFHzc/1JO/7ZKuBZspikARpxdX6BMbqZP91+eSPtwSjs/EG3tguCoQnaBeaCDIQCC1EYeyjB/I/TLWOSNhn2HnYPLGfmRn/8uDiSFYkJ4SLh+HHT4eIg0m/phhHC8Ohfk1tYOk2DGCW7uj0gZ7TSbKK4cropO3Y9iY1fYWYh79U1McUjsIz42C0tzfapvezVjYXk0tjPF+8E74FB6Ow2MLY+2MQppDNlsblNQmRXdoRiHJTQAUNdw7DNWyvSgdvgxDN8xkYaYB3IhgWfY1aBBBtnB1rkZjorVwm3Op0DAeeF1cItCxjcqQnZui2oqPYUG8/uzS4V5Ioks0CQBf8pe+LgNd9QtsrPXS4946OCw5C6DsFFI7N8tal5936D3vz//vu4qe7d5t78vvuT6//o9EbzN0/3K0m3iAqtm25z5DgG/T14Wdw+VD9oeJh1LoFuVIvJHQL4g4/tvjYoBLYQCF1ByoThmWxYyEQ5mjzTukOAcg/M8R9inb/bn14mILVDzFxlfkDWgmAYEbQ7AHxsEf4BsEzo25dI26O/o8E6lDR1AMV57fp68Mf23SV4+Pcrk+XYm6pvZKi+K1PX+1vMTBlUewmVbYTKRextIu9MXs7srxvsXnJwQywVlnBqrcd9csam7oV2zgZ7wbzzVvEwNMXYvLcv9erjPS1GcvL7wEb0wTZrOlS0QZ3NPYpmA6XWmeLEAJAN+Eyl6XrouNUCePL6QrppIS6bgO00umQF6MPMJiibMwj1NZ481FHehFn0a0d0zq/sYOrWTIkGA2Q0nkDHDF3L+7Kheb8rjMTyF9vVEF77a99GYviY85oNHUDj+ZeAO0V8ZgGIjENuFQvHKoDaL9XdXwNu1U/GHSr7tePh5MW2QozK1wkfMN2w73tc0iHvOCwCUUu3RZOklebEblyNFjG4lZgjgXSJA9lPLqy8eFlg9Rjs3tGG+JdmnW1uVHvcyK6QAtnz0Q7msj6nwkAN9uyVvuvbYBITtQ9xEGKa5CZKyiBh3ClrWi2hyWoT75LOjJDgsLADwZ9QjUsR2okuiV65R2w0UBp31eQl6KAh2NVJCvikTobeE5mnhK77Qk0kLG6nS3CvMONZ70zzePG4YZTbBLy++gUXO5RzwXkVDeKU15AjqZS2PPSEmMSFxh2a9dfuUs3ORgy4pmjT+vjm2x1a6uZnuea/l1R/Z1mu+LG5DAbOGFoXfBOSzTHm7brAkRm6YV2+4Ld3kz19Mx3x41IMpH5SwhOiDuDSFghbTQ1WRShm3MU8Z2J/YT3Z3ovFp9cGueKRMZ2lSnTD29NGDYv68GTcivaOP8PNUC5V/G5zgUxXAbrgTspHrfJfukeR5Fr2nN0dEzZHJ3N9Wxt86G1cIKiiQ7T1dBhdrU+1d+skXPCbmkGl3pUVrlI4e6lbeVjP3xGZ3e4YECtdSlZYJppBSfFhFV+/SbNk58mzevNZ5IgVV9Pmz+8vkcAhfezcf9h4ntAts8SR2ik6GJjhbidsgiAEk/s1jSK7ezFE9Ba0QgqAhggN3X9VGEMqj19H60wb+S39ibx8tcxno7UUHkPnFMngBzCGZ/SCUx9muEXpqAPnPbN3/WKeajXKhrjaxPUyk4BjmfVlDcT5VaifVlxAEmLmtWk7s9IA1TppY/Hqo2nYFCAW9gSAYbFCVFMN10HBxDghuDAP9/kpTFo4fL132vc417/9fXh4vWHe80fmtf/fXrvD6//++uHr/+7X+e0nitO3f3xrmVJp49PVm83MwH55JtXEm21uOLpnP/81/PXH/77a+EdXh/OXx9OF/dw3yPkZvQrk47grjfgAfLy3UWyXQ1eHrfdBaFnMBolY9WZPmqNWnFIVQ1x0Rpr5J3syfoDpjXwhB0/L88kXKt+w+mNZ+OT2aNdBEDnN0gEBV4IISJfN50e0pvWJt9cYO0a2H9LRP+eKP5WXt90xzMfmum+RlKqm7ZduJNiw5jQoewr/Krpio5OqGEkI47l+PoN3i0D+GPoyD0KOiI6std6eYHHpk3zo1clgnoVkhLg6FMojaH3KG90zQB8oBnsvV4LLpUvcwMw/em+NS1Yur0AK/dLmXwXM1POUBS3e20aiLqO53SITz3iHrHRDRY9aa7dpggJTjXr3U7XVXY4tzKBO7jSuFF+nn8E9VHSbalRfsj6qzD/SusZYLx5nG/1vQvTR0HMxx6LMEUzs05i43jsH7CFyrsZPO3aqcC94w19vaonBv5WPJiiv5S+aec4O9ZTt6yBzds/6Yu6A2WEcwqRP3Q+3bmD65SoWo7vAbxo1UgDACXtUDvSZYPYiDQneVf225j3BQ3INq0GJdiiwzu+3oJa57T6e3RbtbB+pQCfKKCbDLWXHHZ1a7UL31/bDoo3wtW/PYKjdlUJ40joiSerSzkydQGKn8Fnr74IQh4nK19ZjSGZ49HxsfwIVIKzo3TrAJOrx6BMJQZbXyZXg78Xjj0mycFOjlJejDVP/se9VNJMZ0AmAUy59O+3Lx7/6evH+ksvAi+e/nEf/mz//dtnEh1dzevCCyRA/HH/T5KhEGiTB3CFoR4SaQWI0nnUdUt6uf/4xZd/XsJPZBN9ph8tk1it3tEzCa+NZkk/PZFf8o4rsgl4IWziDd8o8ll8XlUgvSo5Kx1ilZfoQZaQ2sPTlLXVjG7vj2ctM/eipkYSGu963vFMIZUd4kvXYQqOeLDJkHR4hJJ16dU73sw9Y+qlm1ZDzNNKP30F1uyNXp2O0gz1TAgxeanKtPTaEgrRi9/YkPPFKrLhaigRZHOgCfrKb/TOkWQysUe4ZN2VzDVW8vjatKxRsvCFav8JzzvuNlOh2NkHin6OlihRV5SRyQB5lUyXFjwOhTDDgIgOgfgNBjXRI+RMl+pudyrif6teh31xDiCLhj6ag5RKx0R7rRc07b5pmcvPRFP5oSSl/1vCPgSlfDg+yecUcrFQp2iKojaNhpuIOdGSaBl90MtPcx3uOfBGYxv2gJMolbyrq32KxyirGM/yvTNAwYzw6rpuaZ9Q7qAQIHhb2imvqQOK/TcTj2A5egwilU3nAYXW2UJxb1PZkhkPaQauxecBXHwIbwjVRIVSNYTMzseg1WOmubtm82WcefTjq/ROPrEQXHop51zy2pFqBhc3N7iBjZs6+1lWynwLGmIHqmh5gMGhbmhS75wVPr9QHNxggoBWnA42XbynzZSODnHKstakaBE9zMaaRacseXSoZbUU54WEMSAf7bUApYdXHDn0OIkUUuH2l1aG8I73BfSkw9Slhcye46H/zvcGyglnr3jevz+uZaSaqrXXuT9rGxkxgJDPA57D3i2uWnnJPta1g4203UGRzMcHLkv5UukO1pf+9S1GWjh/Nz2VaY0dI89k7bCr8GHBXGnGxwUWBikO5N52eIEzqGhnKTvSPPgxXUyttBt86sZ1oKH3aeshpbH5StoWBNP7hBYxqEAINNGtV8ChWdtMkWHSzzNlDrFTkJruQpOvAXzaoaSRWIjCzvcBhaZnH+svaZoCQBGAC1cVJt7ZNGidOlSGVfD4+X8M2hIaWuq3WPk9RtiqSCmEEPPqcotIT8514+428LSs8ycM0p6s/2zksSPY05lMNAZXKSeaTY/BEWs477JHowWmLrCQv97ysi1xXc5EQ0KpSYEoxI0qR8DsMrQmSNAa6Gtu5E28OdAQ1+YTMbVKdIGmee4E1BmBqgw2UFDLSKAhvXGzdd9mWkYQGV/MeDVXbPFL2mGHfHP4hBHeAwE4zHscmArtyCf+2hEPsWfvvFbjxdxtIpCvkFw1W2YdkjSOqyobNrtPQkBHz2+ajs6iz01ErMORuKV78ivOQ/A8l9OoG/FFaAdSQNQeXpJk6qGgB7SMl/EdgOgexkMeab3zW+eVz7s2OayMLqfAFY+N3qamscC+ThyNaGeSZUQmvdxQALIzmdJE54jx+2GrQaGJKsUmrHjLubWfT0DEdb543QIvygcX1Woh4T0yLWpk4eg8JsE/MKzdqFQkCCf0Mp7PLT9uPmVNr4cG0wj2gX9zfxAOoeBCbvJklvmT7GWDmmE3Z8G5SdeRCWk9YdugzlazioRtcPCAQWSqGflCi0dVk/mdWFSoG6M4/H9kuO1iEo28vXGuogesSXj8WUoPvGtOpDBJhyWMjC3CgME1G6FmuP5VwPoXrgaRgK7KD/ax1Wyfl+tpYe5JKoxExb6kV8P5J2mVKXiri6csEPLDC4Wu+7QTFxPAV0Lk4DVF867bNQ0suVJ3JdxeuhQenUsqvbgtYRsPAd4UOdpnr52UBa6O2jLpq1NI+uatRFszMGIDCgenlLTjIelcJIJqKrN+q0H075WmxpDlLjWe793GylH7rVefyUPOWyT3S0aXzxSVkKrvPELGI2nysEkwo2mP2/OIR4IUm2fgAarQHueGKiBdAYgEVTOws9O0YnwqkInCSPjZ3tlW51xtANgsQH78djZRCQUGjatOv0Mr+GZb5BFjdEm+dFR7fGLByDNR8eAUQiOTYuQbmEgoHDXBFSC5mIGlMK3DJEw1Em2kDrv4ia5rT1Zr0qrJiIV5bGMXOY2QjJZsoZH61zEkJd37Ss8oYfLjodnLKePGKCxZbhPN3k0uhOO2LwB3PqdGNxxB2sFiFLx7CKgjj+2HuZatr0quyMLQKE17GHSMYdAhBfTt6v1qow+UkB9D17Vu6DbVNGuUInqg+dGvX7c59IcOe4SlnqvudftEVr6O8dSOEtKAmJeHhX/IAURMMC4NtaKt1T6z/8DJRJj+JNZ5EOMwQIpcYLDXRbaauto59C1yh75eFcLCVgxO6HXAtc7DbylLc/n0/fkJJtDRIRKbriKIPYe/OtNgKr1v4f507G7HWgNRcy0MhM3dBsjxYY3Arrt7UAw+HHBLxFQN0UxVvdQU85dLLMTlZAe1fW0rw990Ej9VinS1R9wrabLa04avw2z0zvjywm0U23GQlVMtCPca5BENGWDdIP2NZKvUhIzE4LVIEPlf7VubtLLSvyLEaxQ/vNWErQ3mWGIjCFsVC16ymdWNxmBVxwCzqkqMQm+kAZegj8YeS7N8OoxzfES8S8HryLKmgoac71JpI3dTPfnFt7CU+5jDiZEqjRZHlyqZbHNq6D15yYFHLPBZX7KQzuFAb4CUFfI/x+/l1WIt45ekdhTE4cHBy48hPdP4yQrzs6B2VMFwvTBV57kNiX+Ty0lQ3lD3+yUBN9PXp6/OZJ/5UTF4D7n33fOPl7Ip6ptaMvuQX98fhc7cv//+SHRF7tJvVDc0Gx9hp5L+/1zJY+5hzRC926O16ZoRyhWXnsRX+FB3YiBlMkcISUHXumH0PJmW3fvVUEvajOXxCuXXWs1Mwip0LPT1f+t3dqvl2vCXkUw4364SWyKN6cthm5QZJ9jilG4jQk/CLbLpw3fB5yfWUnBTWaSw1Hr5b89kspjRPoQ1W56ACHSSujq1V6BmYojJIQRddn+VOV6jygYKqxuCUdkD/WuyA3zM1+c43UQA39tTNRk72HQ66gWKcedwD6ddx8SVudk+fKrC08RkSMBF5YKK77moYWcHu8Lu4kuxo7hP50LPvNaKrIF/a+sFwKGiU8D6jQTvdlGBc4sVARivmZ2+sTNTUWmV3f1iKSTYGFQHVo5J20fPSt+XZ3rkr4+pDESaM9wefZiygZsXjTGwmmUe16w32JJwXprebIsPv9E6zQBsefL1M7bX86y6oSIRZojCTXZrPYZAcxBIHmfYNA5gqd7aBkUwZWeZ1Q3a6RJLCdEr7GyNaQk3FnRPoT+DyjCMJOJEJsY32ymMbmZrBmeqTwbtE8sIdViEGxbgtPMSBPUpvG3pChnVilTZhY2gdbxan0CiHDemkpyeG2cPpVf9Ewjbus1o7Zv9nlecqZAtzdFWNzQdYCzi4YLzJeAh8BVMks64Zki1x21dE43rkUT7ifR0tklqcd6F7OeQt2Z7NDqu+l/621oMm7aDU2ZN0PtItxlFOw0a4h5a7Q1cE1Ao6OasTp4cntjVOsA8FjXZKzmgof1wcZZiZy4PD08SBA6+VMTLC6RZY4qX+yTDyKe8uSMlZp4/1StQsOQ6TM6RDwi6vd6CkNK1dUhc0LCUa+NgfEv1nK3tGSSoX+LtVr+v+QJVvOsuu9dw4GsiOs5ziudUcptn4FuyNG/1ZiMzT/LKNYWjT08M97Hq9wot1N4r0Lqdjd4OE1JDCqi3Gc1ww35OWxr3Y60k6Di0BAD+IiXJD2xsOIvAKJbhegt5AycwSH612rwDoKE4l77KrHDgzLtcUc87UAObPwXqrCRkJGxijtm+IHPI4fTHL1/l9HjlAT5D2+XLPnzdpU5CMFsAYgDqdxLlpYSYP/+VD1epU5xgmBQRfrwpMvg0d5GSYuUretmcE7FDQ0mggJGoKAqGCe/SEKtpPZ66OSePjdqe0VOJWcEiztpfTdSR+Du5mBEck4mdt0BQaDiVCp4TRRiZkE0r2lvUYFFLl56St31qz3XLq8okCva+ownJwAbZ14JRjmM+g1bMVJJKvo8s06cCU85xYysN/WbiWOFqXK7Y2FP6IM9vJEgNc2nb0yA5o8K0P62SURnYdt6eTIu9rq+ehBFDVkMZTx4zkxheL9YoC7hNLqpVuNUewGO6cmz3Ao2RDu5SkvEXKZg31R7ZTXwhnbfAimuJnw3yKN/t20BIUvhNdxreKHXmxbEYLaw/5JEhWOMQwN/OAc9fSCUrqUXtp0nbN5ye9lOadDx008wPGE3BsdDBZHN2dXEAXObpJ4ZYWDV+rU9JTcxDHjPcd6SS/cTu8Sv4mLl0u6bWr8To8uztEaW+oqo/0omdOFhMWUTQ4KOZJJmkhuOkmyMh0/sICuleYTDMJ4WImc82mYSAQNyP6/qYSTpfo8LekRnrc37gyf7ePREupsaXyiNVe6ytD/iAZV+ga5rN8tPjseU2yd7KUs7A86s3Ii+qmkFUvFArje5KoU1ffFt7aMVNOSSv4q2cGnub4BOM3fJ3jdbctLt5sGQnuUFjrBGN7euWXgTcRFN/5g5K7R35OIFGIsg7uzoPr9mAXLxmqwvcxHQeQRfSlWbxZox+A5J0liDnOoH3FsEN1LLNXOBhEPPXJYQKcL73mwV8lMNRuhqp4DlNdjzJTkXU1uk32CU85Yvxb8xcRTCj1NwXRndR3NkUqyCuDuNcAhOmGABj227ZSdpmTtCmqfwSE/lmKaRkdOeEJELl88hNZjN5rgoWLJcPxyIbT0rh45kLIZBQW4npq/3nj5+/WqqP9Gc4IVuDAysi48JCT/64fPzs6WNYa5hWOwKKdcNSZasEQKNu+uGbpEpFTiXWXmsY1c05v1AKNymZgB2Y6lwE0oG2J19LGOWny1d/+3Z/+eSxOIEX+5PlV0/3nz1ZDPTqz49fLkOl1MmX5qbT9bzsJZqdSFyL2vXrk2YRkcu1znhkogO5+lmeJTskeiPkT/uUNNWD7rff/fHZ0y+XL7/88/7Xj5fPH38N0xzb/lwZDQuRMNF1/cHOUAuP3qG8oL8eu+cuImNqZzgK/bwuzgTXtvonfyT2ggzNX/EQqhrf+BNuKM22wI10NknMYHtvp83/9vm/hXlFQ7n2lOK1yzGghXCc6cy4/ewSAH/PYNupg3G0AZT6xcLWxl/qVvkpVdYD11HntKjIefad/fN2yCZoaBHt8m1SFMtA61kF6A6B0tMdBnarglOBY9OrFnTjSYvZs4tWXvE+T3UBAupxicKThmo3+mEeTgrPMOrgxE1/PqGcr8s+69Nrxj7puxCya0GdTlMBfaHVTrURQ/+O6vVAi+hAaCbxDxoZgcPf1Smm7XL1FpY/7s6SOKkqhPtSdQ3i1j1K6f2GzNDq0nUKHkxwZEtHpFXjarGmzC5VsuZSA7rdn7VFtBuut0F/wuJBwBgH7eKdG1zBANcOH4IWm2HtS2zXCW3FGaXlf50oquLP6c3RhfN5xkQVA4heUrcVTc8BYdEBwTmsetXKVwxNYc57xFG5eb4PxWd5uGgwUVoWxK82xAEPqGIkszrEPo8rZfChqZ8dJ5padIGC/jhnzjtQW1rEZXjE6y+bDnLwkJb89qQZ08lqynY5+2MpQSWWAvxcgR1IZYWQFe7l2B65jusgSZvkUW5G7vmSvI11X2B7B1T4mk7DyqKmsxwO6EVWgusi5o9nFB7m0gNNx3RlQvD2GPUxa8qu9ECB+Am/WrETGgQcjDIoQZ3OkmZritzMrUsTRV6MmAtQbbxJgMr2L3WBjY0b7+ayDI5gtYhqPbEhoiFONlw5fqg+31tdLtxaFAiMfnVyJHJIXLBva3ienM4s6ffzptpTltmYpWQH3LBhOpVDCrP0Z0jmonxzkfOeLvDiZXYnnnrQxjm86+CdhzbPHmlTI1XJs6EyEna1oidVhOh8L7ka009jRHysmq2WWdGWwNVlOl3PT3zzO9RCZZhUN4Dpt1XVRbVN52gvOngqrBtK8zSUN4l9qRFS2FsNmVKwoX6jiBidxNpCw70jCJsHF+AzdCBillM6jqCBgAaxvMTdSFs9LshW5lKleBdXuPcqakp4Ut5wSOqI2cKoiQulBrp9014jxDMuOUb4woUX9yMYlCYvCW/ONvJeOXsgziTkCD1u5WI7MPbKyInIT/Sgzy8EuFRKGixQj5dbqFtm6xcOYv5WQ06Qv/0+Fc5IPUBXjZ3NK9W3OlLvNQhjo6YIVImVP8pdy1nstnnJTzaKT/UDq9QY9xob/oQ6w9lVlxupgm3r912mR1TyRYiexOl4EzNE4cUhFWHjPUuLJ7Bik9U0racsT5ezoll08E0uiUAd8Vosv5oCMPCBkmltSFg1gAvBFGNdjPwix32lOgoRdRBfX6GOlZFyPCfjtis04MCwJHr4qHQ6szrEEai81g+dnhA0mpm6NzTacaQE5USybipA9NGnjd/ybMpUnmm+GzJ3jJ49tU1T/7Iv2gEvAaaNXSdOAUvRtVcBd+Xn4Jzt4JqvWEd3GHBdrehznuekBpFz8mbTXY+Eifzj+6CFpA7kArsQadqE3RLpGJg0hdCcDF6NlnQy+vTR1vomj/mIWx1f4igJu4BsqIz9qbyygpsMZ2vLo1GiAS04tAqxVupJCX5NxhCITqyMRvRgCfyeKLLzSn8qq+YZXiWNFCvxSzo+90YWxbhy9nkNooCug/ggBqAibTL2rACZybJZxzaOv1f4AMgxBskUGL5JI4w4IMrfZENVwZoLXeanjDCmOaAp+2YrAnPKFQcBnXkKPc+LDCEVEict3CAG0zFDYZnrjAg1wUBKRfwF9+qZNt9VbZ37eraNS2musOFticV9P8oI5buskqL9ShPlCybYzLGOMNk3K+63tl/hl67Y+1Ai5vEEAXR+bbQlQaWj9mT6uYzocEV7Si+rvmDGkFhOFHfEDd7Z25ZZTp8svtVLElzJwb+ghCeTPraOktyoWMYBLjOxpQ3CVRoRaK4MS6e7ImSD9xKotztJG1FjEweGmlt0OXKvvaa4hTHCjoyws9UpgFddOnwkfoo5MHZFgRvZYN1z8XCPgC7OxLrTA1aVterVIkduu7TXFax6baF20eLqEojxCjlJIlUUI5pkKCL0s3YbU1wKhDHSQ3cp9NsP4Q2lPTwZLb7admVyNDgkZ8z8TI7z4DA3hYbxwDAeF8sDuFRBiKsOPj5lc2ZY9hjlrCSw7W44tuMkjodqVijqATaEosph9QdVGr63uTTT6tu7kdnqRGbQeww4h8JZTI/zLUGywRxnQccYNU7kp8lh6BXGTPG0UXfc1OszZoL6NnXPJBVMZSQrZXi4AzCWER5hBA9xi7mx4J976eBoXY5jbwQwupCaEYJP4BmANY2ZyUJRyP0o9XoL4movnQEpFBTBs2WSAAQqGhspHfD9utcJEiWikHAoHdgvIgdMVXhOPU1vQ8i+ORALsKO6AbN9qLnrrlsyzVMeQvKUiB7ZH4Dnqd7CLkXtyeEAgFJ7vARXFF1JbDYcTaw0letCWtETT0uHOxf6jHOhwmfVTOwbBz8TM5C47Xl1b0pZlpS8NLG6g9eJA0CRjGZkJyP4YaVOKzHkBtGHUuv5QxrZLz+EOGyalHFhOIxwgzYeRffV4iJ93Q3OCrpHKQ1HDKO5aP1Nn5+d162SAJLALT8Mcm7AjZX3HBq4QYBThhVfQNgR6+lk4/Vp8mAQUHdaXqN5ZcQ8c6rkBHmQ/h/y+pvapPB4lvZU9xWoxygGsMJwYeAsvjZE52bBoM8SmTickIqZUIXBF+EOIMFYGXJ8NUHEvU/hiXpK8sB49/9V3c2NOoOngvRS3vea4AOi9IIA2QLjo7YFFGP7VN0khxN5ANsz2o1RPxrZcNfHsksXwjvcb4PAkgNi8kpGFUY/wetLab9m5zqQ83arVMUh4CCptCZPNJAEIiKKYFSzcUWw0aCj67PN7rGOUjSjyRjXhc2E3sDNSSnfeke3488HSkPpzcrC6wTY7+PV+7UsCrz5bo5FO0e92ab36GQ5Sy8O2n8R/TnLLp2H7g1iIp9A/MtLsE4edEh/HH9/X1YTnjWobKq3onMZB73WqyqdukLFuydFZg/pHJX28HJ0c29DiFFFUNB0by/ch5CYSpbM+/f6gI0zKpvNKE3bF+WqUgOSgwoo6klsHTMSb3Se5a1qOhCZF68gLNa+0gBpNoWtBqk6bdFCAodcWxya7nfqfGlE+EiI4O02fXh0sJahqLGpiZRAd/lDWZpqOB/DmCB/XmlHsP9akynFKY5iyjzD6CEvqhON6aggjYHVvjwSiUssqK9fBUzZxL7StvywNzxjVUurHGseEqwojcKLjWz2sU0to/2wTy5u6lzqMSZPKkoo22T7iGXWUmB+SFkMUbdsNkYtRE5FAsHWG2k2Cb2bEOEJiTVxjOnvKYIxtKJhO9NG+UCyu7yQ+qPyDu9wuGzxUU1qyG6V203OWwxV/nd2mEwC58hPn5A6Jh7X3+4Vf8CaV8mVULVw6SLBSFk9u+Xro1kDAEBKOGWx8Jr2F314xUsMFaGLNxXpiQDWI5lPFXLZRYtHY25YNLItdhClmbZkesJUh8FJ61rFi+iYP38R50Qtn9mbUXTlpJ3zcP1UC19A17zoPOYWELaN44/GbBSITdiGYYXuazJHARHZKuEXFFyNlwTkeCDt+7JUKyhh6DjFeVE3qRRf/JJyYhXmlS7JwuCmULrnkuArFHQ6UxRJ3n3G6rf/Qn23YmDZGoNSYuxscczCytam2l7KetU+d7rnC7CJCv2SXO0ZzOD+eUOF+44XNDzE9/k/cy9z9owscy2ZMmAUKLmQ7yy6OXl6O62HylKzLTdEgF8ovVaM3MUhvpX4WbgT7Cp8LnTGzU97TNrAE9D1IaCZHTGIyJdGnaiGEo4BdFb34Ovg6Bmos0tRo2aOjJ5gaGyISHOj0ESO4BW5+Dz1DO8p9C5ia2Mw2oYtFl8q4NexMtz/iJfCZ+awwvPsV8gfGQS+u+I3N4Iy6IKVqhurZkjhQ+/ws4inlQK2lKDht9U3JjKI7jpNNi2GuNsYiusLN3dkkl7PGehJ/5O2HE2wftxBmSR3A2p5gu5YPKS5bixLQZ9rXlUQYaBFwSw/2R9+aVOQQbrOP2YH7gtOKa1fTP5y7UXaTCmtL+dokzuz8yXjN6n7b89O9Qjnexs+06wk8z8V1Z0PakVeRHC5h8WzZ6ygdVslFGnfQOJJrhDBQqgCgkRjBfS5Dmt0ntZniqqbs9k2+c51V7S7FSNYzLGi0y7hXLSR+eR78uEjFuBo2lIsJxBqJypbs3j/MjjjLeNpvbYzozuchG0DqttA32iiIc4h3Su52XK2uGKUlombTkl+nYFpXGkLHo3BBxY1SoEx27M3f6Q5g72XdlCktizyHl46kUbeNyvGc0KvvGiWVldpKtyTNqAD1vR44pW8ZgEgfnMGHCbGAWQy8fra22Siisb8mxJA/yTV3NkaJLaCToaXLXStQ9kg6RR4XZJdph42FcVDAVEejVmVTzFken1cBBlD+rKcSKizdR6NP58ZtoMTV9vACuGJftNdF51lwehGnpauhTdlvwvyu1xyug2TVvN8KBdGHwtqRla+ZmuNhwANhkJ4giPPM+GNuIltCN+moHl3Adp3Nq73JK8vl9iML82qZ9NuLrTdSbZAPhflxBgTN9N0TBbJ5WzoG3kKIHlWcF1MjGD/KeIxos41BL7Y1waOIgrABa5NDBlz44ceUtPqkVmBs3DXXx5S/cm2dOlK3Oa+DkHJ4EvXQRQedbtZfAy0cXGYVPnlGBarj5RmXDyK7mRV90w+lNgy+W4599BURBs7SIHwViy0mqrI8SUZDImW6YDFhMMmlLlkqZOcborKMiJkV0pvD5wNKN36g4ISux2C5oZQvS/Gfrk0Jb0EkMisRbSxH6Scvd41die7w3LkdKYMrNdE3oaxd9lKL2g4rmUB6ClWmaOxlIHLK/hX30CNQe3nrUixy7MruIuC5unmcgBAsQkX1R1vP46AfnkIoiEcgs5Eky3qPRaTQ/8NLB71t/SzaXxCu+yKA9iHSSyOo9EnPj5rdEdMLpGGWcIkr+ivIby4ZjO4oZyEN34dtKQD9CCfpzkS/iDKHLLmxWrEtOexalW6bgbiupzk7lnKHQEDcN31VLxg+xwvbzdeNBMKV3oNyWOszrSk5LF2y4lpWcEBVZBgF1lJtIvpZHeezT0nDEfD9pDX2Fk0l23jp9QNSXgLphsAilCg+GGMj3XIuF26e9QnHqVKMkto3LYm3UYSR6GAVL6XhIkVMNNKaAdHg88Ba4eDgIsAvW66Zjinbdeb4tjdZQzrtLiDbN4VndXeJSpGvHvlXLi1DWjbdMWzZ0sqeB/Gg6Xc3ocVwuOk15J++1ZkDDq2c8+CppIsD6WCFfGAvhuOc6lKlHWofVGEb0MiwLcAJ0lDzyc+brd0jShzWj5Pk8tdWp3z6giXg4OOs5qOV0agoRjeUMX3gbFfS3k3m6OY/BwiiYeRweYyJYBFwSa7Lk3nCsyJrzdabj0eC2M3LThXp9i+ZOhdoMi2iLO5rodS3RVDfvlRLV1C+6jtueHBTlEcygU6uCXkK7Ko6MIGp5Y39v5Kk0ggKqqcy8Xi6MKMGJocvH5FvZhxGQSv0IIhkn6jAAD1sHyKUcn0NZDnyhq9xAIcVERoPQV5yzCDqEtL1FgHrVsDC4qo2EhxySAAML2uBITCLaQe/JuGcAGuJ34hwZdHfiGYcrcZUG/2nrgLN5N5kTn1K8iwv7foqQ99JKrYPjr34Zyt3h1reQ8XrP2SYkvzMx2Q/DybIAubIX65b9gwpTFiktKqo0kaf59dlILCyFAXpyhbjfMi47mb7HIHvHH2bBnScpW+F8+CypN21bH84hUll943nFy1o+otEkMi7DJrUzpzGEwajWJrPDZ3O5I4QxwkRdamEwlMMsZ390NgP32O3Gy1ffzZlGaqLh0H+QzWzMCU4z8gue/ctNCb3J8wWu+95Btvz2wlr+OGL77vcAloUUd26qNpSb59uuWUF0KCF8mAMQ4gigDfolc20qyQ5bEGKeomu6mon/ydIhz1dBvTPM5FDDv0+XnbaLlXf/AIfDfSUDFHavxTTw5tH0DL1oAsL2JcOscNNp9g77s2UDKnCMK8OGVB5MZ0PMEHsQsNYlIxB73DUk2zFFYjLLLgds++o1SWz5dr99E7X0SK+DU6u7CjZUoMvMMuHqgDG4FiwZXiB21elfiSHU/1w1oepMsNirsZSjuViBdXHnuFytYF98hv1zzUYAQfvxhenXJkrpuibe1+ajMQIMfERwVQ/OZIzHRMcGsoOzGnMVIay7dybMPAlsM53JF4X80bHeqcl7j2W6LB54rB+zlXDL02qNOEKCfguxdDyZS7FqvRCzI1xQiGrQh3Wy5LTb3djIsrqB5YaTpHZPkgoSU6UstF9YHmgoKI9qxdYDJgVUOTMzhdWxjXxCo6sgPLsRBqZOtNi3i7Fe0LVCaHNLuf1tXnqf4XFU+FYcccHGJgCJrePHOA3tDUOVm/XyvtWQg4pZHVkgKbz1dxPkkqRxkTj8OcNeOOjsZAfDzb0ikpyLbTgCmtquTH3WUzOU9cklXfK56+hPHG8++ePdPeowWjmFYha2gI8VMnQ04nbknML1pG18H3DdNR5a4IHCVoff6FOpEpMJIesgWfcIRcNmn0ZwEfkAEMnJq2KlnGR6wsuXeLISuiAn35zXfPX9X36OCmZurD8eOX4x/N6Y0Q49nTr5+KU53DRjPYm8rB8a9MXTRGVeQWUVNFVfo+bPx9bsdtix3V/SHfwJqOxU5ypeLveq4Cn4jpU6dvBYCQN/qj4yYIYaI7vveo3uukCrVciaCAIoZD3PwBetBN3K9nbiVenHJuLhzritfR1YnaZkkrMrgos2nPu8yaezZj//Ip6bSg4TP+LXayQGL3mTNYueN0kj68MHx+BbfC7qHADcTLwviWwvjr5aSbLEq+xU5yOGpQatL+mi3oCDhwZGHkmF13+lmCx1zyeoL7uRwEy434ljAcvfe9zin7CMlTLdmYvzvKfHWaznjIldntcOCcExZPDNam9ozQeJ7QIXUznlHfHG1IAf8EvMxPAFTQXW0aJ7iQ/UJ46AuVbeNvZDqQshS7k7diVW+HoTr8uaPvYsSBCzJ9gIqKd9uwRW+iho8p0edomEK9ru+934HFRJ5jbSmZnb9aEOQIVx3HCHDGsz7Q3qm68fvVSdIjIh117aCwN+goZoCt93JqMKqepUx01wzkuP+wpMdw7aYalW3EAxPzaEBQMGzC3G5rL65Ov0WIodGuNshmcexGxqBpaXjm5Cllb65ujVq2rHmAOlYibj5T19sbKAS0TfYCUqugZhSjwiXLj2m6li/1kOG7A54NROqkc7u+qOo/rJvXb2r1JPiT+Al9+tXffvryz4+f/2lfUquep2igQxXT/O5f33u7/gGr+NaW13IWMsGVNNO3AWWDLrSKJyV5bLa8uwDFTMi11aS9+aVJa2oWSfHCBiLFGZxpR8WzB7dSTpLLnqi3iIYgnyAoZDcuIL+1aka3pZukpKkxogH9dWKxizDNNfa8NL6jpKYXklYcXEVcRyjEI5VmwIB9g/kw8t9eiaAcgPrtHrWTg7J04u/WkIX4cEtkP+IIzYmlrsg6RvkbEkoz+E3T+GLwedl4oPDDM4YIWZ3oNKWe7qBdBO+YuXVEn4VFZizh6t4eHDgPLcBkvCZbzT0igzTXaLfgLNpP+ij0GDj+tOxRZzJVwYkr9jXX2Z5kZJh7W7jKLkIo1KvTtK6UVNwHeDrIN4+JjXRWLEq7ZweLx0iB5mH0bDM9PtRAr3WgJJuqFrpDv6ma5Koq8bjYzmSM9HzGS92m1qwpZkcjHBvWQLXaHKzXcM3gcIW460sF6knmnB9qGwA953BAo3bIzoRFI7UUt8GwiN2oKrzmItlHiFCM0rInZrt0WTq3SXEl/25zbpeCMt4Bn6gdC5VPUdWiBOdarBCE5Zh2bVg45wTd63Y4Vh9rDODh1fvzjbRmcm6z2Wi4TG8ET8A3Myvc1tzEs4hHObpNuEouZ7fgKcwRoGs/NxMd05QPDlEM7SYoMrK3/SOPlY2r+k0+FYWFsS4eybVfbxh8xxX2Zv1W4kL9f4lKE7UEUu8dmxvCe94yuifVUuaDIVOzHdDCuqhu/00aiYC640M47N4A0S3ZXn4UlN/v/yh46LkEGKypPCQUeXIlP63fYBptIBrlC5RHGJaEDoJMQfYuSibYWrz4YIf8lsS+szV0FAgOd5TQktHNBJAOj3Tj2Ixl74NR34ezq5PDYW1HhU8btWKDLhRyd3ISA07lKMR7amO/zetS04gKhpCvdCke3HpsUfpAOJSStFTYGA0tRPXxTEuaQoMNcqGZK0FM0IuZ/tOMHB8ChB6sFzEdg1mmA8G9tKTQ3vDFDWVtM/iTfkhZaCQ4DtytvOOUlBXpdVddIbhjOTsHydz9kIG/iTUFQnVPydBG0wQrBEV9FyxGo+Huad+LtIEDDUxEirbzqYLrVxOs+9Fmu2S96qJOlzXHq+9NTYaSnVQSs98wgcwCCwDOhOpqPP4uZSWN/ul0qisvdFq90FSVgBc3te84VaFm3Av+6uBAcMwa+OZfO7V/RevLjjeGluuTZP4Gty7Ete/Nx439VMvOre4ZJP3DZlK4aehzaNpx2gDfRL+I64biNmwbAObXTu4eXnz3bP+le3iQSYqZoFMwc+3AAEeMafR3+HcQXed04tT/rF5S8rjzm9oNYrt3E3Fve6rzmKF2WTELSNpWhdqzw2QrehIuBYxKuGWSgJHJJC261XstunxPra8PRRe3Y49uUFqLUcRsHrIWvTGUMza54UDnrrziMArTUIfm92Wh8/Z2W/BsngDMCW83sHRbHO+Hkm8m7t3QI/dYcb73cFFaleJQtVSbx0y1ZCLglqGY2J26MQbtwqoihldeV04/GS9cUSii6RoenL0XOMid5HjQPVBe0aKNIZFpOsu7ndCLg6dlcVM0P52zQx7ZsqLTIhxHqS9aeNJu2OibI3kWpsTr1vpJO9sET5wO7ZBv11PKgIf5W8CYwusJlXqCbdHEhZo+NNH8G/mZNghFZ/cVYtXqcr1dkUghCDFmCEGmxUixelrw9c9bmpPhNddYE1MyCvgAUe23Tz5fFzkZWRzhHFja4aY56fPTMsqg4x/CkxKKkFIM394VK4I+9vTTidePtIFgloFDcmAqCvgAN1V6ck/1n9pbYq4LJbED/LUfL8q/twf69d4qcHYWveiZFkDb7etpV1+G7Dy/MI/VLI6EmtRlg509Ln4I0tnRXuezKo942xRbIL5sJ1nyhINsBr3IqeIHYHfntBa6i5KTsY5LLwa1GFOzBn0K1Zg8CgbeczIiNxrbsx5vLkGcREVN73zbAwzgkiyE9cMhuRw4FhfS1G0JjlVr5qfbYz4jCr34EFiED+dUGsYw8NTEhC50Ygmffl8gMOV/Ig+TZ6g1wkL7jiEHlge/8f43TbYEqJvTo8CfYFKTgDT0gUrcG9A7O9ZRAgsUA+vURv8mjw4SUHG9Q1fR8/ZQn6Yy0khJCrKQvZQg+tcTqTncYZ/indXJ0904S7RNv2Bd8XvmC8etF847ejqOPWFT7ioKWu+qhZw/qAOIzkkFxwlIdPXYlbDWiluWDO+h/f4PsE+3qmfHBZ1Tet/iosoLt718ovbt9APi9QthKnBSZAx5mK92HljRKe5TJpyo/QDttSwgfrDP7KxBHj9x83Sz+HyDvXlLdaOQoS2QXcsGRTASGTzRwyZP/ED3wMknbqzcqm0hVfKN2ASuS/yP8HXjOkzbN97SgVCPDSzA8TQfNLzUXA+hgIK/jF+UXk06gB/yVIR0olJuOj1doK8PSu1UqZmjzUVHBjvYvoKiNx1S488YqzlsGH5+Ejx1aR0+8Cj0qPmy6SOCCl1FcpsrQbu64B0xTQr1aqUZW/BlRVzsyQaV6I+cfmjyuqEODGFyDeJcKbqrl+06mRxSQAwlFv3+r7vsD9clv5ybE/hMQ/+xDiN3qgW5PLU0HffGKjwemtHgKYJaWKj4Fc+Ojr9bQCik0H5mmB/HgCC+515EH8k0SdEFZhzrztXS5bxNmLy2GyG3UoSQoocRMXOs2QzpzQ2z3J53vHrCNxCkNabXoTK3ZeI/em2CmkHuayfbPfrGW8rxpE14cQYJz+oTFWy1jmqh9iAgdXehGEN5s9QAPJ21rJofiAIW3hdMOKms4oRITcZeuBmVfAIAsDHb2gbZuB4GAyvRqZfRcrD3wz33CVkeeeUNRxK3NwjMB20rf6ZpJdeCqvuWrRemkqPCFM99wJdXzkHDur2fZyX8s41A3R542NhvMRq0AfX6hfknYfRzaePMlhEwytknsydS/p4Ws0Mvu7aRvoOXNwUdAwTf8n7is2sLNyTUL+6gWrdkhoIwvc4UjihabppwEpbe2FDFGI1Fo767ecTyBCklm2YCT9G0i8fq5cQSm8Kn43V+731zdPnhiG7YnbwkqDuKywGyyxncbXyg82eQyMkiOLq4vJ/U6w6rpMGacYEGxpg0snOykjpGFN7HvVFp8OVtIsxT22IaDXjKQIZ7arF7uyj4nGiL6wuP39llO/2I1vjNgNPBLjSTAKIdCrOL4k5nIh+9a4K4gKXXx8yRpijTZj2SpStcL5qiFCOlcF31MbtNbBuNd2GtN6lJNJSReTsjnU8iLnkQgCgNkAFDaqzM3JcwV5WqV6PmQrhCN4LrfbtxZhFnr9+OzpM0wBMO+fqT3bkM6WzdEPls9QBnhFAlS6hjlW2D8A+2MY3NlvXO/NddUseOVsE4GRlUru8u34bbtHccAQqsCgGQX+0SGoUEiF1Le2QrgNdKnBpvLs6+RyPYeX/O1gvTgGLrVUqUF898t43brALp7LIEn6vXgCaDvmoVCjdeHajSOy1Bstvl1u0ABnduYGCUTHCYXMwKXbH4QdIOrdXBbZnw4778j917SZieXWF8Jb9PogSsqI6RzTL9MknNDz3u2FvAm+FfYI1frlCGNNNs6uQB5PaNSttsqeqszuBwsXPcGzqnRsHFxKZucz+S7R2Ak9sImjDImLpvr71HeOnq0Ne9iku2+t0+EOeSVSYfzfmzI7p/941IdS1G7uCwJEGvVWPBC2opv2f9vbc3N04jYWptRFMLxN3hoouiidqm63Agq4+NYJR/cpjjghgwy7s1yQo8wyDg21Eh1m4vNxQGEcdFGeQUlezCwC75Kwj7E99C0J3Mz4G72BsWdoGcrJadIl0p9QftgOsRI6dhxE2e7s1OoADD3x64+/M1ZyWHjaG/A96tlLZsh4igofJNA+0YkrtIWtESlQKbUXkvKb0lZuckVam6ag2UTIkmGAruBWLu0JkP19d+w4o+D+ks5n7qJuetqz6Eueupis6gb1CcwjpnGUWzPZaAQKfGLncMVvDm06r2C5baTCD6G1lxsvuWWA8Lln/dc3jqCd1NJHaF+4b8Auf8Og+57BKYBDUzPqYUEpwdjzOANycK6kodiwFV353BNUd5w/AD17CgOiAg+BLFG5bPP58JVNKB4eDc3SriBEKr6DmHBNHApMudKTyvkhPfhU+/ea87aC63U9m+OTlbKX32cLv9VlKqQp4dz5xydDYAIV+rARCFJ7fc8nPfLIQw6B7YcYtrzFNLdzruZsg4IstC2141a39zdnUBRS9uy+wsioTbF0kmS5fm65BwMhVromnM5wwvcOMZgXdmEDpt70IFH+rPRHwXIkZ6JDm9DXlOtd5Z7a5CJ4TBpr2W8/zxvSj4rO/TKhyHdnkTv6W3UfvZ7220z8UoBhaP53TFfzufo82g01HyBnuss9UTKRBeX+BNTqrB73vVnTetOmcqj/cTcyLfLYs1bsRF+cKbrKZ2Doea6gGKVq+HU6ilXqYC8PDAd57g9xQ7S+5pW1Kw/9ClKr4bDK7epKgXrGKcXZeXZtCkzFupNEU3OmSNcqRM+tLEKi6TmXgSHE8ATC62kXoMyaGqyFP5DWzjrohlVGyOcZEARETBXW8j64adq4iWDe5Z1zZ/LVOD3S6+SZ2x4l0NULtj89v2fLg7GPSWUbjDiM9hv4xnjJl7xviZ3jC2uMPwWwGjxaJs7qqBxJAXUNmwQApor/Necpp2QHK4UIEXDRMZs7PT9UGt/qZNZngmD8ibywnvUrTkRa+oKOw0xCe2/rliAM2aIiJWqT2JapTyuIeV2hgKJgrUAssvtCOZgxAvzNU2jt20n5iTKJkf3jkUadtr+ArG/JR1Dzps7V2kDJqNCUGdwGXHQ7P253vLeWgucaL3IjhioIech1XpBAdf0QUU3L2zdc6qFPTYDin4+0LbTemXBNXz92PwtZpsNIgc+D+eCu7D6R9NCfbeh3+rWZn21HtQ60e3H+dvQ5Dz8UEbdVzv+es3V0KjlUYeX00lARHHdZvWlvEBd1HIEwHteCaff6uRC96avsNSs0hWi3cpdvf4Lmoi7Vi2HqRLw/Xd1d3J+O7F3cbzrVXZO0VkC5OJ+s6m8abJm97ZoCWlFOi0u4eleT5QlPwnB3Gzhz4Jy6lWOqdjpVu7p2PF4JNOO6zc3HHadqPoxG8y2nfX4vF7d6mWk+t5saTd3lsV91/DdCpdmLTj1Pwh84lWRA7AMyT6nwvqNxNzgdf1IRlwiFWVA9vSh0IFiecmy2abL0wteGZpzy38m+/LLsiQnJ004zoiDm2CsMiUg7Xu4bOxQyPHdbWYFllnLUCnCMXIlR4SDAsAUCKiPimExFZkM8+IcKPSc6rYyhSk8vBtuZBALBq2q74y4+0byaYrq70kz743LjFztapcMZW1bUDYb1yGQTi5stClBl6xo5v9ILUvjT7Ku3U26Hl9tNqNxejQeyIy7uTL3M3AaIIwZAgGsWq/nojbE7DQNi8sNwFrW6ew1xBAn/v8GuXAWY5QiqDihIVg2TJ1oDNbKrk4yKEg9cP1nbnUMXSq2EDnGoie74pGWSpUdG6mZw8Gpf+zQrGJ8PGcxwtIDrZpfSrQGgbbCn3DZLpx5r4k6PhsPqqq96HcyegDNJWo1EvmX/ZfvHz6zfMUKP5Iz5vA3BIUXoE+n7GExX7JAli4Svyl3Abr3BzEFZ7pUN3lIc4Og4F2QYibIgQbTAp/KA2hyr6AK/zogCzRh05lpvp66WYu/a01873fPFCm2TdxF6xURnAIGaJ0BV1R/Nk7YsbzEsWjzIXHgEtbPMklJhWq8YzktwtK+JkLRlwG4iIQO2GGiIiyQfyBJYDEjjWEO8zx4LZU6cnUMVcHOrVVAvbhQu52LsOQbV/deYDV8VkQIqJlIniW1uoEmN5v7e6OQcmEE6TlwlhiQshv/MCFUnkWEG8KZyfrA2WEO4YcMvdWx0fQ3JBZqobv1cgDkNi8naQpOPHxXoxMBevsAufjLLHvWAR74xTdWH+jmRYnGYwEfYpHfZSIsu1GeuYOQ+YEUB7AuZsk0GnSTrVJmDPuRYkfHPJm4UvWxsT6pE1beBgooFgp18RAOQtXuZmvLtvAvvjek4SFL39AK9vT6l0C9EpPe+jYcU6F4dVlmn5gcmM0pawlAjQSE2QMEVBsUJ4TSFYT9fX3lCFfcEle6IJ9v/pR3V/oCiMF7oN1TwA42RQA1kVYTuDl1+lGt9Gh6HoMdXs2KzE37hBdXZ0EA9o8nq6z6XiT5OmLykuZq64URMkSoAVNfWrzE4OYEfn67c7hQVQFRYF9Hs8Wrqg6mvloK3sgQzGBo3+RC/8TiPatCMQkQLXOw3d8bhMAiPGqIc3rD92bYsGJIpXW/+o0WemivDM76B3JOggB+OAU9RFEw+wnayhZ8l4nQbO93QVXS6DVsXrzavI6jpm2J4j3N5gAe5OAJw435HeH9goyUwgFBsWm4820hXGBixq0rsXlfLxvGw7B7OH2OP0KJS6fjfY76HLJtC5q+IwvKwypfqEwB29Qp9bC2naiHFNN61FXTSvEn+7ElvMnQgrF+SD6S4ac2+nBqvtC5CPLu+ziF4hF91//LERqI73gf/7rwt9dnYa1Bi9aPlnuuaVYM2gq11FLdGi6cQ6H2Yd3LCVb2KFA0UW7HEfUV9m2BXhFlMcuoA/o6FFUOImLEt985o80+KxDBEICEVArrrgWwkAwTdTFuQzMyCduIYrd6tF+3Mm15aIhlroZLsYCnnLmqdBiiMtZBLs/F2Zw8VZT3mNi5Fi61OOsTAXvIc3iP3ETgoezVgTW7rSg06677c/abuU0ZryWwYGSijpK2HzdStznF0Qydk4FuqS54Kd8x/QP+Y8kvwKPSFRsi8YR6xPtpp09qnGcHesoq0rhseQ31sMh5r/gaX/to91wGNr9pmfj93Glr+7VxQW4Xrx16hFPzfK8mhYmO6QYmv9AwNHoDoitOzyfBqaTB5iR0bKBA2mN/65Ai2oPNCHXrAOgCEiq/rkeRXZ9+9FT+f6ggP3LwLOQvIFWe1y6vqEAT+6VTazQX/z/isVRrkdi6WtpWF7pXTEAiyi2vB79Sq0r9bDpdTV2tuEvIZX92ry7EnWD4HBsJydjWNDv4B6fvjWSP7Gf4d5L8btcv30nb5SJBalz+5fJ2KdndOBFARavXoWPLn0OuljJYuTNDbfX42NWoxuB41jNAGHr1KLYYTvAUm8NmJdt5azfygBAzHqjnPWdvITDodabK1kmdK3FxH55q2byJynOr1TPpa6Q02hSw99owj5Q2j0YMS6+CrlV6tkIE5b4CmyF3Uu1Y8JbJ1TKo5OzXGS39tFJ+4z4Y71aQbdFi1QUvpnfNFpU1uhI0EaXWN5owpwNf6oEVTrejaLvSjG3dJp7S91qTyFc9wkQFcOXspRY3iWP6JeLADiqxMyGSvFpZ6EWKDA3neR1Nt/6gKooE4iMZ8SoF9joRmcukEh7b9pi3iU0b4XeCf7RyvETRsVDHCm8uCiYjeBEUF0jmCPeqLFixX1n486WYhFBXOpltkPD4z0yLM1LztEmCyTCzPNEQhcEu6GB8/XghpyLzyYC4Wjtc8nkYAg8bkkC0mnw67gxsKZvXXg3LPuNwmVkfIM/PB9AZCeq0o9gpSdsS8v4i8MgcYJ8dLjTnEEsN0g/9L6kSS4hxQ6g9RTD0S7jzf2Tk3/LM1WxwOxlVGVYvnXapmj5Vi16x4qgrBwc4VrlwpEdcq2oC6qX24TUrEDt/k+YpS6BxpeLn+MkJR4kLp4Iemc4bkzKCPk+TZlJ4RtQS/0vVSdbHwjL8u7s0K8o+avjz352BDybYXH0AlTcytAX/TvcY83dIsnVXmNiRqratalGkDdyFNUkBV2kqq7V2zIchJSNuVS1exCwcD8rkqPDDH5muJMANtDToeFlH4fZ/3AtDD0avhyiE67TBpzisBFDVbar2SfF0GcYj/CmGNUhgfyW3Vmq3GYsFKcwEAIm6LPAc6L0yo0TwP3gBBMVVhx09paLsv5s2z13OMRGIg44coh63zMEa23v9sKDfrKOosKTlrz2VPZzTjLfwppyNHAceG38a466Wm2sdDCgUS2Q6SdqAvMGNnrSiIcYIfkm48ZP/FQNtGQ2w0WCGpm3KvL7VgwwuweXUVpSCyJx6p6diHsrVgFtrI5bBryP6rjbaMAphKnCOYY2OAwGBtMtdXY84w84BvUwaJGl99Yt7g5T+CaTvUlSqLkgX8VWKIrLVgPbRUdiAhXEWbWw1ysYPY6z7/76bIEx2ODqguA9lTGCjqmLQBcRL+eDzIZJb7RH2SD4EOQDwNkNZlU1NNo6hdlhoc3Zj1fEifJd2QxktVohX7StiniSQXL4Hf1yClC4AVHT9kfm3KKk9Fed9bGShyMIVykWUJPSMcI9Sdg01ROtRZHyy2+ef/Xs6ZevNOjA+KkE3HirO/4+1BMQKO04b9O51zg8Sufl27MzH6ACEcjUtZ9drA7PjhLNNoLe5kyKCG4TQF9b2AONY2Bxui8KtGYzv+VH+xbuDIfLNx/h2GenJXMjBU+OJMIgxvnyDB1RIeP6LZ6YBWtEatApwIaJaZ8Cu9PRmYBBm2m6gzdxiGmo+AT+uSxDccbTxkeJuOX86WOf8gny9zFKuS4OKvlDyqKxEqVbE5Tt59JwJPlMETKVk4QVOEOIrk+PZlS07NPf217kZvPl0vex6y770qELmvOBpHeV7ZPZk3LSOWpEu0DOH+a7rTjapU4MivStKR1fE9W7t3K7geXGv7TkNcl9vlx8qXQPegCLiwq9wNnDa4Q9ZztXNwlEdW5q8PQoPMMUTB9g5OyeTrIbmbGCz9qE2/W4EOWxK7FjJFFg1JxMuKAN6mfjNI7HW1Q3raA9WHF9alGeugDJOZkjbiOab6KyL8pQnsnx873Wc0RlF9X98qZjShRlrqR5xUB23JW0eL7SZ3s/e3WPBUbyHtK703bZRKfNln0SnXBNxG13rNvfQUDNUKvPWBywHYt8J4jG3Vv2LXRm8Fw7wCmrKKbWYbCAk5gqG81GTzywPZKGXmkaGm8lv73k70wPv9PnQezx4IGsrop9w9eQdsmgK3jko68dJ0gZ3Z7tlRntgocJLEDhh4kDbcDwICczYgFs9VdkvTYt74VfK50NmSgGgBOAwonHgA+Oduspj4xSmIu+97jnLgS6s36uG33eiR33/aiQAxuKu/ev9DIY91kqG9aFFqHrUviTQJReRU2ZPipM6FguM4MtA5jZJ4td+61rN1lWHmGsHCNaCDmGKMopidz+yxDRcpHjVNoJ4coSnIhZSgBWnQOFdhwq2+NOv9c7ca45argDlzOy0A/agS1xdwLOA9zei4yenB3HADHL+9Ip1JQze5jl9+uJdEPVTtdK0L2xP/5vv7QR+U7BPn9VQKSQCZyoCSZPde5zpWEzqdS973fIOHj3zy//nVpREFBIArYTTtak3uh4ekDQ7/aJGqLsTI74VWubYfHslbo9F2ByLulCLYgNj3PPULgPmu46wMHAhcAB29m6mzOx9FKEISh8Gv16xjShFtNunIGqdOIElF/kpOQSv0JBoKVzMRGFJi8ekKI4IUtP+eM0XIJ5OnVhF8H66IXrcyAxattSJgKkqgBJEA1BDO1OD0SDj2+VE6OGtIcEgiPXKPW8Bgo28Y0hEianG63mWF0r2qSZGEMuXgOiLZHdNZyl9zhD+lWIa7t7e372aolyr8ljecQdMAXt0Yb8epC/3xuCfKYDcuVrYKEIAOWiJgdVOGZHoRwipQq4NHWOjk4vk26mWlHNOk/sSNeCyECVlOYuz2bzobjTpcs0APGqqV2dEINjonnlsGRDIkVMn6AUB2RbYRHHX3saw9ZthiI1J88LWjn6aLiNY4bbelzY6saB/lUAetgxA9YsstSF3hnBkxkkjcAXoQfTLx+//PLxk/3JmN/fvvjmlVh3t98v9l++evE0JLzcf7XUgyBLeLL/1ePvnr3K+MkSh+nZKUdLCUJcRjnHiWH1J3EM33DMXxstHRJ9kpW+65iVkZBWJ+pxpMreOxn14z4rylyC5q3ecYWKumgFy9dVak3Urcas8Lqq0ERstG7QjsGs0mNKQBqsQjwwGEd1fCa7nyxx2U81lfXHhJsaUls88YAtjkZEcimwlkenP6zFOAQUkDnm+afisl3u4bGtbz9evgOjpQe5ihTaE/zbv7368zfPv3386s8KxFIp+lUxrYISDEw1Kho+zStLrRbA0T4TGcgfZfS2EvM2lyHFEQZ09V7nRA4FCG9ifJzNwcVa/diSTvqAydqJBWCBjjSDpdMJvL7UfUTOGJYdRfaI06+APtGD8fLd7DeYkOerS9EdoF7dFGdZi8bYO2SqIhriXavI5V+96tT6G+UsXZkobHXIAe/is66a2DwSKagYRDtNDWeaqzKcvGyjgFNEjoeTkB+VeB4u/p9/97vf/HMzMnPTb17iHaFogP2otf40jYo2Vr+p/tuv0/CgH8o5IL2uppt3irji3zQlxici9IJRl/7QSYAU7TmasBj2V5fH93+f+DccoRUNMFHdXRHo5/RkcynDWTcRv+q/qQLvyLyTytaR9GLqi+r1m9qi/ixff/is+cNPm3dnHzyCcfP6TTUB5CbDD02HDqHnoskjBnlQu9Af04RK9bq6W/XURoqWsxSzKr1WRDHRbKsPxnQ+J7XqhOXuS+hvh+eqtsAnSQX/qdJ05LPc4EC5NtypDENd3/zC35jbzl+BcTOF1FIpVef3P//WvjRKcKmk+p8n6zdb9FJ1bkCZlL6AhCq/Hd+TwLCP7M9otFE+hE5CRNlNXkpWsIJd60PZ0YV29c36raXjQ7Igm3gvPJ1n4FOzoAdJxzhyJJuwAgcadgPJCHbTSBdweXEPiRAdgUiZujFnFhjyeAj6U4Q3podme+0qG30rt05E4KxMGo/jwUqAc1FKXIjfIFBJmvfJUD0WLuYrLViViBZ9B+iATgOs3bgNhXILRe5Uvg8BKQEMVLwkQMshW1jB+7JDNsHosr56o2t681n9p/3n+y8ev9p/8tPj7159s3z6/MsX+1/vP3/1k11gf/r2xdOvH7/42/hf9//WTO8xqJvSSME13vN2KinZkDlBi9ZRiFKPThF61keIexL7BnHvCXYU7VPJEhWqfdwhyXLO+rgoZFHjVNbI5UqVypGIfgyeDzDbw6UowUnfBEqfNX00z6r6FjHvY1Yn44eCWDExJdsfEXxyYsqLVcRnbMAn/urizVptC7xWVEGm+8PamvFS6WbI1dYxuJJSh2szYT768dws+HDCQigPAVhjA0yBsQ4vugoMGCddSBG6P0IrONBIW4go8gsAaw4z/6lmarUNzsVaTF5enkmfIXoEcO+4tmDkYB3pludrL+vGNECx4DzTb3CQhXyHtr5ssyEWGRwV3hfNC17InKa+Ca60B3Pa7OW3l90JdT3yM5H2ZTzypA3c9nOj9LPjBvNAfugnMKW7Sot8xKJAslP12ncDNALTWh0XxlmwueJhvoBl7+aHMjiW1IBkcJuUNn0y6Kuy1ETVeZVc0D5Efu+W7EUPvShBoQJLh4LnXrA4cMrofQI31H3rdYsVjxuxPMUsV4d+GgHg4FGEufdEjq9X4l8vnUPe1opt+bYrnz1bsCLj6V7/Qut7ho0rcjtjWJfhrskqYoffFnsSYCZQfPnIiBvzxc+VI0zGlrX5oOvr0M19h7YiJQCzNN7vj9AMtITVmw0uWDGNkBVkfC7Hfo75+r7aawubIcaBpGnXqv8jP4qd8trtA6wiLjRsheb/VxzTiLKLoiiJI+3zmmdW8xY7R6iP+CxxA1JoW5ewHoQYVdvpKGr6ZfY199BXBiZN0yTMSwtSinTuwYp+fE5jc340qwqvoW5SZLDUyUcRupYmvDNB9CkmpvcydhZ4petrbVO4PCPTnNfD4kEwCldvMM/xwf6RrtVSlkUSnYwfNGjNks6Q1DR+9NKpXK9H+dy+0yfB9YjJABD7yreCeu6F+f4W4bM7fAPMYS9y/gNoSntcK3584So1gLUfRt51WXEYSj+bIPAFJogiczBjn8Qz4Kw4t9h+g4sHv3j5GILDQy6njHvFg8dtfmMTfxg4UKQKOCN0GyrMMoon3brCfQx3tU0FLJHjsJQH0JORG9Rc08sgSVrRDy5EtSUOprmcEHmYNw4TxHO067GZ3H2Ot+IoMG3T0KLKMoQMbNHP7gJsteqN8BTrrgbrvt1a189oyEDyumWoqfLEP9/axAmb4JAz3azmVuo/xycL72wqBJgeXr0/N1NwbAhLfc7nuUfFobOLzayuJjooe5XfzihTmL75598enUJYpAIENcsBW58kVcyhGEn2j//RNK1sabU5WK8r5/WJqFYUPO3SJD3W2IM6zdCA1GYT8kIJBTK9/0ouy4UCtaPINgF7Mqb4gvu9Vbw6Vcb5Sq3/1blSofvMHZ60g6XSptbGO9KypuksPnJ2+M1xiDYEvO/Vf9H3JYj/xD2C8GP8iV6r87PiXgnKFaBp1oV0bhTpD6s785aSKS/WLa3SLX3h6MfrbSx8WTW46GK2xkItdGxfWsJxwfZb419gUjaBvGRD61FRPR/7NNuNG3MCyQmTh3WTr9gAj4b3FZHLQq+25JqEI8Qf/YrCxLY8FjD+XcqEYh8qBsvQ3d5e4opznA0zvziaYn7jc+ix+fzl5PnXo4/89VT92uSzy2eUv/78Sh8YIEkcFB9SKlhKE6Px+0YeSlbR5D0XM47Eoe65vnh/Ka6MX/xt+fJfn367/PLP+1/+68sqihd/90D/NxqJjHfNWfubB60d46uzs2dStP6j4GfiEkzzB1wa6EyNJQFJ7MHRifrFN8Y2uFh0QsjYuB8vfSHgWw8GT9FuRiF1rilwTf+w4gykTnpqyy4nB1cXqhS4FOaObtdlm1mfLtWTeR0yzQAyVbP74pJY6mjHwvA/vv7Po1qvLTP6VOlwjrKJy1/haHE7UIqobWtkITVNyREha1oRWV5mvVzRkzLgtU+6lvST8cuPG6my/6Mq/nB0mg5p3We660tEIZzqUxYEVpJZsMmS+ITCQc9pq/Rs9txUsr63TBit1psjwxH+1ujuYTzj5J2mPzW/Xj790+NnL76eAIqWt1JHl2tt6cIKPn319Ov9F8sX+4/liZYTV8VyTTs/FKe6iaTYDdgDqbMFOeuEDK5nLZ989YznbBzDKNDT7/hww6UytfO5M42Or067ImUvMJ7ZHpGwlAaOvMbUC4ZNzOZSOPj8PMymkDBjwjJGh2XVBaKHqNIjfiDPzwdvj3NOM1xJCV9/efxi+e03L4Xa3zxXSreJIqP+6zcvngTXYs4Nck56jiDSwufK1ZmN76P355cfUUHRbN2NmY6Hv0yQOwdp3OExPov4vdoacq5zZg+F+pk9ZO3O7HHlWzAF3DMUqIZc4DZdSLt/aQbxV6I54I9btqGeSYI/Yu3kFEVEC3CtN1QYJy8Luyxukkm5JiY4bFHxOHJpDBR5N8HfIaoK1iFhSWBzWcK17xWtnzT9aJ9tNZTZMulk1ffQUBL1lmqgTTRFe7b/1avlH/f//PT5E+dA4zwWSgv0vz7+20scd1rPXQ+6wh4kMYqXGh1cHnnAKYhDiqAvFE0SgAkoTTWQqhpLeFStQi8VG9T3hvApyUZcQGwG3kzCpHSXaHV1k7qR4tOf7w/TEyvrSxYIA7d59d/goql4uKUYgMOMUYk680APbw4KijOJna6xxHU556hNHacprD/ad9qvLeOvSB6ljcBVQLsFpnh2VU6Cbfl85E091fQeKzxiqaEX/N5mBe5Wokd4d3wnlHTFtFonkfinuiePTldw4xBqVqFbdxAoohIwrFJNzCe0wJ/d6Xeh00K1fbJ9JTDhIqFhIO3FChkBD+EgkK9rqig+Y6+xdbPuzMYrQVI1TdlK2fIAtAEiFKRKdWPL8fHPc5scYKfxuuzwLvp5//hZB1R808NS7cjoY4ejvv4AHaZLMs3LZbs9PDs7+/7qnBo21gzcbqCiTiZvVJvQ2Cbrt/0tNzi2i4WiJwE6DPeFn6qUjT1Bmrv2FSQbxVPYuqQeQEF+lunu+rt6/YfPfz1//WH6+sdHj+S/f1k0dzavp1pSihxtDlbyeiPQG91N+UYehh4hrWrdWMIEm8dl9pI2Yk+oSvD49PAlKulygx6rfi2jBmrFvUon+QIMQzOpFt6o6q/o0/uRgKvvoX47xyWwzXiWY/Di6vTlvz2r7wjfV6SKdFw47knvUnfA4V3cSatYjInFXqX7q7TdntO4nF8WT3jljMfs4EirIv5SlDT/8vTJ/hMpy9o9yiCuehKrJKbK2cMsUye/A6wqfz0E/yhDeaF2dkt60A7PeW/EmuV7P9SdGAsoB66SQLQmcAge+TuagMQXcHodYSkb2q5CDKlCask3bC8uJt4Ne5A5kTbqZjJE986jK02Ns+ac02QrqMNxYkyE8Rdyxv9O70ogDtuQmqyirzGOGn9BPK7d9XJAwnxS5K2SEnpPMlA5P+KrDGbTDLZM0kUuyFZptxw7S6OnUAF7jo9te5xVjw8P04PthMV7dvqJnwODZWyYVWnmRztlHCUb3u6obn0V9puEjzBF3cUwDw1CfFfWyv4l/jzzEQ5qGTML3r0BNXPIsz586uFWmnxdASbXSRgLtWSx0SABffQmxMBIbXq/lD4OzSSWYhteyIcxzisHXVbqDKkvu/OL9fvVxUe9Fvbc6d6f/QD39ZGRqV5oMlUFevkj77feJpFoTr9uitl2eHEG8eDjZ6/2X4xfPf7jM4Rpe/Lim2/F/8az775+Lp8hQlupCRUCtsUHYX/A6J/i48/8xGSfmZYdaIqfEfnN0Ua0x7vjNuKz86xv2TMTMxVodVY5E+Vo1ZtfRfKDh+od0s4VkG31EcWnyQBN0M587/4jPSx7tiVJtUL3H+35dqHjls9Lzq0Sl6hjodu8m3ulDS8YeyGlmIykrFf0bWiIrm5MFt6rK0ld0qEl52uOSzOBtXpZhthREsruF4sDqeW2DKZfs1wxy0GyJ8jY0g9ek4utp7dFr54fCUQdV5VFfqGVxHn/iZFTYKK4ttuZvqVdlKth261aihA4KVK25wGueGTJPWcz8due1ALRjtLufyVv6XlgJGg5Ka6S2HJrjkKmuoitX6utT7s2s46Iu5pUVOyM8yZlct808UGkgRiQwqeq8UePJcCw4STDAn5/BAaRY+AjH8ateEokT76R/Hzs2mnm+6LfTUEvmcwQWXbEFaXssryXXzd9m+s9waXZ0lN2qnN0ewfzZPNQkEm4v/v2iagpd3wPSNOgDTo9TcbG9X2VemrORG9tX0Hj5O36BzVUot8Ht8lNnRWSTgv5kHRIgDiPzgVTDBiGinJBzFkscood+QranTp5L2qpDTjNInBmAGNfLaxOzbbxReD1CoIa4aHF5jcGZqM8kzI2XuGWbJ+2mRYq3ELgmMsCvk2RLgijpInM6Pa8vySaSkDf8J3A6SDsPrDIUuYPy0S4P/IEKaInDHYaHS+MDXcKipbreylR69q9CvmZoaCbMdsUAVjnQEl5JZ5TBV/oDn4rkMCy5UrTxUnsWlbzrin1YnCpYa4yiwBGydHMRq0917ikTiiQY4HGfYtqEy44LtkRFy77s/io42Aub640G0/d7WwKna/7/O2B5YszitQrN0BdhFjexZKj09ojkU3rYw7hTd9erS7AV/fXYuzQZQp9qEQ7kYylbAx8iZFHmPfrA2qZqvFYKqkAB8cJmYwKog8jU/2n9t1+ZPlTv/p2zlRyhMxvyy+XqqWwXE7P5em00oiShUWNlCSOU2BDXqSf+zAX2/rmwN4g3V+AI7jDw3CT64PouYCJK3yJUEd1fxA1J5hf81wGN371t2/3x9N7f2jG3718+vxPY9iuiNHLw4oPhhc0O/ufVZPvqsSGg310qMNtzEJxLt2/X4VruG4nJV9tlJzYlaq3G5NtF63bHy/lIUFjBuyWsxl/63285FxuOuq8dN/ihH5yYc6jNbtJZ/lF1pLckYTvewUPFDhjHnqa0l7DgKkz6C45mPRcO7CYCfdcBhdEBuX7Tt0bdkhi5Z1oFsqYG51xIkFIQoZm/OnB9VhMwsefHl7rJefRNWyYfUi3BRwf3wxQ7NVf1QJ1/Pjl+NNvrhkjHJkSRf3J05evxOTrFUKTF2UrW1eIZK5y2lfvjvBgym1erN3EcJbn8OpQfVVAzO1XjduJvIQ6g7eYCHRn6di4h19Vcqlbofery/oexrppUHD3DqKVfugAtYP4JzFRXclPsD/aWZbH9MzmbUioxuG8rfCLaOoFK01zYhdUUmgkt82Hw3t1eHl5hr8uyspQv3wnKv1v3/VcwroiOKBSbLZotLvTMnHrBguQWPxbMPMln3W5JNHCxGPlxamuICEzeZlOrKEth3h91m9FuKDux9DtVXeJ4vjmGwJu2R3uomPf9gQ+KL5W4FWpZ6tdxrQkELe43E0MieoUQ/aLdaIj9b6VQghtrWbRLxfEQPg6ojX97b2OlLaqbrPeL6j06xkir21d7tvnFOlhQPuu+9m45QRmNznITWPEMbZak8vV5Y8cW2aN+nyQO4ayTqt+r0LlCdqa1rp117u1CDRPwWh7fPi4gyR+xsSQlOChvy5g2SLQtGKOr85wY3R6GG8TQk6KHBM9dtwLtQW42wK/V0rczqDofNd3wou6oe1OuSBMTWGSQ866jsNl2YHcoD9Zqnxn4Pwd9mshkxwS8bnbveuM78BBtXOwcC9UarpnWk/5YeZSqt7Fkj0N/xHKokCFKxnCSSRgxk/ohBKzVpkhPh2bFIc/cjkO57hGvaj1HzyAalwVhgZWrSUcA2mL/svT/b9CKSCVrcRIXlktJN/ZCL/E7buARdcWTXbZEGqtLiAXGHxWFyKnJ3TaPJU8qCI4AZrzvb378tYVXtQTdGj1CwX/fET6uSDUBteFpNWEOIFJlf+pVhminzKq6H2GlvtE/63yMzuHzWucZvj+oTHY6EjNAWAcIwBTsLP7sT1QaO3ChWAKfsfadr1FSf72hgwc7ihaxD0+OBy+CCE7eqUegMDIa0PZvAJmuUybjMsGKQ+JpVPSxPOYgvIQLpVNTzzHUaEf8H5MRQU1qBdC065D6EnhqVd0O01wR/XOLR5IaFADlzqifHpxfiGb7JYqeus2Ab9qn17JYOkvdXo3ARcu3YUSfJr9A+DMDeA4KKBCHxSaGa1Nwr7uYkOhlUztTb1ceQi6JMxBpiW5f84Zthim82wo081ZBT54gWUN/6nHD6tZPepimGMJJLrMhypNiq373DiAnmbXSlsNWLHN0TGK501fQuC1DxHIl0ojKZVo9YLAaq0EemgTFKuRZHInnSQV7o3F7UNjNQhdV3pnRamZehCRv6rsR0g4kmm7S3D4XUJJJSvmz/AvuMTbXD8A9dZ3ENS6EZthcN5VLKyervps+6/qDDDbpTPgMlI+SD8MxQeIvVdBISp61yNzEDvyXzxgLvqML/BRYxrgM+jSO++494y0coWqGfTkB9SrnFjpsLw9vf7r58TtSZf6+ktSD8deSTwgqsnk8+2nMmkHl5Tmk7IoWlIXNwdUHSC83yEIYZhqADOYz2EE3XBJKAfNkOnJarIYTu7mNFHG2Pr2CbKUZxKqp2FkO76C3j96L7dhPaOJ/JL2AsgJKYYOksBhp2+K5AfnqN8PWy9GWoOebeWoIZiO4LscZBZclNMcFGknn1Tw6QwzegCxz4eLMMPRzsAs93my2zIoEPEJO8v7M/M++XzPR7WY8tm42lec6l4E0ncvVOJJfr8P0aKpWYTk6PY/+BRYdwoAYjcRfYiLbl74i3BHRdfBxVG9cwsLO5QtUDdauq+NlsRB5YI4fHWlpwj3AGPxwI18PsJNU7SaHknNyCi8FQ9BLZBTWc993BgcQa8wq6oC08mYzqwswQcxf/fLR6/r+YrM86A/LS1jCl993soqzHc65+KkBcxeP1y70gcOU72Z5I3s541o7PIs9DA8eBaAhweig9MA8IJZ2HU03EUZxuTWPs7itW7a7+9Mm2Fy7wCU3s90SB1WkNsMDGXsbdnP0e1mfknwoWXAv1uHJKAHelqUGDX72Si/T79DuI655FBmWwqxtzBADDi4U3XeGrE01+pKYDyzueGfGF1+cifGFzc8DBgbVVDZybI5X0F3PE9dMsxvqDjia7ok2f0xu4l2NSoaqzBNLgb5+h49KbIAr7hDa3qvcEXXI2ymRRhP5dL/EO/RO8+2rdYoX03G/yZlAHwC58NL9SdKm9StO17jvtH05VLx9O1j2GGjEoOqbrOArosOVKVHAGK5OFKfzVgpd52JtMmY/pFwyDYWtx550FBiTedzUALoI9Kst6PI4WieeRoUWOjxpfAp8m/oT44o2McDAXwoExs2smVNIpv5YDxkXKkHC3oVrpbLqpHPpmgCrxgqHqU/QQwV0+BMVmbx2dWF6OpltPd+DyD1VR9C2H4KlAgiNj7c8hCV+ovXTdclyw2nJQZ0wN9s8Q6g/nouEd/FBdATyu7VgA+rpoiE4GX3QlAT1PKnby81Rc7SwgXVAtfib8Ar0Smqc4E5IkI9OuSN9nKuLIX5h8pR4+mjLklvm51he26gnd9GnAwA2KHA2MBaoDHkCsqA6d4gVDnB0e86ee3rn2yhV6INqZfTJH3DNkuI4v/jHCPsnd8+HD+fnjlF5m2JRUFn0NDRQx7IFKmEPsCAMu+D6p3MIGtEZ+RHgStLETGE2A7vTlJj0dl6JAnyAVvP6ES5nGMZbixdjWWqMejAi/OPQ77bWkx9uBmQPUwOSvrP1JDJAX8vWJnUGxCcyIIV6viUNRhWd5rVjBlLSmEZboHI4anF8PUHK5zYaDAibe3BNtloihQuXE4+jYMIneL++VxMdoySiFfg0ik9BKRIoUtV6p70zINgSX56gkCrfQto2GLaTm15l0thIW7CDgxxN9JLvitJLYfVyfMnifTEMvQoEZknvnFMxq7FCtmOl8lk+5bNapLHXyPLARxJx9+Rl9cITfDNakmXZ1fCdhy6L432xWOlauRg1yzt6lQHK09TIXeeYkHA8lRl1/XpjLVkzIHGRFHxmhugF+txvufIgVFiQSZdHAFmiYlV9k7IdMN7cd4SFYQ3fKq59YuQZbw5uvxwdHSaI0eGWRKHHnJQDq85Hu2/DD3oWx59L/GoonvrHOVSesUgwODu1WYkhEYEBCP50bnTy1svOt6LGRDpPeDG2dQyTzyOwSgKN8nB4G0Y1W7SAEe+L53ITfAQ8+XZGxcxH6YucUfjgkGCgriFDLHFdSrEXuoSUScZe6ZJMBQzapIANDbg2bj4yPvupqpBOpKB7tOktc7BzYl0fAQPUBtFbKnHhAa2Xx4enjhvV8yUzvw5u9BUtks0dXZ4+C3Z6C65n+B0lF6ZZ9ul1MuWhJZHBT5wmnfcEWKk8rW0G1PV/DEHP7X4Rpf5FpwAFd55GRM1Om1C6xZYFcbqIhtFYe2Ab4+wq4JijJtT4RN98q00wNZCwiO4jt91Z0donSd3lxUJxubb+eDzidMBMdtZfKZrGiNQhnzScb46563h5jf6VFQazHZgwzTlasAc8WNVoF2l46BKeAnavcs7r9XkR8kgSSrzNqOgLUpMM9979OCBRe+O60aZtA8i5zA5edrKiVhaOsf5Jh8vAaaQXayglEHieF3o+si1uwJnWdoOkq/Eu3gHopxEGslmg+v6vHr++Ov9Cgo/wHBYM3xgHxTPgSITqWGukn6nwvywfbKuXoq7R1EOv5Kam8vW7yE7VB/jlazZ21PGCzElyy7nmn9Q1WIjx0eXslaF+WsWJDQqaYkIY/5wD8YJPbslhmk0FJCX4KR0FyQngORw4F27sWs7yqx4em053kZ9Zj8cj8hf2GZGPhZpS9d9ocYfLh398wsrx5kpCCiKBVG+fbC9N0cfRVi0vRV/80gbawCREsBwbweD3tuYzAgsWSmlxHBFjLPBFZX9oMlXLtdsiwKbSkX1yvKRot+WLLNikDF6nuWjqQLWhGvT+L0eCA57UBvSO3WP/s6x5Iiijm1QSIoT9B+1b8vUYQ4T6EIAZZrAFX8v2rF612IBzRLaHJ5EUQARriR0oepL+kKYMiaZWEypeFIkWqF+1nOG4k2Q+EH59mFiZD61qn6yM0K9LZmmyk/dBK4n1OSj3x2U0ATLv+4IItjGXhaxXpGucDAfcssvefsBpr53/lWKq53DeSx7itpmeUh7nXza9Dzis2gPsGxA8mmybR6ki9Ao8MvmnRMxdFL2FAvbJ0IzyXL9QnRDKd6v8hI9fHF8vMhua5icx9RmLe9iIfth507nOY/kskaageC6Y0V6ofHMeQ+KlYs8CKaGLcA6N2QIdC1cMQp0OVZ9zWhLrImjtTZwT5DXGZa7s7Hd5weRREmKmSdRWEx4Nn1wHNnTks336sO7j5VxoGhyW5t7meczNgEwVItACpeDn8mhNAfk7JQCp2IG/+MHxBk8Hwxj8ptCQ4OTM4wiNElrLuIOckDKKd10I6940a3WJgXUOlyKz90TEfBwFfoQwwNKA/GpNsSfCdCbm1pD7GY2QahNR56kyMQJ0eTyoznzqqpZ2MD6LNDVXMyBYtzCbOhtPeRPbHwUctUUyHjRQZyg9/ZfMjOHCAuwt6IrnnmLPrieTL8pchczMqtuSXzjbqbFhjYzrqPb72mEWdAFelrDM0Kq9T8+1APyRZAHpeYCWiiK32BVAWu+MEikO818eRFX0DgAe677AB0sllxxKBtO9IhQtX2kd8ccuHDIy9r5XOBs8L2C0yHuGEW4ibhf9HqIQ/UYJr+IEPVJ+2aMFwJjuhF2M9FM59ticx0PcyyqArFOwSwoXHH3YD03+SAS26OAoqYyiVt92KUE33udAMK9WWGe7Jm7xmJTzalX1vCbRa/7NxsNbu3usrwXrjNYPqIRCrICkAjD+E+rzsnkQMhTcqW7sT0qdGUb/dxgocnC3Ux3yL7teJJvRvhoT7ctW1G8sQPXrEzHoZe5gdGbi4v8Mo/ZCM7V5EGSsAYm7XSfcDZnk089k5WLKkYo48TSppt4C1Uf/fIH+OYTkjWyYtlF9gZ/dmyBJShH6aIHIAOsSIRJfDt7pkD05xqAKjcVTty50W5Bbw3lIeiAffPrbPpmUDSF/oPfdLuT0tdCpH9l1assNpwCR/8CPrEaUeNrcGNz12d10sz65Sf2wOwdmO6YFP3zQE/JjqP63cjvfYSi2C/fxe2cDOrf4FOE/aA6XD6BvdqEldj3svMsXc6/siRglSW5pZQ7AO4ksXXqH+3OVqWa6ryil7Uq8WcjOC7NeRgePZCiyCBljxvhHBsclmZeAGD6z3aFC5C9uQoigPe1P1xcGnP/OLFU5iuHFNruKscPygEvLO8/qlgXp3KNduGAzF3q3OTLRvO2EVe6f8v+A+M+VIDkQFd+7S8QTm+tiNYMAnOy3fDDShV7rD3fESDENpmP1ooTnlhu9UIHULkjORbMs3yiZFoEtjdzas8dgYXtP7tg4oB1C4y6n2HnMutU1qlDY5SGnAhStqdkuZTReIuOxNkQq1iAiPY8LctpZaMTr+GGSgIU/CUvSN8fDVIhorWFJsClGMehIT7bwp0SduRNMQf9SPWZyHJR5uevLtM3Go2wFIDzygb0AHO7Yyadww64kLgYImwjbHVtJaw/bbbNgh22ADlZf4/V6TL3HCUNyPl2qeRPusAPf69h2Zrx5/xFInVnjF8Ku66+Mr2GwbshR2oynO3zEBBBUP7EfcqH+FjHt9dzSCygkMhW5fsrd2/gi0bwq+/Oxkq8saGYTaKcJRikzsCx7RIDVyVF0Y5gsahIsYOWJffa0rDbf5MnxECOmVwhz1CMI5MtXuxkBnmTRXrRB1drILoBIxpEaDXKO4BDkYsAth7RWJq2YSTqZES7A88WI99cDtDP5y19VLYwhZGVtq/LswGmkPnO7JVlHEYf3ywHbqdnvwzbfAOvCQj/cG4za0Wbuf2FmdOftQDRbRqQqYhzvnWykXoTy9Khwvax9bHz0ePp98tOze0ncURs4ywvy3orzYgUHLDj6sg1Kodhz/VNGTGsa4hSNTgbwV06H1OgObCA3GFtXrpvrYAv+C8iNpKGKT3UO6/c1yEwnd6r2+8BN/HE5aCBsjay1tgQdYLTXppMddmzXpaNsg6vOAR/F9Z7N4qD+2YvQ13nFUPlks6ZG8WtC4K98fS4bTLAlhsxblk3W8eo38kwaM3lFiPea4EZc2nuGOdu2ziUBCdAdkYuXjQ31owkCYd9s9g8kfKexpY/pYfnPWQxjKB8ecPXfp507gyEW1IBMILlhuNblMVBsnHB/igNAqI1uahaUOdWfXs7WK2u+0NuWQfXyy1F6UDYmwGLU5TH0GhZgUk0AdofaQudY/QfXSmF6A7Fn+EjmXNjRv85CZZfedM72CeiRS4tIF8aI2frF8wk3t2AMGM/ZMr/rnmrUtfxZwH/y7PD1cfy+oPCgGp6DzrwjOjP2jIW+CUsqBbs05UDMk3GN/k7oYtCAnLtFuvd8peyiI+63fMbrBYnhloIHebMjUw0k4xTD+VIfoGKlr3NaiX8tbeT4QDiL2yslNhbxorjAZR8mIap4UwdaOFvoyQr1t36ku7542hjLGS9OTnK0anr1A/bEML2CE0GwrPeUpuBZRvnfRIOAnhoYsRuo+M8xLqj3KU5S/XS3F26sH09TcnHDs6WhMBwPlvkbPLOdTQOS9r4WcuMGyc3y7ge2sY53OKQxar2E6+8K/qNQ6phPy/2cJbOj1jC3OvK15geWavtjzNlWITimYbcGCzke7Qy2Vx54/L0QlfC+DUCjQhHNSMHgFlS6Ct5gYyZGmbQnPrAcDsnuU28Wt7xvV2Z8rszZCS1C6V+YW4ecIcu8v5EKiIzS4AsBNtDRndZYmyRlbby+MNPY8mooehp93LNxtoQmiWvg37ZKjFqAhfnbLNVEvz4R8Qxq4rA1E6CokxVmaFl//OzUXU5E7omipolyigKtPycymvqhlnIrFzPJKURgR5FNe1mOUWLJa+g+JuwevcVHVTHXgLigvdTeYKfdvAsVLYZ7H60yKxtbzGK4o851o0W4sJlKzjB8HO+B1Gm+hEcELCxB+XLbS8xTJNBsbpNJ1w5gH6VRv1yUA4n9++/S8hrAt5C4WUYUChUII2SDs1e+IfBke3ykuC8Srg1cebD/yO11/mVVYL/1K3h8KmuTYOLncLge7R7+OCVSFhvL9/Bu+sz9SytTNJ3ssTw45W88OjfZ/bjBX7YSu6oSGTaETD53hIJzbcWtWgdVrHhFaUQNjmBUZQ3ncY8Ko/APfIJ5+JIuFCxJzJzGjhH+UyjvfyHRVgO6MxZym+1k7IzZADwfNzZxOEBxFp39x7uTGM8Gwii70WsV+YNBbdOz/Zbp86lMJZKsVBu0khb/jns24Pc5gBehQocqD2IEx6Nv6r28iH2OI+Dvt0DNDI6Pii58hwncsQzm4N9kTEXbUDr8qEteBYogjIdHuIZv7uAq2ry9+jN2DqSBRGwoQNloDO8JojotiUxiv52O0pcNqTwn1Sz2Vzxjq1Ivjkah2sFK2syBgbIgEMfaww7Hn+DAApF9zdcoegdevcdTiya4CxqdCFhsaFXB0qMH0in1+JS6nC9gsfxh/JtfqHk89F1HkWtPKMpxtKhxD0Zrj0lVduZPSiFXrpxqOditQmDO4Yj+jEuJWnuDw6tDbgLQ/NRfEY88C/x0H8iKu0vwwf/RpTaXzbJtslyiIlNu2EZ168H/Og5ei5OugkQVtaXKtDK4URAw76oMknocCEFr6znVjln6datJHYxVhR1Zs7k1NSyUPv0EoVLmchNUWiBwSw8dE1kv7FRRa5/NKoZivky5BQRmUKajVgJH1AUDRMWxv3BNJPKWF2gnYHpA8cVFi8Tkojl79+PfP/oLr6C2OmEDTM+K+MDQOfXPqcp3/NNy8WGMsbDfMivS1PocE4JshcfxzNuOkE1Q4EVkQp1c2NRmqSBv0IgUQeiX13fHGhHJCeD4YbogGChJnPiwGFm88YYpkKi790Ymug3iPL7ZfiYoHGYwHBodwQHD2NSDLIDTnxZO74PIGe9XIohE4/GR417eWjrc0tjm1bbKsIJEqQiASHsOG0GTmxAkSTuSH7+mwjPQ6tyssi3Sb1kmmiOfTp5uWoUjHJeptWIqrB1X1BTyROoumCfRVO9o0j4jBSKi11qBH4fgTZ/NyjzXv0vbWok2xCjICqFFGf3VH0A5Ul4BfX5DMmoxGS2YIF3yQIBLver3IsVQDKjKQjHzru8OqiaeaKAw7duCPL5BarYF+IpbYi7b4UL6EkiB6VjToGGzV8fGA5EBYS6ZAy25j4yTvUujScFAO5bPpbZ3LuUH3an1PZ5hmBb7Qm+rMXy2Nhyhez4DRFaUPYNgGLpdkbVMQ6gFroeDjVM8tjkNqq4JytNxTGCD8+SX9Q0ws+HXHc+Q3VvOIPP5K0eMf8trUupEgcAlS2hGFlWUARQ0AvQNCD3ywZ0wN8C/5iF6paZL011nbE+jX3phftvQzCZIYXkiv629dKOXEvRFr0BnR7/Vt/LXFnK/sfz4+xihpz2s/McwmZ1U194R3xIhrvh+HKdIqXEukXKkxwbTMZ//+ZFCklp0Y1i8+ULWw6WWnt4DAIA7EmdZnTM/236zQugIPsVS2qjW6eA97AYFf02NHo7oBiTgHkXYk2ne94JFOp04fHzJ50+jPJJziVVTEQuKh7FZIUmMv7HzF4iRZFPdzqTRCEyqogFVsIiNplr0b1Hi7xTsbF0mLkW+9mxHxWAOz0Q9AlKtvGHg5DKLdoe4MnsoEK1hvoD8Uyudv4/tH17fxs3zm7/1qdQZy+eSWXFafeqVrls47Y5m8b5xe7eJGVe2ZJtvXEkr2Un60b+7gd4+EDgcEZ20rNnL/GIBEEQJEEQBEGVikuGJ1CMGn4/1pC0DA0xIVd7Iu6Kt9PppXeiMYnfwBYRzfqKlLATVa3l32mGgUREzfmCzTPOkHG2saDnV8M4g2q2N6ZbO0zPerNpFnPBAarVnxA9Y9HCtcRbvg7jeiBCfteCk53Lsto0IEkTOBTGHrVXoTztEe9uX9fQg6GAw8uoYn+nspT1LC8x6GujZ7q8hLWApXsY4P8uS/QDf59c2u8pE6Yh4YwAZwAA/5mgADfWemMka4v93UgdMgYKNirYNmkD5BCZ5ro3mkHlzLTnCz0+H1+o+TLbGrzeGt0b9PJimH0+wo8tM2E6P/G7ZabT9aPXvV4u0WouhBXTC2H5xbVsTVaTxZUehcle82imm83V5eytEDx+e47oULkYZIpHbU1s/yxDbTV8/0WRD/Ph5IthUTzKh4PhqHik/DEyavVuZbkWyrb4vjbhPOLL530t/83DrGjR3ZtGBFo/mSjjACW1nQaGBP5Zm34lP216/uibz4fvi/CnXQzzfDB8390afVEMi6xKV2PpnpTsvy5W+meYh78qosOXrDeF4gTc523NWLUlcfVi76BdDF7nxai4Vwyl+v6vV8Ni5RD1yqX38alnOJgpeRj1SNt+0AuJRUicyMQ81Y0lch/gob9e5Njjya14aHDYWWkfeRvOEIJB3FSy5exkbrtcF6FA1n7Yb+9wM6f/C4mzuZVhVfJS3GwitsjZ5XV81LFYukmQXxh4d5gHEfGITeIqmsfHETUN8+py5grmnkXnGZ9BukmrruYC0O6jblFHZS4u5rOjXP1njs8W48s8CbH0fjy7DDJ9xwz2mN0Nt53jcJPzpQRSLD0l98vONaroy1wjSRkOcunEMZ4hFkCAW55pVMWd7u9t63Eox6W52LPVrhRZvH2g378/eH1/dO+xDEf5ziBZ1wUKnJvMQGr2CCHHidc6s2riQA2n43c6TTdFq2u1+UCBwChoYOjey4Nney/2wVNEgeQ5jlLjUIhzBxDiCMmTQ+x57EDo7rOosJ7hHAz18GA1fsY/z3rKkvB6qEWzXyy7Wkxnx5l+WHAO920MdWW9dVXu4agF5NepmKE0X3N0ONq3nKGjnK4zV8srPJL8ITJaad7vf/fVl3hC6ZoJX32184fsBlyoNbgTeLGUjiIjK0zjj4hrpuLGq0/4KNHYR73+6jdfPS3ywev2b0WO6mAJ/hXapkp3/rC3f9DQUQrXkCwtfzc7mioNxkjhqfOy3jTNJlsxwtEPSEUVTNXvWmUq2ex1sFK71ziA8uySZNy93HvV1BzAIhkdBgToxxqCn/Z3X9URALZaPWPf9UJndE/kwavz/AFUW6SYvibAdtQhkmk6SSZhIv9M8pm4s9nb7m+ayC1Fy4gd1UGI57ly87CziJAWCtLC5OYFGqSQbFIdNmQ4JMaBMMQhl9dLsW+UgcbjmSxI373a+7F9fqIy9FJWhzJABBxEonN4OomwyPqjGlA+PV+INm8YtFES+1FvvKFIqQI0L0jNSP/BPNvcZm/r5hY8fhySyqur2eRjwAjV3JJv9158++Qgf/xYR3aw0W61tzpSXLvXSMfYcAsSXI3n2p+b5MQgqBAzF+uAlNKFuSFCepJsO7QRmX41TUMs3x1VNA0qKvQVSL9A8N44GqgohL5EcvgmtQvVKCh06l9ZoWo+XtYouMFQFAZQFzgGwzlFc1/NbhXfSKJ4MgFvLJQizr3PuQezFAA1mq4AwbkSbwrr6Qo9sJTRugpPSjfVCd0++DjAmklnTZ7Qv6UtUH7cpslyVlfaHk9H67WQN4xsHaX3Z+utilTR2wmN289FyBZfVUzxTMBGrRSS9PhqLurnwnXIs4ur8kiMA7qfk8VRpMicbxfCB1jXUD2bl+UlZ3ZRRHOSaSCopXP9PXYFOFOxUG/D5b2+/H8wHOQjWXJl0zW6hynu8HsvVCR89/zZtwcCOcwFTIGGa7AlwLiI342W8GU5eySrvU6ysajeK1eLVtI5+CiGhyhTtEQjBLe1+d5q1SzzpShA2+cSSFSinC5Xehrpv+aLCZ67vTqTH/7Awgpb50f8k5e6jXw0lM4p7mdF+ryHPidR9MBW+f8ZNizr150+RCeZx7MT7XBRYnj/TEuEdC2heOCSIh9lSF7mxY2iVkhqbuGRFn90bwCnn9B2U5hIhdjV7meuM74fn71hFnAGVINes0sZMmkRSNBn93+zvC9XJgELo279hSpUsNZo2V9SVHjIebgZL8oEEl2sU7Lj3aDcNGD4SYIvoQyD0C/7Gff4WtcSZSzArT+Tg0QeBfMH/FmxDPiGaN/lfZv2JwwA1IgBgLlk9l7IEluq3lcORzkkZHgei01GBcZFJiMr6yRqVhFsm0wVcGQsBbc/QlhBMhhmW6Ph60cwd9TRtRhXyUunJAz/ZaVgy5ifiBv/f/IdS8PMkxV0u/0nua7fq6aOYmep2utQYgEY1UeH7t8er4WX0AiGosfiKdVCkj3xwUiVZzzfVWS1Odgo2/iJMQkA0B/lgBkz+TKDhAKGuqVq326F3ZaSIG1OX79sHg5tw5S49wMo2MFRUB37AebcxE8MNosKbqH12Vrc6D28xpk9WVRzCkWjY/5/0A/KkxkkFZ8Ks0O8GBowN4qC9dx+vUgxcX0JDUTT2DLgS7o4vpF/Oru0N1CAQf1H4RCg5ax2u3KFd2/NwRUJcVRQv9hhYljQrMtSVtRHJTo1nr2x+532MWgaZP/mBQWQ7FcOQK/aFvBJC02mT8IU6kLyoebY3QvsuCn8yV5XcuO6tbVe/dHG6pE38DIjG1M0752J6NRCUE4eAIn8VEj9H/VSpujp6WdL+gHRc65ZNWmJTl9bdm13RaML9AL5R9bzLVhAZeO+tSoyqCjPvn+x92r32yf7uwWQiW+g9E2C8bCG8u8fHnT+cBOQNSFSoxFcjH1dh5rsSz5+l+X5NcRQWQZtVECPdJV/u1jq1hwzDt+H15eQRV9qsBK5i7Fz796f4t2vALgAMZFYlcVV8aOMS2TPaO05KM3UeWL3KuibaRLcp7HJQgeMR3ZCWSVkTNbNbOzfmPE/VFDxTJJa9VFzq7QXd4s+DbPC8vOb5XDYRRwFyZ4uj8bnZg8BytiE1w2vBhaiFuBVnSLtvPrUpGiL5T7FBq3W8Zm8k+4m9fWwgsHxMDo0SBonv9z3CL9mc4CYrCKjNM0UF2ASEqOsZRCaolC8SR/81Fwqkd6QFlV6/jmbBWtxYkNRoWmA+l3NVZ3Rcs3YqQig8qGJCyiYR+8nolfKOcAHFdhY3Hzh2KiIJquLVdD98dnTp893//7k1W50QJ00A4O8VMM11gjTEDgQtBhpXAUfIGDRngrztOTWQWNRYx4HJ8bUHsWHsThll7OfcQ8fj1ftdPR/AGhW1OFhnBpWO0ZXsdYtTiUOU10J/+XadezWBIllujFyIlMwuMWnVUAFaOc7RNXaABUbJwCHMM5asLhVYUfdTUo7AGK0rpxv1s3BLtPNs4tD6OPoIZbj/ESSq9917bted9TNLL+UHc8DpnyBxQ4Tkw0jyMO2y3UdRoBGIgU86rJNAj2K/ZqqZ+E86zM85eDrY+0cSY2H9nm5eDOdS3WbjpW6/3slzz2sH/f76fnu/npbn66vv5LFNEz7beLpSQqoGR7Kly6y27Klxufr4bIXvnuPNKGrW21KID6NDJ3MF0pIJEwtkYEXi/kJ9Et/5dcgdST7D/BOOcsOqeA0b8uz2dw1eK9eBosWCcMMl2YEienn+G29ic5Eigv9dHRcXCEcFl6ZUvsywLmPCiMMKqzk4K8SWili1SAX6AMbTN3Cyx4h7LOWyqRR8otty2Q6LccnmoDyN8BmezDKyMG6wgLX3PBKQU/rtnehNlfhPgBxF7FD64zvGbgHZpPljCqQCnqH7ZYlRW5ZQDcCtrJ614kVNXOO/haaZnINI1mKIpFOzBjqk3h7vKW2AF6NDZCiW2Rb7d/gh+knUk1UJptRYdEyi0N9GbSnYdq/wd7nYfeboAs/7LW/EdIeZikySbTD+wTryexdwBqeC1Os8r8Ij3dfq/62cNOwNqciF5XIcbHIm20KEkTF2rPIBEfXPnKABoGpA6Jwb5mcIrPT3r8Ww9l/+GON4kA/kFgk/uf2mfvKs74nSLNA1R2JRHIVw4U06V2v6tu9H3/cfXEg+4j300MXka1U02k1qz5M/V9h/20H9cvTs+l/WpGLwHhdVBQIeS/2SGZjLI0/4lB/k4A2+7zBQqvsxKdX0jx43YnKoi642oV/2OGgeC/XliBndXSMaS2CBqirdm6vxK2zOekocrW0cp256mc1yE7EViu3oebQ/XSZhjVwnQz9vobXrgZWLIvwZqftBialZf/r365Es9fNFSoHONB3zZE3lMRe4n41jVgjJSI8MwVVoi6vOTXiyaHFG3UGnHhVVIY//P73X/2haDWrDV4PyT/MhjtGLHCZyuXXNaXSX33evXeOB3GzDqBItfaX77o1A+7Qso3Jri6Pt/8k0G587IAJhYsIlF7vGXW0TifWLx3k0rCjt+Q1+tsFXiW7yLV9sMbIb+mdJ9v/Kkf67872n8vRvb7sq4eZrPPZ6N4wWwVnra2VLvzSg9KPHRrYW+1w5iEjzkfJ6upd+DsZn5+Kp9WpTOQLJMiqMJ+NBeD98mS2UncTdchY6YPFQLMajN+PJCvjpX4lcMk9cBLi3E2O9IqCglLIY1woFbmScetVmtd5HzjiDWQ/Q2czm3/tbf+1/9JWVnWXkHtNwmVxP6ObINd48pkDgsgwpP8nqyRGj6GTRCRzAcmGUuE6VMRxGRiUQzrDoAiBGt8JVnRw8dIjyOFSThj0e/4ufMq38QY3hjX1njpyDfcLKHAdahuC7+newZPnzwUf7TyoCm2InSiGh7li5ACQr0yRAJb2iS+L+ClzlYHsUQK5QXlj3yqhQvr2dLW9LW0pVI6M7sFC8Cj3Bm2uu145rIoIaaA7547McZW9Knev1JPJX17uUF1XmaADPG+Bwa9Xv/3t6uvV8FAUjPnwUD4mi+GhasNZAMiH3VVYUAvhsjjSDffvyUn97J0YVBRwfyUbR83ZHr6/N15tL+Rb2hroKHRSFW6eCFN+baSgiQJpfo8Av3WQwqHr8lQ4cHKaHCm7r/co0pwNsTsxDodDOCa3zXlawZa5SetIqGWgWFrCsUOGh1R/TSdwHQBUXKtYcozRe/2V/J2J4qmKThGjJOn60pnjSuav3Bqpa8Uok0we08+K2+TJ64vx+5Jk4TRRZR1vcSnkjz89P3j2/NmLXdCXkqco1/zcyrYCM53DW2QvSYgnv1ICbOQ2B2ndSg5onMS7LPHxm4l2KUVUxVSMuM15eTqGF79ak6Bw+jkXgwwsj4QzFZFygWVreTo8NPtWw0LcXZ5mFBSGJBUWmEGb+JfQDVj16p3hvAEzV9DhaA9rtBAPElqiqk1xW1SPeHEGejgOfyf8yz9vwp+flVA3eQ5CP9F2pE6CD3C+5MPCtaMRK1PXOmlEns8ANQv8w6nH/OotLqLz/CUKa0I6i47aEJgND+HTWfBM04c3cwCpxSEBG1+mlQpKFk7mo8qTI5y9ofRgNipM6WthMMVmzSYlEAsLY55FeCMB3JelJNUWCp0jIou58mF5kVQQohVwYVS86G4O6oH8tjUAe1b//aV7H24U0y3eiuzHaqZI5sHXw/lIu7uqpQ7Gl8pcOW3Eh4iLQh07YAnRSx6KjDc8VI0qZJB9CRZphrIItSFF8zVFl+j/ydY3CoXkCEmWZ5iecVIBYCRF82c4zIp6TWEREHGC7l9cgtZWBU5NjCLNgkTjVdOiF+ayTvnE6XGw+u03D4Uz7iU7lIVfvLjrmh7YFzAqm4wO/qV6a9XgNy7XxUPG1oYv5Di4vzqaDJdc9bYLx4xhkYoJZKaCQQ/z2JMfISHsvQHQq5g4iqpLEupRCvSjYhoNxGe+syHCRP+ptJGtQg+vGeHq1r+Y7ypp0j2CQ7Sx/po7nAo7xWZGUMRLgcVS405fC5xaocd+M9rcH/wxpJQXvjyyU+6aeNxu0N5DX3geJ2m+rtxvpkKMqhow8bmoqW8KZQ51vs4LvX6BnaHtLoEUBaP72qEintMAY2pVts2jQCOfvRF1GrcYQwWPN6KA7uPPoLf91cj08O79eO2+ryR2dRkhA3DXW6/BlywcKyY9LozJbhD7rfH2z+VIBLZoi/HP4p4OFSIvGtwCkZM4dfPAJuv4Jgw/uBETepswxXzJh09Wg245KsiewevuqEYJutf2qky3mQEuKBB7vwbGUYVx/AWB3C8RxjoD7plti4U2n/6wQOwc2Wp6Z63phpcYkcpLXZjzW3yL3fFzKTAaQIEhPdZXJwYZDDR6GR7U+J0f9rsVGtBkgeN2tRxhGzno7eCQRb9j40lUTFNgiEGe7SENgdRrFZueUDseclyctUDnfFe4SFXwYdZwDMqWS7wKtaR1J1dvz5divxZuMvrxDQS7d1n4oh3YxwNq1pbLJfJxWFjxVaWX3sik2CGifumuYUZrV80PAOxt8ANfhjpHRbVWUHST4gATHbBjTAVYfIiL9M/7zcSzRsF+dKqxJYMfEHc8wbfj6f958uL7vXJ/9+Dg2Yvv98sf956KoTvjhQfhr9LEDsx61kFCl5vCFNgOUrMeq5I0J6QHsrWRm3tR60Inxtyh5ZjX/N3CVufqhgtBqJggdoDe1CcbYzxHwutu4jnH6ewpLujR5jLM96VcY5hUuwHv9LMbXu09f77300G5++JvWaxDo1h8IQpWWMEDuzGXNgAVrSQwuUISIOtjuxEvjERU1eihWHCVijjzN93zuUkSToT144Dsvlqr72s0y/tsYtZkAYU2ZBsiEngYU8gRHx+qEgy2T4x+LeBxBq3hcBE4XtKiGfww23ES97EN22BQddNqMMHGPPXesy636adTntN/xnf173ZuMNUqFvCYnRhcGAEGEptfuACXiYU/i2W1BO98p9tLbwGKh7HldvvUqI+LeAsI95rh3bdAAGGfaPLF4oSx0gYK0rDLjcyMTduPUbDsClewvV5baKW8/yjPz66WmgK/5jgfBl7lF0STr0yKu16Z6eDN1n1bl+CbaPiIuPZSg93XV9zWgHgIG2cKW62VRzVVtgWPiE+U0e6FIuVPZBQugXyw9mz5+/73z8onL1+KY/sTvRfokW0NRPA8SYBM+Iyc4C9S20U39OpO1XRBEmxpchctTlLK98u1cA92CNof4NmBUOuCV8dsXLugcX+MQW98OVI4YE0CLGQYCDDFyF9thfCz3d8kmG+1ym444MCsJFQ6uZhstUJkOOZ795Agefodasa6dzY+wbnI9rZeGDidzC5W4exGFa6VaLbbklQM+u1RPtwXF2lzipJCgoy36/7+lHfj3EmqtcnkqDVGex/MCjA/OebovV61i6NJGz4YX/O6Iia/bYrsdGK2FBKrzjOBRsYnAbyTvRmw1YZ+a7fmqMP2fDJ2NJmjQ9L5hVRFKUkDIoxZoSPGdeAHI8DHeorLbtz8Qg+aVx1XifqqoVCpY116BzZd4bMiYB+kGfsvd79FgNxYyxAGXLzBXUjfAViaOlmAWZKLv+qpYec0A2ktb4cxmvT2UdapLA1w03fGag+ZthgPBB2XJjF8DNaHjxTXcQUhFBXpq6ku3SKwokEPVGwmGpQp8TBXZtqKd/rvDqLzozoVBU1tgw+ENmWTFGX/YUF1cpGMIS4j8b2OQw7a2mAP6TTaYFX1G8xokHQL/gq9Uo/8wszPBKt8y7/yDRrlF/7aCRDPV+fL9yKvLhe5qRhQKiQUlW/5qIPZjHGHge5LqGSS5/sDEoWhr6T0PUd+MV3IitLlF9OXl5PZvB9V8HT3by9+ev7cMkUN6cfVP3u5a1lypyXO2j94KqMdmSColGhYJT21+3oDTrOKVBFTDXKqH6nIxUVE5BRrfggxwg1wpavCW20UanvSy6lKaMXFQRcyqy3m4EEA3v3P+Uwi3qH+8NlrWRWW0pVf55Kgz8/i1Rh0Eq1nVPomM/pFyrIYQg+1fyMmNTWYVchRK+xcpt11vO3RkfdmdnZ2fpKHVp3PJh16i3T3n33/12fPn0vznWepsh4khpDUIEVaOPrSaSvN2OgNkBzPtfxID0uLnsnKUoncIoo/nZydhToRdO2inrozco/oigj9kAEnd6WQjxJQYsKz+gG0ZTqXAiYyIySjJTZouu9VeB+He910HyUIO2GC+szgxB0Vpk/btmwAlkS8wV9oRfFxoBAbk4UBA69g4FEBpiXwA/IFTl14SG6KYSTD5ySTW5ei+8Z3LsfCj9ml/ZotbndCOpdahdK3dVekjc5H/Px5dq6bs/+mLxIvC28CR68C0gWjCEoZdrPj68hb6cGX5q50Kj1cLgQgp5ehdZ5OnDM+REaOdfWxiBNRSgXayjGiW3Y8FuhJ5kel8bxk8VL6odQvveK6zBuNCj4ZcdUB1hUgFPFPCjMjUZKc2iyQK2nhQ1KUK7FKIElCCECiNRC3ItKN5WJ+dr0tPT+P7jFaXXEsKLzZWipgDnpdul4uyskC5N+hmygnEVB6NpeA5XJ2ExtQiNUuUYjCfjSbhaC8rj37hlsZ0aAv9SOEoKsoaOwMa1L3WLaMp7kn6moUJS6CuiGv+6SaR4P+tJ81alEdpbfJg9HNJpBeNY5yoDp36KfV4tug2KstdJcm+ceT8uhiKsWywt2Ulf44L8+qTtVC6k50f9Km5fQtpy/NN5bQPZgqhES4+k5+hZgDl5akCKJqJ3JYtM7ravp8kRfrOD7aFClBZzf8Geg1gwvRluk4ita2e6OWohMKp2+YsQPNfX9396+qsxXIX05VGpzKdEd3EFLVBbf1axp5GoaeWt7QQtiAJlCJfKja+BzVjVTEGK80kTGKa6SPWVaadjC6cl2fHYAhaxCm8KhwN/XpoQkm4ReBkCcEcpVgKqAYDtfSbArD2p8gc02yBgzmHeMpG9xlzp2ajeLPLxMEv+tp3XrFDLVMKDuWnfU+OzhOSwkgG2TI1hbyN+DiBHpaj7DEvsESq2WwxOoHr2XCkRcfglN0LFkfEe+WSct/X4lzhuKB0b48vAoa8+DwYib469iQwkykKZbwe6l7D6ZMwwgCpzS+gsCy1KhFrWh8Zq0NvLFUZY6atiwOMnlW+Pk2GqxtAFPwZaSHzjFU2idEZUlyGrBg+AcqZ1mr3kotmOCJ7d5niEgE0CSkBOMy2QqimuOZupznAdYWd30PSJUseynQRoyWA3Z85EbTusE5W6y5mulnG8prngkpYpmNNC2EYZyHWwedWilLccoKvX0sgRSuzuMTNLARRCVDOoDy1V2OUiV1AxhwcAgzDQ7LXmWSGXqHr87MLRe/MaebDyEI0AsFbwqMCyusJW4rTIBeAq9YvIAU9jL6C3aZttmgvTR/jzohm87HvbWW2Q0p9oB+XhAwNsJgUDJde0KS9A9TcOASn0lJwoC/hGwq/1jtTPghInSqQN0Qn13ioFBiqk0GSbdP5rCreuxDpN6EzWpxh6rVC7oGdMR8pz57OfL001kfi9GoeCgXbsVGg0jGV1GvhW0DI/Cp0HIR8Y2KrQpVXwGebauG/6mjJbWbiD2dBuk6qE9DXNfPxKZpP0xCjJqFMGBcBCtmCHG5ag7nwYF8BltwQz1+d9qToD/YTwvVHlDWKUhdhZN1gFtOYIpj0tN5cltpzARIAbnpxApGXo3c5TKMWoMppc6cQJ12jYtOpwnNUbFWm0+uxheq+3BonE3HYTGk+mAh2zvopA7YuF5sZXOqzSpaAVvsB5q9/OfBD3svfnrxl5+++2731e5TVYYfmMNJjh5fXABdEH7WlrDxuZAdVQnSrF2mNgvgRFUIrGtG9VjfmxMifcHTWuxHYNaOl8UfdZW7OtdDmKUb7ZdWTSQXw6YRwx/doq/h5UkeSwT8cgEXk8BHOxf+yoQDLMsgoCfIlB3pn9rbSKSeuKGXcR499Wvyk/rN22Tl08osnaVHLQalqRd2oPTiLtC5RcJGJ4qWawDYamFsFa/Z7W0bjf3fwIbl7YAVAc9xmKNHTAPJG5EVMOuWsHP4tSKnJLt/OJvfX56uN16EGcXWWGG+HAfmBmtudPEBuaFmrTZFODfoKYwJ0c+LMCfwgfkgX7jU0rwt5Vqp740C7cdsjBH4tJcuFyqV8WSNzVkB4ddNUontJUCxz+O+/mNUg058FjiXGh9P+0mNIRWe4eqXNUPI0dmi+xe9SPxsLy+qp/y0+nT/NTvH/pBltEG+e8J8xxd3e2qfzZbycXS1vFy8nf1MzxGY7ppgQaTqHAIUb+9jBhSFBx+l38FvJvePJ/IvRmM4+RErqfaib7BJsebhCCcvgOiWKTPwAzbIv5dPDn7IipFNoREFJfsjsVA83/v2r/v94PjuxfscuMvpeTg/GegvmVqkoyjqXghJ6HCtk2N5o8jTQk2GEIrMnaBwsow21QV2g2B1u/iRngk1zVtU28cZxyarv+/VFTFbEK8NxGUtcLsqMzifzU8duV08XBMrIIwP2tyjKLN2z173ZNXDMTq+guzZ9vPYfoYAV3EEghg+Bbe4gASu1a+5Ri8Ou3HCSKi4fUiXZhdacDSC18VhxU8D0OvjcR6Z6TfR+0lZtmWnEv58iGlKZvVaXGxhGdSVLjlcEuWvMgJASdz/zQdCt40LHqigMg7ZzUcRUEEJG8YTx2ld3qL9Wx8gXINI/YDgtdcqf8V6dHOzxWVQKdDOgJU9zw5Op23niV5nuRQhOcUiASW5HR4RbksfnE2PsQXGNWuMI5wqvMQgQFE6kbsQUCnV0HFFsaZA8A22NVZPb7TRpunKO5c2alFQn1x52igLaM5rtM9a4bqJtvXxJmBgYBCAuxa+m3iFRRPsZPLjTb+ULqm4IjIegPpAhVAtjyfL/kApHBkX4y2W9jUYeAuzABQ20NmoiWHeMICyXcV/0RHgai57qrNr8vqmuFX4p/wBTXezxxl8p65LRlK7jo+wTae4lZ8Gz+3aspmrMVuthLP2v8dbbgqctc1C8fbzdrAU3wlXkWZH09UDrf+X03Vs4niy63L1E4548WRew7kjtr327lZyvtvAPx723g6yM6qfmUo1NF1rRZX7GeYP3XRYLMIeTJzJ/myrGMU2ioDNTleJGwM3Hg1evEe7O4ObgCotPeh9tbMDO9nGQx98x/2y/kRe4f4MMYEfRYY7PBgdycayhLjLXX+yQBxR/BTBtriYnZR6ipUhCqK/bocyPb+HpVoDXrI2E1+8+9I9IF5dtDMx6ctgJJVYLEJGWaq6z5tNEYx2DIlLz9p0yUbV8ndd4kHPd6gN8EAFILDCzMHCMe6sPczF+kHMXrNbOsTJhwwYwH0gyYBFfhFbZFpyv/+bNW5lZ2113njWgq5yDzSaaqJjEs+LjkYCEE3HaSt1inipOFKlVA4HbK24cmkAqzHQFLEtlU5JuOcn7AJZwGGGcnwnoaqFoCjdg2TTruLlMeIsUrgTf+y1gQa01fz5OyyP5vzCGw5+ZODGZchUMhKfRk/4hW7ro2rkm5Nqv2KHDjnr7cPAbkUAyJKzEeGCXwny8Mnyxaf1qb/rkx5bwALJ90AK72B2A4tt6oYOAaonLCEtq88rMohlOOT9ZEikhdt2eIWVe3hzsrPr3rE8rz0XEkCL7gVdyu9nBWNFC75qcLyEGe/U1isjff0arHjQqIxicJ8NbjQnR7e70dwdlEet5Z34uR2tFB0H1bdx6NYNCdz2oAi6rFG3sd2MY9TOu5087L0j3w/87h5OT4RKVEcjF8+/QQY9TytcvrsmGehaj/zpRvfhsNTMZ1BRcb0PG4dPx067fMvxMaULdHlh6KnR1fGH9EaKqGB/Kk3cSihN/OwSU1Mt9EmoV2I+Q+rwFWBQXH/W3A4cbexGQPnOA314hkSuISjOOcvSMGj3d4pe41YiWt5i2zbwYDk7OepOZktdnzFiYnvD3VdjPi1uqN5ggqOwevUboG5syrU9SZpuP5Z3X74kSLN55GwRv+r1o2U8R7KwwWOLPnuxr5Ftdp/qDYv9lqGT/KtzsPBu9zmEsZiP55fyIaNHdRMsJSj7CTG+2LZKsK+NOHCYbAjwQ6B1N6jHhhtLaddbIf2WMsqN6MLF3Q71sSD8BX71qHcODYVf67d0BFOsYv3SS5tEe+MPPX0wPawXNqJeh5ry7Vdyx6DRNe9iqryDwbCx0p6FAKtTGT/Pxfd2FNYgN1x8DIMa7EqGcY5LQF0DKMOsw1hgOPtNJLYJ5Vcv8bOZuSEWfGdNSLEubhZ1Dv7upyApLPqQIXG+9yXMEmgVxUwKKlb5CgM7x69CkjHx+vi3y7zwA//mRWF+THjsPa2Ozit9XP7u8EBdq+P874c/2ufuDOERSCDTU+dV7gBZXerJGnT5bnwVMdki4GrchGH2zQATS8jcHrw3c4O7SxZxX1tIe+twV0LvHG3R8P+Ye7kY6jgLE+2xviDete6Gcpgx/O4eagzIxgHkNgnWF2+GEAIf9IQArHqaxrjMNjobxyWKKNe9tQPKRSKucwTstQr64Y8/UYK3iTDfSEpghFEhOw3ZajQ2kCUZrrpClkVO+EjSiAkMubvmoh4eIbJ8pELE6+x5VMVPuvT96WOs0U+bh2220abKpLjMhIIWiHz344dwf1ma86AVUyzMORPelGpmLbCL9jvDsQv52v88nv5SwybndY+wUtMCN/uVuynpbp9ytXPyYUzpRKHlOj5OM5/LOYZSNzztnFeP+gEyalzp6JJYfJL+bEs6Tl/6ltNlcg4aC+81869Cv8VlHUR/IdtvbCkvEzua399yVUbStE2SaGTgDCKP61GFZNNASPxflbU2mSSu14k0BznFLbwWU1e8IEcyOingIvqXrq1AiGc1MjsczEZUhCtKAuRCpRL4gKCdR+51ZX6NlfHCQTY7rsLErmjON2SCb8nqrYa0Zclzh4aL9ThthgVg46BsJQ6R9A9Vyhw17VK3KAmt1IU59jOlLt8VhCE7bJra9F02i+0Hg1PtV7sIHjUeJISrMVkXMVMzIk/oGxs1jK+FZJhe+e1lY2wGiUR0ihWFw5x7cxuZMoKOzq7gfkbAjjWpWMMPMqo9gbf2o1SLfk5XvhDQUgFqhEFu11kbPqkcxaf/sb/7bePNoXQQJf5ggswRw6tUiLhVaGh+TWwglUdaPcdoj02679svk0o3Tjg9h+4cdWhM84Fs+gakbaWcs1bLrYx1oBihDp8GUvU8XMiyqmCJjip2e3TisuhFQRnSNw6fVnrbwHzwEz4wu4C0iC0IeZHcc8Bb+5E9Imsx8jp4FT43TDFmcoa5Q/iIVHpKZf0dXwZZWg0GyUqL1MWP6epj4IhJMBA37UlaGHZ336Oj6ae+42Ys6LvNPf9/LTIfYbBQcRk2ubENgRYCDDhfXlM3TOzl3ejz9MnBk7/IM0DlK7FK7L7aN+t6k3c4HcPnpVjK3mzahSdacsyU8NrETHVRKd2wfldfDQ8VH+zuH1SPBLIfn716tfcqKzwcp5SD6cWw1/f6XACNcbZvYGNqQThZyLVyybHDAMvkQOJE1gUwesnDtByzGbmLHqIeRoshCsZvxGmGaUFwuLJgYEDc+CacAcEly7pf/3Ke8qVXm1+AHVXetWBrkuWN6xqaZWfoPMCDm1fH4KvzOtqgypycQ1qGsXO8FsYoXxV4rE2JRW77GwRbsYcvmS8YgqEgE0D/nCtyQRaerWBvH+OSNkj3x0SEa1jPSPqACSMoySeegcGGJMmBp2sgQCDCx417mGgN5CCN8uBZYke+W2ykVte7jK6n47Pjus21dds9wkBf4z3CWBn52MuE3PfGwyPuVMeZBEQT2KjhYUzw1Ho0unW33lln6cmdviVUyQyYuPHnNZPKCDC1wjwWMMA6ETUsgnaxLPwoMuU21h/96KofXa1mdwGy35QW2aYNvO/g1cY5hdk5r98Q8WcU4xB7sWMnMkKYNkEDA3MNHi0KyK/mCoVlGggSTA6h02wjQZQoAji62zWE8fWKBjvLf9nD5DOg4EHp5v/cfVLa0kkThHmLoeNNRW0dLia0zdu7/GGS9O48K8HuT0+dzhaHcuOSiFvt+OZtNAHviMKHk1T4cDiFdxQ5+EHW++9/8OB9ce/XvZAdW5MDcor8xe7u0/0yC4tXYJKI+7Bcxb5VWRlC06/N7nLWyL1pQj7GmmluVGT8cN61FHcPoT8YV8psFIU8vBgfBVroAvBejEYwjcdPSeaO1MrEWkgNgREnbLle5hEmrzLTPDvNN/Ax34psPrZsCgOAAChwnqh5Dism+VNLz4bzrOaRyLvvwCa1Eyv++N33Bx0k4OL7Zxfql6dWaUwsX72kWr4sxJQw70TwzeZKZxapwULB2bIbniWX0bcpS9//xVmAtFdNGFfybRPtsVfZ5Wc4T70ILD0fK41nWIK5EIKUMqAuhb7ZFFctNJZPqFbsXDIAtATfxGD/WN14aliUkjRSIkLuCtFXc6wBMpeNCTJHpJjYb+TCw+U1X6oWDCYxDbPWaPZK1w11EAsUSugzYReLsqzoiHhZRaHsWV9oSIZ0oOVctNdPLlklbESzuQzM+RHDTXZS0j36S4L+zq5oZnvPt1hJ3xvvvgsd0BYLJIYkfnfxi0++EBcwo0u0JfokFpOil9WM36BF5x4g9AT+WnTcUv9qqgWwQK6MS1CUFXFoXxDACiSZJ1Q62kUrmp7rh+dWbuUoaAcFuqqwXPK5f6ystVQLq95LX46MxyLaGoWqCzK5xL6pLNcy08Q7GMSWj8UeigAcHHyBAk3AaRyi8U8vyHaCp7la7Jbs9raEtjGT/91VbMZeK/IFELNHgLbVIixHC8cG9FKfzR6mqp2A4++dQ7lRVNyl4MebfmxTDPzlxUJfz9vXNGA5tkJ/ky24xLWUnU/+lZ7QeAs8joU8LRpIEepjTN11BmeJ/CaxqL3TRmaJH3yPTvQLR4aMbpwoMPVEXSTGbw8nY7W2dyhYJH18HQ6RexW8eQ2IYVCsg7w9dTIBF3WdYmgis1VnBEl1JmweEbcWZg2fHck+gwpl/Bz37XoeTJMdAaSzje6Ol8FUejTW8y28bh1euM6w5/2/tB3Xkts47J73K7i6ZqbP3HPGQ0uwzYksOSS9Lb333hN+/AEgF5I22vS82BZNohEAAUoUsO2/runlHV6Ge424APIR6lRxafKyMFWl8NWXZdv44IxtgirUyYSYn3TnAguKy11tGntxA3Ht7Mq4fXUB9iPslfWmAo11mNTG22ahbFPBni6EHn3qe9GUSygvxHnrwC4awkLQz5xQTRvUjqltdfmA4ZMIBHwdwCUE9WbVIKDPwBfKQ2Ag9Ca/owAYsAmgOgr7Xb6ORHjA/wkRAjPYI+yvQSH92EouIb6lQ5k3Xkb6uHGLXBK2fKAbBli8quimbCi37Z7cdJ8ALDFyE68X0IBD6quIFzO7iH5l6lpPPThr6su3pwj9x4BXMDebOlC3yxOaHXx3XJTq5dfoIAdePXkeMUbF87UcxXStGuvIa41wJj+GfVTpmBdRr2+GxWrFQ2VWD4NusohB+XaOCTgRV+d5glPld9GBYGY1dBqcD2WTkiHWtqn3B7qRnFcHnB02Q5dnn27l8rzZ1PPBTxlyiXpzkecJhtLyeml1Itee6MqPESsMMlfjPcXMyZsT5JHa9Lzrq4l0SyRI0WoG2K/xxhRIRaF8p563x2Rh4RnhV/uWDsiWZPpQHOwX8hyVG+egCfW+PkaEI8arp9O2UT3xCr7+BHHTlwXPXcSPp0vhS/RK0rE7z1+NVPbn9lN0g5Rvc9/mn7RTdg3nCIWDlRfv5xItvKbJl1Q178K7DjRSNZofnz59WHulNA15sBmoXWdDgEYZr/zFWl48TSD6tCAR/StEKzRn3RP0ffUTkg7vwmYGtIRjQ7n3pxxfq6/0iem4jRw/N6x3DJpxJBlyHfQ0gAPwCf0vs6VplDDEvMrvXDfqHR1H3eYqxsRbwSxTI9aUyXVvEng8ay/EdLONGDJhApknol+MabOmhSPaxoMLsYIa8GoFbgFx14ZlrNpYkjdm3yOQuVIULnCtg9J4YMEenTmKdKiZtY335idshsmoNfMiDWzlI66MiO9LkAfIxhtLWTI00euOjGwI+Ygeg+Y+XIs9db1BLzq4xXbBOo108p+8z5HpO6fVWXUXQ67XEw5i2FFdGWWB4XckTV69ecIqyJwIOk4OUF3ep//kHmBqP3fmXFex4A3nPEMTlorplLlhaYF3iZX8Klu2UrFZnobjTVYg4ED5iZ0zONaXnzHpH7dTmXm20cJD6IU3XqFSKrtaQWVNgL5uptGdPPocMvh0EAkzDja6Pg60/94SGbNXOHOC3T9+T1Xb6B9fOZkpQY3yE9J6dSnZaeQ+/Tqo3zRTfGd8wNFXDXsgOn3kttgfDEu2kofhP0f/vPmDWGX/gnc4bzz+SnIgWcHhCsTBFaoxcXWN7rcil4UpS/BecZzu7Q6fB/NL40C5dnekuZBtt0zFJKsaN59S6cnr88VzTGfuvbxDz16ji6Qch1MKwd2Rk8jDTs9zSd1/caZptrGs4ZVYFPpkEXHJ0P9u5bptBZeelYCaVpQzvZZCT3WxlfXmfOpg5wo/yYz0FPasD54jhK1Xr6nWfnrBO21/4H5lqq3LOpq1M1auXcfgNk1JVyQR+tMB6yx+zx34ZaRTSUNfPnTgmFjdufGI8yoiaiShOASNJhDJFkmJ2k1QuZnbLk8QYf6BIY4kHYOUo5dsUFcfTECebemPgtAoKb318k4XmWWu1JTEOsGPIxEZXpIo56b2ENv5PJ7TWl+6qq9g6TStpixV3rTuMkgSH41ZmcDphj2ASu1Y2I30IYkcO4Rk+mL0NOOiIRzJ9+KI1ikH69qUwMF8gNUaS7gpZA6pJaVV+gRhUMU4JJbc7yZsOkhq8To4u1iAy66uoy3bQwImbpJ1T6tjBgkFMihrbH/suq1tuS9Dv4t4t6mBR4Z2bOQIpTLieFzZYNRnYh+J/kcBZHsganfAzVpPpI73zZqNXoFn8VswoKHS/hy61eQ9ZrCwaI/BODTQdrWyIUJTRTNrsYFuSc0MGr43O7BuyYgd1GA8ZaSwNg7Y5JBSdA+mVnjleQOOFME03pQBr8hdbKEZEiXis3BcslM9OpyLxE9TCcFrdBIUr6Ivl7AyRBVEs0Hv4eyBIQwycNiKroqrkO9G3DNBEl68eXCrc1FCAfMNyNvCGeZwp70AyeGJW2QneWhS22l1r9oVar1OjkpUbDvnfMl9ps++LkTJEdKcUXJuPMa26soJlksNZUgrbEKDrnQDPsIeGn4AFCa7tcTMtZS3Ck8OGrOC2O424CI0iUzr+RsNvoTYtEjTEqkhRrkSUOKtgmDK5f+1fXlzG7ey/e9vf4rJ/MrFGZnx9nbe6LkUS/bzK0d0Scoq8sqlSMlVVpeVPfR3f6dPz2ED4MzQS+5mcTBAo9HANBq9QTzaCaPJ7ejeMezVouGYqXYg+olqatWv6Up1XE6fVF9GaAP6pUyzREwz1DoFzSrdBE7mR3uPDwxNUipT+XH7y5UqK9e4bVUiiWNK68ehJttbhwopAiZwgLmA8IH58uH9hcqkteam1GK4LVQiWBzTsgrlzh1xoBdDkIqOOB/xYXltwcFJEmJRg//3unNtl+PRMsT4ItqqgVvPd53pxj1EcqeOwWOsBkJHa4IMJ+lAPNpq/EJ/QP+VyO8hvZPliiihTRpVdrHDU1Yc0XMVQ3VQ3XB0u7V0WTrFSBgmFnEgWJ/LTmf3mcdUyVKnVQ5vGVow1DFYNIqz6T2mVFMfPHvyRWjFCgK+mWpsQylWqsO207zAXG+CDo70wNiT08Ryc0z6KuqOM4mZAZtkZ2ZhOzK+XqzTmea+2bdAfIo1QNfc+VdhLneBMUGPKqr0DRdd5zdDpWwtpJ9enpIiJtoSqATB5XhHEC1OntgeXs0fvXZXmmTvSTLPMn1vC6ifROWkgsFxTkmetRwAsnkJTmHVXz+FolSJ/+ayBUOEe0HjyXcC0drABbwLOCEUw928a7wCGR/u7R/wRuYhCgdMP/68LhFNirLFRuxMroPw3OIZ30rFy/4r3DNXIVkLKGrFh/NP956ctA+ETEnU7z2nWcHzoMWQhCvCRN0/6zjnz7rl94rKOaswZbW2d75yklPHRpiogL+KUGhG5pD1EgLltgkBc5ICiujXtxknWY17+8uRjZ7VdcoEmu4g30m0LsiuuIxMdNz3n7d3upXRJuxB/Uqj7G9OZ/9+d+mLAf+hwZiC/qimoU/qDqG8V6+8d7j39PMvOuFcqgmpKiS77s/txKFAhatLOEXn4shUV7WZHvwCHpQyVtz1/8m3yzSfNmTzBat2tV/72tb3A8AGJ8ltjRLL+DljM2o95V2PZy4Z+mWjGvdW7//WLpvfpqcGdpS6rd7PStrkundC4iI4B04IcQQCgR9Yi8QoR0GX/fujvV9rdx1mXo0s5W+1VKjEL7tci07KTkk5BduYOdJi2PTa1Y1/wJJeLb0dTmrXBy8W1PwawIx+M7ReYgZzNPqRmKFbUsOmdZ14c6vSOBclCZoBrbSk1Dt31irpzYv/cfA6+fjoECeaVbrLU1HGJiVPTbsiqvy2YmSaadsQO2bKr8qhbTaX/r8Ew5+lT+rU70CztkjzrFAfYmFw+FIulrFzGWj76/pEpLujeuQKok3HJuzDhSrnoX3BVChUT/ZBhicnn4Mo+HsIcU8lPJd/sapo9I8TBNHDvBiLzzpZ7C2udyjusUFJhl5xum1j/Dl3ZDsWWcOGXNEG2gNWGLVr7ivKhABOFpzI3aiqHdCUovFmWC5u9k54/vZjeFuFACTpR1CyDfHGNtHAwdZbd4z77Zi8xBZk7/qAbW1K/IU2NV30q0dPDqnqaGvhXAo9b4WO5JmyZimDAGf7ukHb7dKrECw/z435GVNr8DySOOysh52C4V8sK813rpzBR0RxXPrTFERJJ/6VHK3pd7/HoFmygkUQI/q4SF4OmlJADLk88aYUiLkeOH5B6YjjLIwosZ6KdRtz2I9IqRkax2Sc/Ju6phxGjxvT+AB1t8jg4MKD/sufX9p8gKdIKpFEOO48kn5jo1NRZZ4iWupBjNNcuixZ3na1TLKvNG5Vt5YhKDtMfaB9+6q2K5EFGgTqM8m3OweSTH007mYR1BjTBIRLBZEuxfs2fJ62a3tK8qpHueVsV3i8joJjpBv5UGFRh0+PL1CyvmIzHPWhCmCd83TIEE6pJu+qDaKtnSjsJY3HrEr1EoUXzaz2yo3VJqRjszYwEnrYths0u/DizoTRvWBv6ZbU2RpyxWSJSWzK/iuRayapgXannlhWlfj+BxEVaNVMMeYOEjCEcSJHUks9tCFpEF34fOnNIYeOwvnqn+1uFRefxWnkXfw1ohULCvE+84OQgKxZjdfBPqrk0FL/bfFDdxAgVAAZeCNSA8iP3/1yedFZ9b/CPomwyUtGTKh3Lwm5jmpu+NwwHqVBce32nAo5e4DYl7d/vDJnObvlAR7Y9vuFF13Q1Q/d2sNlPFSPjuYfVYgChhGguXk9m/FbXra0nlfzo33KWiefVz8kd0bU1vH/wlxXvfgablsIjqy+tE2B3QMxxBwgAxFfND/c9kjEpwePTiq1cR52hTbAlQ/Alk0JwjsoWvC6zuvqH9boH7fxnDUJ+IHTC6v6wnHyJi6pVHuH+yhHewTK2LvJi0lPl4qEszQEzp8uDKBTsuh8vN2ltbvM2hEt9CkZggkCcOdDlpJhRx9Vt0IazjxCyk9dO57HZ/taWS7bV+ZAiYF+bVfFXF9dGKPiJfRTu5/fZFzaS6bxCXd/PDCBzkEN0HMdDx232JyhAVz2An+KWlDu009MZdR8sfXd1iHo0hH7rZzNgmnQHDlunGhnWIgAzdqVkHmw8zB2H6/CMKxHiUacZrTrwguNCOffgatld2cSPiNV22qn+rcOL+uQBxubLKoMBIWYkjQCK5Vg0dIIzJbqNlp2BdtbcgToct3SC9Qw0a5oSmXBctJ79bbsgPPAHpxUgRkfU7x4CgMsViYA3k0jwT7JOBHrhbM0je68cj+099boEAaXqThxN+0E6QKC0qDbaFjVGrlETDeso6O9z5uOFULuNJbjrIz8zb5KCx+7OkeAVvUprNMHVkvf4s1rcgSUYG1Vu3j4HKzQbLvq49o6mUrR0/V7s9oIxG0Yjkq4qG6/v70ElaYVy7/SCz7wDWdI/Fy8XCCmlTfSzxjV1HDWyOLk0w0NBRaAZoztK6i9bmoQ6IozYqOxL5eon5HO7qvrpF0KJVMa1iRNI5REHWwUaGX7xPwosCzfkoTshfmd48MEf7TVBjWQsq/3cTlHdtohvQwTZSwPrrg15qww8BWjNmcow4Qg80+s8oWK1kRa5162kpORN9LdtnzqcoA0GFI/BKPVLeW3T6p0varODRlVrzAAp5PV4jAx8qxROtL0/Etg8c2GRcUZDKVG0c3wFtX6SUTqEaGEWKoT/KKfUbW90orklC+1B2tV86K/M6ZdbK5vwyPTZYfVqprcnuBPVoGtWWHqu7cJsvYJHFZqa1Oi47CnnGjgDWY1JpPqAD54UVOdwDnJfq6Bl7D9zQtEHl5X/13d5fq3EjoOsIgdpIXsCV8qzf9nlhXJktif+cuGtGit366r6GA2O7/62r7rnRiFp+BpJrx39cwcwSet6nl78QUJZpJLeGRBAP9ldV3NjUZcTDFSvhML4cvyc3Z5RZKob7oz/qj83tUZvG2/4w23Yv4zXJ1onzmLIABYCWWC00yGWHoFWwuoYH9Y4LvMzPqRR70LMnzZ7Xz+3t51Bf7WuAlegSwUsFu1wQeMYhCOUJSFg+uR/foQOrTJk6as3ceh6O2hgZgxAvD+nzx6fy/dkcdcdJ/z8fly9fx5e+t557H7Ri67sRsW6qobiIX7Hitt7aHUbZRu+pIhTBYwOoa5F3bYyo7/Z/6pbGP+99j8xh5+/PFHuXlNNjfaz+j6585Jpf/fmOffhtlt/uzzsOp13mrP4IIFl7H5s5MnH0EVTGtj6ii3uL7VzI/wr3tj2jN0cAef4ZBpjnyrRwBn6m8Amj882P/4CON6/Pjo4DHaYuBQpECPK4dAqOfkjbd6CMTp/edugh+DhN6vO4qunn38If56jXAaA6Lm/DU/AqLHJ6sTILI6+ASUakukHyF60l7j9+r4GdrvPSXupSMbCmM4gTGr9Y2OY5A3WyCpAeXoOlZUi1o/w0Bdmxzdd0QwN9YhSgTZguBOClpVsQNaspFivb7GQuxbe2+27DhMrSwSQMtLy7vbvk7/3ix3YF2S7k1zVmnGpITr7N/+u+nxLg66BMWroPf2JZpSOUibE1T0PJP6rnSiX6Uu8s3TOeZ0f/XxYfcjcHSHUYzx4UG7ilmB4/qikbcnyAzK2ygfz4/ASz7y+dDkcJSIjTiDPQNeqyt3KNWQLfzUPTxFUlF0lVQIIrEgi2Xu9+pfHN+qUnybHndOYPgMr/k5ybWfUS5+cIy4BvbfIS6vWXcIwNnFw8cn2GHqyWQ1MaHrEk/WfHF71RVN6skM/9Qrav6eW+Xnz1fP61c3XJlXRFRAY7a6s9hZLc5PLw+WALFaYMNY/Q2OpB+8d7r4dfHb/X9dtvYvN5HFp4uLJVz5MWwU4fjVQYUO5Yzp/HPwnbtBuF7Wq/9fS0cVtn7tjkwViQjfF8w7F3lTZNSXpgoV42V3ralRA7BTRxRA7gKBoCQz6LxGJAV6Z6deNwhvivfv4eC/6eMVNCPBYFNvCf4KY5MrBdEOvwiAkpoy9xhA4y7aDe81Zi+5l/oudFd6hy6QsKgJ12BEBC4QYLwe3MGk9uQ+32Kf5+tTWy9B1fBcSBHgS2Sf+tXssMthMhhcanr353Z3SC8tOBJl8gsSkAb3BoelCQT1dO9Lz6RqyaQN/O8t9mjvw/Addz8aVPUqX5ao9oFqpZkRN41JohhyJNmQoTBRGin+J1oYhnLQ8SRfCMxCQfnZlKvA30c2D7+7ZiZPncSNAZuorf0K/7CO33+GXFIQkUETyrah0E6128xsh/9zJVR1fpmy/GMDFlcKX83WbYgsC+MaekMyOpHexXGTdxKI8oGon36zolCPh5KmCBgp0W9o7Y1C8l3yapkXj6/37oVWoVyPNvlQYvEPhkQUCn4kC2rdaW9Czd/ZqNqMFlwI0liVzAu8KFgYBwT6RvZ8/ODdgZ2TVoxRDkYGWBiuZ9VZgFpqsTb2GEu37Zsw1sGboCw9k7aMV7x9oCN3L9FjzGRYOia/TbAQVaPAJSrdvKDyqbElpMrmdXZPCLhqj4d5yxz4UuGPZNA86YMc8dqWNHHjK07LpNtA20AvbXBvBhrf7i4kbbzZTnW/0zMEstFEPNW6iVtw0nBMTnXSInFjUlRsOg5yZqj6Su3pd9QDIm2R/XGdCX6hAtL185fM/Sj7kVXRQVf+HZMWcdARrkudNjpiKU9/VPOF+XyN1ZBftLWZdtBOAWnJnSUtAEAC1qWnfHCCRC020ktyKPCkARIQWXWhrKB19HOXEy5i+MUtXhkN1Uxv2e4aZ21MxLZhbzTVYtArTqtoqy2lPz53Ft+CUdxR3rhCiVQAA3lP7odYHGJN7upKPrsZxNK3s21Az7/fDUsngfpYRqJYWLNYUaCQSQxab+lsxZtlstfhw28WF9Be1FPloXIDrjBkssnSN2I57QPbCqF6jWSxBAKdqFKiA2wMGfzCn77qbfif937HEQ31O3AbWwg33nr6TpcbE5fepInvkymfy9ki0sODjdqns/+8K2eYIXjoPUK6dGgczakhpktP5rBkEkLh3+Jh5Ovo8T7PE3VU+tXEsbXM2zMSzxS4GW+LYRVn4QHvWcwOdXvhg1mncR3tdg+TpE+FejQe69Gk0ZoggMXuttIlpMGdOhyz2Xh+k/DfsGzMZ+tN4npktb7zYi2nuxvCWqHUzTlcPDTvQ7Ot6ab8Wrg+7x+AWh89OeRxvXqwWz2YPGiSAHpEnI7TJv1SfF/Y2PQKbmT7W/nxI8v2d0xpIV//InbxzJxbgDC1qX15LIAhGgocLUnvBE/qW1dwSn8bilKqTZ/O9/Y7rZVUFTkeaWe89ppvi6t105V88xrUNrnOa293Ph/08hMK2v1UL67UFhJ+F6KVufS/G8Eh61a761+CS5S3x672x5yOhbKO7J//HA4ov8FinZYBn2/CHvulgj5/8xSrNFLLG+YxgMlC2crxqnrr1nK9EQvw9+1gm5TIK1Nfl+EDLYO/6rT/PD5LlDQMfMxmVnpxGTObOPMHc/lT9qsaKSkvf6KUKyuYA4i5ewVyqdAl6PIziB2sWFajyTJ60niscjIxqccIax5ZhuUwf7ni+UWDLJbnq9cawOOn8w8tNUOXocHw93/nR5aQcK2GrqTmVWKDv2YInmn3nQaRbtmGVOpHDZxKNL1ImCppQemMOz6McEtJPzk3SzSN5ZPZaRfGxIZ4AcCRgYdQ1UHMoxHVTbjtMnZHNxwRQrjiBkuVpZIf2qZHrrcDNI8cLzZ8t0AjkHNsAJsBFZUODkCPgDUUjiTix+vcrcepoKgkr1JG8wD1+oGFHlbVDzAOX2v8Od6W9/SYE71vsgqMN4vzNxhBu7k6sc1dwdTcuzoVmqIT7ExjsjJRwkr1Ox+j7mjgeFCNf3sWe8nSx5d5LPER5l4s5U22Ox79JfY9trqdactTPlh25wmv7DoqIrpi5lkSy80pMZ79vkLh5fVQZLnUdOmFpuvVJg9JRfwMJ+YMGuUDrlGY6pL+qNPH59xjXXqXksu5KqpcXiPMz14YJV8raxOf8xxMqyQ1UmfQizp82aomXCHyJExt0OVGFaPGQ7ayRIQe+ZKzs1sI/TFWjPFbyOahxC93rXysm3ba8fMIeupUkhe94BPoAu05XxgCeqxsVlv6sE6++vm6S4jk9uvFOUkdEDr7tPkGoItKxlj6WKz2TlDvQzduZoHcVrWBlXaVZny2MZP8Ghu4ZsY85oCCiRNaI7iPzJ0MajFDxYlRFttx8PLuL3YeUbih+fxsHS239Xg5iq66Ei3kjjMC8m0GtQ2HkpFjEiMxw9tBlunt6usf7HCnKN4bbhedrnX4d/2ig/DrRovyTjKF/0u/b78FQDemervdXS/3fYw/Za8R3HqygFUgBcFXMtRk5t8/6waMD+bkusXf9+956garbh7sMbfCe+pNNXbuWBq4q609/D9MijHsaG5YlnSr0iHWU6qMCxMzO5DJhe26iHTYlmTeKULi8cnJmNp3dxABos5pAmwNalnG0b3WGdEtonQtpYU3PdAPnejtHzFm/tveGN4s050xIqHKanvH47HN2zdJIqK98fUPBkKgDCh1AU2be5T0YCfdby9IbazhE5PEpMa4SP9uTO/LnNR1WWx+oPyPKlJQZX6yT1lHgUXifhMYpRnlPQFagaNoNgLYm5V6k166pdOaj5/yGuxKuJvb77ko9/0RXIK+746EhMZ+JEYW00Zs8uugEpiUq+F73L5aLoPtaEiTNbiklSxV4gAFjXiyV0pPVxawqh4G4rxvyDxeSKjKRbA28tZlT/Y1px3UbUESeFQP0cMYV/Mnz0j1jAjAIukZkWoqcGr2oCOtb0h/1qYqvrwoWhzXr96Jvv03X9y+hWxHncad8jSWh2c+xAOzHG1fFOMUsEiSXZ4bz+xnkRgJFX6+hmSyy/Nw+u5f7d3aDrGbvfsXP1LX7el/zZbvSBTzFozUiiBQPHFhRUaQdyaFz+tu/wpkQFPWYV2y0NcfVJm+dKu7YgyO24scIvqpCoBIiPXkkTFm3Ax40L4eeyFkrLhBQmLTnEprW9IuIxraBUFqRyLbHaScEs4lAt6NTuteNxxVxsTxKshSCVe2F24ZUA2As6v7OV9ne0Vd7qk5FMLmRawF+LFVSFA7OxSYLuDohCg2WKg5fsXouF/b0HIrM4us1ly5y1O6cSNQ3x1EydZe+uaWO3tpVYjQpEbioo2TlUeMCclyPTiMDLMtU6s/xRHtaXVsSm58asPiz7ihaLy/ismZP937/FjOzW3kUynVFSkKb4+DDmmat/Bgbuqh0P237k98oVwp6jM012/ODXrXARs246xhZG2kY4TL29iuHR9KDr3/I6HQ4LEeMZqxc2//nKE4nOqVJHnNyMt0yfK5H/ebR8Lp+Rl0yUcHdJ9P3OirOBT0HglW4WXvHw61Umt3CvzK1xEK0l1j/Mw/+lmPrCzhOSC3KuCx2D6yY5HmLM+OHPPWafntBiNXn28YGJztGUKgU+Uk8+XuOZJSE8pgAid6tHlYQMI5qxRKsa1bgv+eFFEK6ar6WoBMSjiVDQOdD2P24uUVUtttGlbE1YVnjNP6GYQH9zZM/st+o0ek5j4fhOCMYbPdwSHX5VjTdEHiOHxmovjouioYVPtAm93geVtgR0VBVUrYlD36jYrSsPk8bR65vsJfXOAa0LxiMKyupcqjD7qDFuX/gnJOyC7/VeeadHwh+r3uoN/MUtZitWESWONi1Fll2apkh9od6GUaJqndui7RLzMfph/X2DrZvgV6Q/Xn2M5ebwxevG0IfUxmHOXxvk/JDJdJZ5Tz+rtrXIjThZHj/Yo/FzAIohoTNQqUM7UKsU2RRdzE+Uu7L/yn66Y3TV/w9TBJFmtbm41kB+sJGlN55xgalH/GyG++TbjhJ5ChuvXNp6Pre1nOfp7sEVAVZFMSdTD5MUm3OR3B1coD4jp78WkRSbHNLh5z0pstevsEZ3syS3zuOuLIx8jU761x4DOBCJqtf2muyU40172zBSqVOXMRn/0SjbMoG2xnIMHOQkk/I69xVN9laXJxNJ/x6KlHVbHDpqRX6qf3A54bp6Kp39da/rNBFX+EjCGEqXWjiMYdKpbBZKgRRcRXUtIrZiFRgm1cf2rturtRbcVeY7YYqGjpImaV/bnEVcqoZT//dbPoP63Ikwx0Jfet5Pp7+H10ZeuLJH76A6/ikTNa2WP1B8ZbvxIBiQWNLTaaPJdayO+iut0o1nPT1Posy3+kUQwVUCE/h/yVnnHzg3CnTVulKu4nR4ja3nsEeb33biqohl5SlQAk9QkT8T7h7c0y3d9QYFSxQE5n3qm+fJpqWMIPUmv/fFMM3DseYUdZegdpPjcspUH3lIztG7BbO36EorRHsOym0i6pfc/wfWC94W6aFUqGppcI9A7LFY7Xly8Rt1br5n7iYAStZ/H89eUPZpEMtM5/d2R1v7uVU8zaZKbnvwcnZRuffLTwHxnz9KJk57PkEf8H/Vqjpw==")).decode("utf-8").split("\\0")\n files = dict(text.split("\\n", 1) for text in texts)\n\n def file_of(name):\n  return ("__init__" if name == top else name[len(top) + 1 :]) + ".py"\n\n class Finder:\n\n\n  @staticmethod\n  def find_spec(name, path=None, target=None):\n   if name.partition(".")[0] == top and file_of(name) in files:\n    return importlib.util.spec_from_loader(name, Finder, is_package=name == top)\n\n  @staticmethod\n  def create_module(spec):\n   return None\n\n  @staticmethod\n  def exec_module(module):\n   file = file_of(module.__name__)\n   module.__file__ = top + "/" + file\n   exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n  @staticmethod\n  def get_source(name):\n\n   return files.get(file_of(name))\n\n  @staticmethod\n  def get_data(path):\n   return files[path.rpartition("/")[2]].encode("utf-8")\n\n sys.meta_path.insert(0, Finder)\n from rollout_inspector import main\n\n main.main()\n\n\ndjango_rollout_inspect()\n`},4317:(e,t,n)=>{n.d(t,{dZ:()=>jobName,wx:()=>lastingFolders,mp:()=>migrationJob,GW:()=>migrationLabels,ng:()=>runOf,ye:()=>shaOf})
 var s=n(5950)
 var r=n(9340)
 var o=n(3565)
@@ -4632,8 +4700,8 @@ if(typeof t!=="string"||typeof n!=="string"||n==="")return
 if(t==="<token>")return{is:"identity",token:n}
 return{is:"password",username:t,password:n}}catch{return}}},1510:(e,t,n)=>{n.d(t,{J:()=>writeEnvFile})
 async function writeEnvFile({files:e},t,n){const s=Object.entries(n).map(([e,t])=>`${e}=${t}\n`)
-await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+await e.writePrivate(t,s.join(""))}},3905:(e,t,n)=>{n.d(t,{_:()=>byDigest,d:()=>pinned})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}function byDigest({repository:e,digest:t}){return`${e}@${t}`}},617:(e,t,n)=>{n.d(t,{IX:()=>isLocal,XM:()=>pathOf,aD:()=>serverAddress,jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 var s=n(3165)
 const r=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests|status(?: code)?:? 429/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz|status(?: code)?:? 40[13]/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
@@ -4641,7 +4709,36 @@ return r.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const t=(0,s.
 return t.slice(0,t.indexOf("/"))}function pathOf(e){const t=(0,s.gp)(e)
 return t.slice(t.indexOf("/")+1)}function serverAddress(e){return e==="docker.io"?"https://index.docker.io/v1/":e}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2350:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,$E:()=>contentOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,ZT:()=>otherImages,Wt:()=>platformsOf,DT:()=>revisionOf})
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},2030:(e,t,n)=>{n.d(t,{Q:()=>trustFor,f:()=>isInsecure})
+var s=n(3916)
+var r=n(4067)
+var o=n(3242)
+var i=n(9949)
+var a=n(7898)
+async function trustFor(e,t){const{env:n,files:r}=e
+const o=n["HOME"]??""
+const i=["/etc/docker",(0,s.join)(n["XDG_CONFIG_HOME"]||(0,s.join)(o,".config"),"docker"),(0,s.join)(o,".docker"),(0,a.Ox)(e)].map(e=>(0,s.join)(e,"certs.d",t))
+const c=[]
+let l
+for(const e of new Set(i)){if(!r.isFolder(e))continue
+const read=t=>r.read((0,s.join)(e,t)).catch(()=>{})
+for(const t of await r.list(e).catch(()=>[])){const e=await read(t)
+if(e===void 0)continue
+if(t.endsWith(".crt"))c.push(e)
+const n=t.endsWith(".cert")?await read(t.replace(/cert$/,"key")):void 0
+if(n!==void 0)l??={cert:e,key:n}}}return{ca:c,...l&&{client:l}}}const c=1e4
+async function isInsecure(e,t,n){const s=await engineConfig(e,n)
+const o=s.IndexConfigs?.[t]
+if(o)return o.Secure===false
+const i=s.InsecureRegistryCIDRs??[]
+if(i.length===0)return false
+const a=t.replace(/:\d+$/,"").replace(/^\[(.*)\]$/,"$1")
+const c=await e.web.addressesOf(a)
+return c.some(e=>(0,r.U)(e,i))}async function engineConfig(e,t){const n=["info","--format","{{json .RegistryConfig}}"]
+try{const{code:s,stdout:r}=await(0,o.wj)(e.clock,c,t,t=>(0,i.T3)(e,n,{signal:t}))
+return s===0?JSON.parse(r)??{}:{}}catch(e){t.throwIfAborted()
+if(e instanceof o.Ms||e instanceof SyntaxError)return{}
+throw e}}},2701:(e,t,n)=>{n.d(t,{JE:()=>addTags,Nl:()=>commandOf,e$:()=>configDigestOf,$E:()=>contentOf,F1:()=>findImage,wj:()=>foundImage,TE:()=>lookUp,OK:()=>lookUpImage,Nm:()=>ofCommit,Cy:()=>originIn,yv:()=>originOf,ZT:()=>otherImages,Wt:()=>platformsOf,DT:()=>revisionOf})
 var s=n(7598)
 var r=n(4592)
 var o=n(2568)
@@ -4671,66 +4768,41 @@ return{url:o.href,method:"POST",headers:n,body:t.toString()}}if(e!==void 0)o.sea
 for(const e of i)o.searchParams.append("scope",e)
 return{url:o.href,method:"GET",headers:s.is==="password"?{authorization:basic(s)}:{}}}function basic({username:e,password:t}){return`Basic ${Buffer.from(`${e}:${t}`).toString("base64")}`}function tokenIn(e){try{const{token:t,access_token:n}=JSON.parse(e)
 return[t,n].find(e=>typeof e==="string"&&e!=="")}catch{return}}var u=n(617)
-var d=n(3916)
-var f=n(4067)
-var p=n(9949)
-async function trustFor(e,t){const{env:n,files:s}=e
-const r=n["HOME"]??""
-const o=["/etc/docker",(0,d.join)(n["XDG_CONFIG_HOME"]||(0,d.join)(r,".config"),"docker"),(0,d.join)(r,".docker"),(0,l.Ox)(e)].map(e=>(0,d.join)(e,"certs.d",t))
-const i=[]
-let a
-for(const e of new Set(o)){if(!s.isFolder(e))continue
-const read=t=>s.read((0,d.join)(e,t)).catch(()=>{})
-for(const t of await s.list(e).catch(()=>[])){const e=await read(t)
-if(e===void 0)continue
-if(t.endsWith(".crt"))i.push(e)
-const n=t.endsWith(".cert")?await read(t.replace(/cert$/,"key")):void 0
-if(n!==void 0)a??={cert:e,key:n}}}return{ca:i,...a&&{client:a}}}const h=1e4
-async function isInsecure(e,t,n){const s=await engineConfig(e,n)
-const r=s.IndexConfigs?.[t]
-if(r)return r.Secure===false
-const o=s.InsecureRegistryCIDRs??[]
-if(o.length===0)return false
-const i=t.replace(/:\d+$/,"").replace(/^\[(.*)\]$/,"$1")
-const a=await e.web.addressesOf(i)
-return a.some(e=>(0,f.U)(e,o))}async function engineConfig(e,t){const n=["info","--format","{{json .RegistryConfig}}"]
-try{const{code:s,stdout:r}=await(0,c.wj)(e.clock,h,t,t=>(0,p.T3)(e,n,{signal:t}))
-return s===0?JSON.parse(r)??{}:{}}catch(e){t.throwIfAborted()
-if(e instanceof c.Ms||e instanceof SyntaxError)return{}
-throw e}}var m=n(1581)
-const g=3e4
-const w=6e4
-const v=3
-const b=5
+var d=n(2030)
+var f=n(1581)
+const p=3e4
+const h=6e4
+const m=3
+const g=5
 class RegistryClient{platform
-#I
-#P
+#L
+#j
 #M
 #F
 #D=new Map
 constructor(e,t){this.platform=e
-this.#I=(0,u.w4)(t)
-this.#P=(0,u.XM)(t)}static of(e,t){const n=y.get(e)??new Map
-y.set(e,n)
+this.#L=(0,u.w4)(t)
+this.#j=(0,u.XM)(t)}static of(e,t){const n=w.get(e)??new Map
+w.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=v||n>w?void 0:n}},()=>this.#G(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#G(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+return t>=m||n>h?void 0:n}},()=>this.#G(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#G(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
 const s=this.#D.get(n)
 const r=await this.#U(e,s,t)
 if(r.status!==401)return settled(r)
 this.#D.delete(n)
-if(r.origin!==this.#M?.origin)return ofAnother(r,this.#I)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#L)
 const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
 const i=await this.#U(e,o,t)
 if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#I)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#L)
 throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#I,n)
+const r=await(0,l.Og)(this.platform,this.#L,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
@@ -4738,8 +4810,8 @@ const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#I))
-const d=`repository:${this.#P}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#L))
+const d=`repository:${this.#j}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
 const m=await this.#q(f,{...p,tls:h},n)
@@ -4750,32 +4822,32 @@ const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
 throw new Refusal({is:"failed",said:v})}async#U({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#q(`${n.origin}/v2/${this.#P}/${e}`,{...t,headers:r,tls:n.tls},s)
+const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
 if(this.#M!==void 0)return over(this.#M)
-const o=await this.#H()
+const o=await this.#B()
 try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#F??=o.tls.unverified??await isInsecure(this.platform,this.#I,s)
+this.#F??=o.tls.unverified??await(0,d.f)(this.platform,this.#L,s)
 if(!this.#F)throw e
-return this.#B(o,over,s)}}async#B(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
 if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
 this.#M=e
-return n}async#H(){const e=this.#I
-const t=await trustFor(this.platform,e)
+return n}async#B(){const e=this.#L
+const t=await(0,d.Q)(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
 return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
 let r=t
 for(let e=0;;e++){const t=await this.#V(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
-if(e===b)throw new Refusal({is:"failed",said:`more than ${b} redirects`})
+if(e===g)throw new Refusal({is:"failed",said:`more than ${g} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
 s=o}}async#V(e,t,n){const{clock:s,web:r}=this.platform
-try{return await(0,c.wj)(s,g,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
+try{return await(0,c.wj)(s,p,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
 return{is:"answer",status:o,headers:i,body:a,origin:new URL(e).origin}})}catch(t){n.throwIfAborted()
-throw new NoAnswer(new URL(e).host,t)}}}const y=new WeakMap
+throw new NoAnswer(new URL(e).host,t)}}}const w=new WeakMap
 class Refusal extends Error{reply
 constructor(e){super("refused")
 this.reply=e}}class NoAnswer extends Error{host
@@ -4799,23 +4871,23 @@ if(n!=="GET"&&n!=="HEAD"&&i.origin!==s.origin)return
 return/^https?:$/.test(i.protocol)?i:void 0}function forOther(e){const{authorization:t,...n}=e.headers??{}
 return{...e,headers:n,...e.tls&&{tls:forOthers(e.tls)}}}function forOthers(e){const{client:t,...n}=e
 return t===void 0?e:n}function said({status:e,body:t},n="it"){const s=wordsIn(t.toString())
-return`${n} answers ${e}${s===""?"":`: ${(0,m.vI)((0,m.pj)(s),200)}`}`}function wordsIn(e){try{const{errors:t,details:n}=JSON.parse(e)
+return`${n} answers ${e}${s===""?"":`: ${(0,f.vI)((0,f.pj)(s),200)}`}`}function wordsIn(e){try{const{errors:t,details:n}=JSON.parse(e)
 const[s]=t??[]
 const r=[s?.code,s?.message,n].filter(e=>typeof e==="string"&&e!=="")
-return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const k=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
-const O={ECONNREFUSED:"connection refused",ECONNRESET:"connection reset",ENOTFOUND:"no such host",EAI_AGAIN:"its name cannot be resolved now",ETIMEDOUT:"connection timed out",EHOSTUNREACH:"no route to host",ENETUNREACH:"network is unreachable"}
+return r.map((e,t)=>t===0&&s?.code?e.toLowerCase():e).join(": ")}catch{return""}}const v=/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+|CERT_UNTRUSTED)$/
+const b={ECONNREFUSED:"connection refused",ECONNRESET:"connection reset",ENOTFOUND:"no such host",EAI_AGAIN:"its name cannot be resolved now",ETIMEDOUT:"connection timed out",EHOSTUNREACH:"no route to host",ENETUNREACH:"network is unreachable"}
 function ofNoAnswer({host:e,reason:t},n){const s=e===n||e==="registry-1.docker.io"
 const transientBy=t=>({is:"transient",said:s?t:`${e}, where it leads to: ${t}`})
 if(t instanceof a.G1)return{is:"failed",said:t.message}
-if(t instanceof c.Ms)return transientBy(`no answer within ${g/1e3} s`)
+if(t instanceof c.Ms)return transientBy(`no answer within ${p/1e3} s`)
 const{code:r=""}=t
-if(k.test(r))return{is:"failed",said:`this machine does not trust the certificate of ${e} (${r})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${e}/ca.crt, where the Docker engine reads it too`}
+if(v.test(r))return{is:"failed",said:`this machine does not trust the certificate of ${e} (${r})`,hint:`Put the certificate of its authority into /etc/docker/certs.d/${e}/ca.crt, where the Docker engine reads it too`}
 if(r.startsWith("CERT_")||r==="ERR_TLS_CERT_ALTNAME_INVALID")return{is:"failed",said:`the certificate of ${e} is not valid: ${(0,i.b)(t)}`,hint:"Give the registry a valid certificate"}
 if(r==="EPROTO"||r.startsWith("ERR_SSL_"))return{is:"failed",said:`${e} does not answer with TLS (${r})`,hint:`For a registry without TLS add "${e}" to "insecure-registries" of the Docker engine (/etc/docker/daemon.json)`}
-return transientBy(O[r]??(r||(0,i.b)(t)))}function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
-return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}async function lookUp(e,t,n,s){return looked(e,{repository:t,tag:n},n,s)}async function lookUpImage(e,t,n){return looked(e,t,t.digest,n)}const E=["application/vnd.oci.image.index.v1+json","application/vnd.docker.distribution.manifest.list.v2+json","application/vnd.oci.image.manifest.v1+json","application/vnd.docker.distribution.manifest.v2+json","*/*;q=0.1"].join(", ")
+return transientBy(b[r]??(r||(0,i.b)(t)))}function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
+return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}async function lookUp(e,t,n,s){return looked(e,{repository:t,tag:n},n,s)}async function lookUpImage(e,t,n){return looked(e,t,t.digest,n)}const y=["application/vnd.oci.image.index.v1+json","application/vnd.docker.distribution.manifest.list.v2+json","application/vnd.oci.image.manifest.v1+json","application/vnd.docker.distribution.manifest.v2+json","*/*;q=0.1"].join(", ")
 async function looked(e,{repository:t,tag:n},s,r){const o=RegistryClient.of(e,t)
-const i={path:`manifests/${s}`,headers:{accept:E}}
+const i={path:`manifests/${s}`,headers:{accept:y}}
 const a=await o.request({method:"HEAD",...i},r)
 if(a.is==="answer"){const e=a.headers.get("docker-content-digest")??""
 if(a.status===404)return{is:"absent"}
@@ -4842,7 +4914,7 @@ const o=partsOf(r)
 const i=o?await Promise.all(o.map(e=>read(e.digest))):[r]
 const a=i.flatMap(e=>"content"in e?e.content.config?.digest??[]:[])
 return a.length>0&&a.length===i.length?a:void 0}async function readContent(e,t,n,s){const r=RegistryClient.of(e,t)
-const o=n.startsWith("manifests/")?{accept:E}:{}
+const o=n.startsWith("manifests/")?{accept:y}:{}
 const i=await r.request({method:"GET",path:n,headers:o},s)
 if(i.is!=="answer")return i
 const{status:a}=i
@@ -5123,13 +5195,13 @@ return}const s=await this.#Y(e)
 const[r=s]=await this.#z(t)
 if(r===s)return
 await this.#K(r,e)
-await this.#X(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+await this.#Q(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
 return e}).catch(()=>{})}async#z(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
 if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#K(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#X(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+return t}async#K(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -5169,9 +5241,9 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Q(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Q(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Q(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
@@ -5184,13 +5256,13 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#Z
+#X
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
 if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#Z
+end=async(e,t=this.context.over.signal)=>{const n=this.#X
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
@@ -5200,7 +5272,7 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#ee(e){this.#Z=e
+#ee(e){this.#X=e
 e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#ne((0,i.P7)(e))
@@ -5324,7 +5396,7 @@ if(t)return"unsafe"
 const n=e.migrations.every(({verdict:e})=>j.has(e))
 return n?"safe":"not known"}},298:(e,t,n)=>{n.d(t,{F:()=>secretsOf})
 var s=n(8815)
-var r=n(8090)
+var r=n(9702)
 var o=n(3672)
 const i=8
 const a=/^(|.{1,3}|true|false|null|none|yes|no|on|off|v\d{1,2}((alpha|beta)\d{1,2})?|bearer|basic)$/i
@@ -5728,9 +5800,9 @@ t.requeueTimes.push(...P.requeueTimes)
 t.logsWanted.push(...P.logsWanted)
 t.factsWanted.push(...P.factsWanted)
 const N=e.available===void 0?void 0:Math.min(e.available,E.wanted??1/0)
-const L=N===void 0?0:(E.wanted??1/0)-N
-const I=N===void 0?(0,d.iR)(j,g,w):(0,d.cL)(L,j,g,w)
-if(I)return{is:"failed",cause:lostCause(e,I,j,O),status:E}
+const I=N===void 0?0:(E.wanted??1/0)-N
+const L=N===void 0?(0,d.iR)(j,g,w):(0,d.cL)(I,j,g,w)
+if(L)return{is:"failed",cause:lostCause(e,L,j,O),status:E}
 for(const{due:e}of j)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=O.filter(e=>(0,r.i_)(e)&&!R.includes(e)).length
 const F=N!==void 0&&(0,r.XJ)(v,e)&&M>=N&&!(0,a.HA)(v,O,(0,r.vI)(n,v))
@@ -6835,7 +6907,7 @@ return e==="mapping"?"a mapping, one NAME: value per line":"one value"}function 
 return typeof t==="string"?t:n??String(t)}},4800:(e,t,n)=>{n.d(t,{F:()=>example,T:()=>readOptions})
 var s=n(8614)
 var r=n(345)
-var o=n(8090)
+var o=n(9702)
 var i=n(7244)
 var a=n(3672)
 function readOptions(e,t,{surface:n="action",file:r=s.w1}={}){const i=(0,a.cz)(e,n)
@@ -6858,76 +6930,83 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Bn:()=>v,Dy:()=>I,GC:()=>wordFor,GX:()=>R,Hd:()=>d,I_:()=>c,Lx:()=>N,Mn:()=>b,OI:()=>E,Sm:()=>M,TT:()=>y,Wf:()=>l,an:()=>o,c5:()=>m,f0:()=>T,jX:()=>j,p0:()=>h,qe:()=>graces,rK:()=>w,xG:()=>k,yL:()=>oneOf})
+return`"${t}" is not an option of ${e}${s}`}},9702:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,TT:()=>O,p0:()=>g,qe:()=>graces,Sm:()=>G,Wf:()=>d,an:()=>a,I_:()=>u,rK:()=>b,Mn:()=>k,Hd:()=>p,yL:()=>oneOf,f0:()=>A,Bn:()=>y,OI:()=>S,xG:()=>E,w5:()=>I,c5:()=>w,jX:()=>N,Lx:()=>M,Dy:()=>D,GC:()=>wordFor,GX:()=>L})
 var s=n(9592)
-class Problem{text
-constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const r=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
-const o=reader({is:"text",word:"image",pattern:r},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
-return r.test(e)?e:new Problem("is not the name of an image (only lowercase letters, digits, and . _ - /)")})
-const i=/^\w[\w.-]{0,127}$/
-const a="is not a tag (only letters, digits, and . _ -, at most 128)"
-const c=matching("tag",i,a)
-const l=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
-const u=/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const d=matching("name",u,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
-const f=168*36e5
-const p={ms:1,s:1e3,m:6e4,h:36e5}
-const h=reader({is:"duration"},e=>{if(e==="0")return 0
+const r=[[/^key=(\S+)(\s+tlog=ignore)?$/,(e="",t)=>({is:"key",key:e,log:t?"ignored":"required"})],[/^identity=(\S+)\s+issuer=(https?:\/\/\S+)$/,(e="",t="")=>({is:"identity",identity:e,issuer:t})],[/^github=([\w.-]+(?:\/[\w.-]+)?)(?:\s+workflow=([\w.-]+\/[\w.-]+\/\.github\/workflows\/[\w.-]+))?$/,(e="",t)=>({is:"attestation",by:e,...t!==void 0&&{workflow:t}})]]
+const o=new RegExp(`^(${r.map(([{source:e}])=>e.slice(1,-1)).join("|")})$`)
+function signatureCheckOf(e){for(const[t,n]of r){const s=t.exec(e)
+if(s)return n(...s.slice(1))}return}class Problem{text
+constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const i=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
+const a=reader({is:"text",word:"image",pattern:i},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
+return i.test(e)?e:new Problem("is not the name of an image (only lowercase letters, digits, and . _ - /)")})
+const c=/^\w[\w.-]{0,127}$/
+const l="is not a tag (only letters, digits, and . _ -, at most 128)"
+const u=matching("tag",c,l)
+const d=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
+const f=/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const p=matching("name",f,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
+const h=168*36e5
+const m={ms:1,s:1e3,m:6e4,h:36e5}
+const g=reader({is:"duration"},e=>{if(e==="0")return 0
 const t=[...e.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
 if(t.length===0||t.map(e=>e[0]).join("")!==e)return new Problem("is not a duration; write it as 90s, 10m or 1m30s")
-const n=t.reduce((e,[,t,n])=>e+Number(t)*(p[n??""]??0),0)
-return n>f?new Problem("is longer than 168h (a week)"):n})
-const m=reader({is:"duration"},e=>{const t=h(e)
+const n=t.reduce((e,[,t,n])=>e+Number(t)*(m[n??""]??0),0)
+return n>h?new Problem("is longer than 168h (a week)"):n})
+const w=reader({is:"duration"},e=>{const t=g(e)
 return t===0?new Problem("is zero; remove the option to use the default"):t})
-const g=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
-function wordsOf(e,t){return reader({is:"list",pattern:e},n=>{const s=g(n)
+const v=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
+function wordsOf(e,t){return reader({is:"list",pattern:e},n=>{const s=v(n)
 const r=s.find(t=>!e.test(t))
-return r===void 0?s:new Problem(`has "${r}", which ${t}`)})}const w=wordsOf(i,a)
-const v=wordsOf(/^linux\/(386|amd64|arm|arm64|loong64|mips64le|ppc64le|riscv64|s390x)(\/v\d)?$/,"is not a platform such as linux/amd64, linux/arm64 or linux/arm/v7")
-const b=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
+return r===void 0?s:new Problem(`has "${r}", which ${t}`)})}const b=wordsOf(c,l)
+const y=wordsOf(/^linux\/(386|amd64|arm|arm64|loong64|mips64le|ppc64le|riscv64|s390x)(\/v\d)?$/,"is not a platform such as linux/amd64, linux/arm64 or linux/arm/v7")
+const k=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
 function pairs(e,t){return reader({is:"mapping",to:"text"},n=>{const s={}
 for(const[r,o]of n.split("\n").entries()){if(o.trim()==="")continue
 const[,n,i]=e.exec(o.trimEnd())??[]
 if(n===void 0)return new Problem(t(`line ${r+1}`))
-s[n]=i}return s})}const y=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
-const k=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
-const O=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
-const E=reader({is:"mapping",to:"text"},e=>{const t=g(e)
-const n=t.find(e=>!O.test(e))
+s[n]=i}return s})}const O=pairs(/^\s*([^\s=]+)=(.*)$/,e=>`is not of the form NAME=value in ${e}, without spaces in NAME`)
+const E=pairs(/^\s*([\w.-]+)(?:=(.*))?$/,e=>`is not of the form NAME=value or NAME in ${e}, with letters, digits, and . _ - in NAME`)
+const T=/^(requests\.|limits\.)?(cpu|memory|ephemeral-storage|hugepages-\w+|[a-z0-9.-]+\/[\w.-]+)=(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
+const S=reader({is:"mapping",to:"text"},e=>{const t=v(e)
+const n=t.find(e=>!T.test(e))
 return n===void 0?Object.fromEntries(t.map(e=>e.split("="))):new Problem(`has "${n}", which is not of the form cpu=100m, memory=256Mi or limits.memory=1Gi`)})
-const T=reader({is:"list"},e=>{const t=b(e)
+const A=reader({is:"list"},e=>{const t=k(e)
 const n=t.find(e=>e.split("/").includes("..")||/^[./]*$|\*/.test(e))
 return n===void 0?t.map(e=>e.replace(/\/+$/,"")):new Problem(`has "${n}"; it takes paths of files and folders, without ".." and "*"`)})
-function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}const S=Object.keys(s.z3)
+function choices(e){return[e.slice(0,-1).join(", "),...e.slice(-1)].filter(e=>e!=="").join(" or ")}function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${choices(e)}`))}const $=Object.keys(s.z3)
 const inner=({source:e})=>e.slice(1,-1)
-const A=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
-const $=`(${S.join("|")}|${inner(u)}=${inner(r)})${A}`
-const P=new RegExp(`^${$}$`)
-const j=reader({is:"list",pattern:new RegExp(`^${$}( -- .+)?$`)},e=>{const t=[]
-for(const n of b(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
-const r=g(e)
+const P=String.raw`(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?`
+const j=`(${$.join("|")}|${inner(f)}=${inner(i)})${P}`
+const R=new RegExp(`^${j}$`)
+const N=reader({is:"list",pattern:new RegExp(`^${j}( -- .+)?$`)},e=>{const t=[]
+for(const n of k(e)){const[,e="",s]=/^(.*?)(?:\s--\s+(.*))?$/.exec(n)??[]
+const r=v(e)
 if(s!==void 0&&r.length!==1)return new Problem(`has ${r.length} services before "-- ${s}"; it takes one there`)
 for(const e of r){const n=serviceOf(e)
-if(!n)return new Problem(`has "${e}", which is neither ${choices(S)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
+if(!n)return new Problem(`has "${e}", which is neither ${choices($)}, with a version or without, nor NAME=IMAGE with a NAME of lowercase letters, digits and -`)
 if(t.some(({name:e})=>e===n.name))return new Problem(`has two services with the name "${n.name}"; write NAME=IMAGE`)
 t.push(s===void 0?n:{...n,health:s})}}return t})
-function serviceOf(e){if(!P.test(e))return
+function serviceOf(e){if(!R.test(e))return
 const[t="",n]=e.split("=")
 const r=n??t
 const[,o=""]=/([^/:@]+)(:[^/]*)?$/.exec(r.replace(/@.*/,""))??[]
 const i=n===void 0?o:t
 const a=[i,o].find(s.Yi)
-return{name:i,image:(0,s.Yi)(r)?(0,s.eU)(r).image:r,kind:a}}function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
-for(const s of g(t)){const[t="",r="",...o]=s.split("=")
+return{name:i,image:(0,s.Yi)(r)?(0,s.eU)(r).image:r,kind:a}}const I=reader({is:"list",pattern:o},e=>{const t=[]
+for(const n of k(e)){const e=signatureCheckOf(n)
+if(!e)return new Problem(`has "${n}", which is none of key=FILE, identity=IDENTITY issuer=URL, and github=OWNER/REPOSITORY`)
+t.push(e)}return t})
+function graces(...e){return reader({is:"mapping",to:"duration",of:e},t=>{const n={}
+for(const s of v(t)){const[t="",r="",...o]=s.split("=")
 const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
-const a=h(r)
+const a=g(r)
 if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
-n[i]=a}return n})}const R=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const N=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
-const L=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const I=reader({is:"text",word:"address",pattern:L},e=>L.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const M=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+n[i]=a}return n})}const L=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
+const M=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
+const F=/^https?:\/\/[^\s/]+(\/\S*)?$/
+const D=reader({is:"text",word:"address",pattern:F},e=>F.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const G=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -6939,10 +7018,10 @@ const s={postgres:"17",mysql:"8.4",mariadb:"11.8",redis:"8"}
 function usualService(e){return{name:e,image:`${e}:${s[e]}`,kind:e}}function isServiceKind(e){return Object.hasOwn(s,e)}function isDatabase({kind:e}){return e!==void 0&&e!=="redis"}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
 function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},3672:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
 var s=n(8566)
-var r=n(8090)
+var r=n(9702)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-contexts":table_option({read:r.TT,help:"More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address",example:"shared=../shared",default:"",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),platforms:table_option({read:r.Bn,help:"Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use",example:"linux/amd64, linux/arm64",default:"",group:"image",on:[...s.PH,"doctor"]}),provenance:table_option({read:(0,r.yL)("none","min","max"),help:"Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do",example:"min",default:"none",group:"image",on:s.PH}),sbom:table_option({read:r.GX,help:"Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do",example:"true",default:"false",flag:true,group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"skip-unchanged":table_option({read:r.GX,help:"A build that holds the same files and settings as the image that runs is neither tested nor rolled out",example:"true",default:"false",flag:true,group:"image",on:["release"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"missing-migrations":table_option({read:(0,r.yL)("warn","block","allow"),help:"Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look",example:"block",default:"warn",group:"tests",on:s.Vt}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"verify-signature":table_option({read:r.w5,help:'Signatures that the image must have before anything is written in the cluster, one per line: key=FILE or identity=… issuer=… for cosign, github=OWNER/REPOSITORY for an attestation of GitHub; "release" then builds nothing (docs/signatures.md)',example:"key=cosign.pub",default:"",mayBeNone:true,group:"image",on:[...s.Ix,"rollback","doctor"]}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-contexts":table_option({read:r.TT,help:"More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address",example:"shared=../shared",default:"",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),platforms:table_option({read:r.Bn,help:"Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use",example:"linux/amd64, linux/arm64",default:"",group:"image",on:[...s.PH,"doctor"]}),provenance:table_option({read:(0,r.yL)("none","min","max"),help:"Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do",example:"min",default:"none",group:"image",on:s.PH}),sbom:table_option({read:r.GX,help:"Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do",example:"true",default:"false",flag:true,group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"skip-unchanged":table_option({read:r.GX,help:"A build that holds the same files and settings as the image that runs is neither tested nor rolled out",example:"true",default:"false",flag:true,group:"image",on:["release"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"missing-migrations":table_option({read:(0,r.yL)("warn","block","allow"),help:"Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look",example:"block",default:"warn",group:"tests",on:s.Vt}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"; for github=… in "verify-signature", with "attestations: read"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -7139,8 +7218,8 @@ exitCode
 #Ae
 #$e
 #xe
-#Ce
 #Pe
+#je
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
@@ -7151,27 +7230,27 @@ const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:
 this.#$e=o
 this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Ce=["stdout","stderr"].map(e=>this.#je(e))
+this.#Pe=["stdout","stderr"].map(e=>this.#Ce(e))
 o.on("error",this.#Re)
 o.on("exit",this.#Ne)
-o.on("close",this.#Le)
+o.on("close",this.#Ie)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#je(e){const t=new l.g3(t=>this.options.onLine(t,e))
+o.stdin?.end(t.input)}#Ce(e){const t=new l.g3(t=>this.options.onLine(t,e))
 this.#$e[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Ie("SIGTERM")
-this.#Pe=setTimeout(()=>this.#Ie("SIGKILL"),w)}
+return t}#u=()=>{this.#Le("SIGTERM")
+this.#je=setTimeout(()=>this.#Le("SIGKILL"),w)}
 #Re=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
 this.#Me(127)}
 #Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
 this.#$e.stderr?.destroy()},v).unref()}
-#Le=(e,t)=>{if(this.options.signal.aborted)this.#Ie("SIGKILL")
+#Ie=(e,t)=>{if(this.options.signal.aborted)this.#Le("SIGKILL")
 this.#xe?.()
 if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
-#Ie(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#Pe)
-for(const e of this.#Ce)e.end()
+#Le(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#je)
+for(const e of this.#Pe)e.end()
 this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
@@ -7197,13 +7276,13 @@ while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
 y.pq(e.message)}const s=this.getSleepAmount()
 y.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var L=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return N(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var I=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const I="actions/tool-cache"
-function downloadTool(e,t,n,s){return L(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
+const L="actions/tool-cache"
+function downloadTool(e,t,n,s){return I(this,void 0,void 0,function*(){t=t||A.join(_getTempDirectory(),O.randomUUID())
 yield k.U$(A.dirname(t))
 y.Yz(`Downloading ${e}`)
 y.Yz(`Destination ${t}`)
@@ -7211,9 +7290,9 @@ const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>L(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return L(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new $.Qq(I,[],{allowRetries:false})
+return yield a.execute(()=>I(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return I(this,void 0,void 0,function*(){if(E.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new $.Qq(L,[],{allowRetries:false})
 if(n){y.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
@@ -7227,7 +7306,7 @@ try{yield i(c,E.createWriteStream(t))
 y.Yz("download complete")
 l=true
 return t}finally{if(!l){y.Yz("download failed")
-try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return L(this,void 0,void 0,function*(){s=T.clean(s)||s
+try{yield k.Yz(t)}catch(e){y.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return I(this,void 0,void 0,function*(){s=T.clean(s)||s
 r=r||S.arch()
 y.Yz(`Caching tool ${n} ${s} ${r}`)
 y.Yz(`source file: ${e}`)
@@ -7252,7 +7331,7 @@ t=t||S.arch()
 const s=A.join(_getCacheDirectory(),e)
 if(E.existsSync(s)){const e=E.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=A.join(s,r,t||"")
-if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return L(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
+if(E.existsSync(e)&&E.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return I(this,void 0,void 0,function*(){const s=A.join(_getCacheDirectory(),e,T.clean(t)||t,n||"")
 y.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield k.Yz(s)
@@ -7780,18 +7859,18 @@ output
 #Ue
 #_e
 #qe
-#He
+#Be
 #We
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#_e=this.#qe=this.#He=t.now()
-this.#We=t.every(o,this.#Be)
+this.#_e=this.#qe=this.#Be=t.now()
+this.#We=t.every(o,this.#He)
 this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#Ve(n=>{n.say(e,t)})}
 quote=e=>{this.#Ve(t=>{t.quote(e)})}
 waiting=e=>{this.#Ue=e
-this.#He=this.clock.now()
+this.#Be=this.clock.now()
 const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
@@ -7799,11 +7878,11 @@ this.output.write(e)}#Je=()=>{const e=this.#Ue
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Be=()=>{const e=this.clock.now()
-if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#He=e
-const t=typeof this.#Ue==="function"?this.#He:this.#qe
+#He=()=>{const e=this.clock.now()
+if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#Be=e
+const t=typeof this.#Ue==="function"?this.#Be:this.#qe
 if(e-t<r)return
-this.#He=e
+this.#Be=e
 this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
@@ -8030,11 +8109,11 @@ if(e.byWatch){this.#te=await this.#Ye()
 if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#P())
+const s=await this.context.cluster.get(this.#j())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Xe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
-const n=this.#Qe("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
+const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -8047,16 +8126,16 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Xe(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Xe(e,t){this.objects=e
+return}#Qe(e,t){this.objects=e
 this.#ze=t
-this.#Ze()}async#Ke(e){const t=this.#te??this.#Qe(`resourceVersion=${e}`)
+this.#Xe()}async#Ke(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
 this.#te=void 0
 try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#ze=void 0
 return}this.#we(n,e)
-this.#Ze()}this.#Ze()}finally{t.end()}}#Qe(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#P()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+this.#Xe()}this.#Xe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
@@ -8066,8 +8145,8 @@ n.sleep(l,o).then(end,()=>{})
 return{lines:i,end:end}}#we({type:e,object:t},n){this.#ze=t.metadata?.resourceVersion??this.#ze??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Ze(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#P(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8181,53 +8260,53 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #pt
-#L
+#I
 #ht
 #mt
 #gt
 #wt=f
 #vt=new AbortController
-#Ie
+#Le
 #bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#pt=r?"pending":"good"
-this.#L=n
+this.#I=n
 this.#ht=t
 this.#mt=(0,c._1)(s)
 this.#gt=timesOf(t,s)
-this.#Ie=AbortSignal.any([i,this.#vt.signal])
+this.#Le=AbortSignal.any([i,this.#vt.signal])
 this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#yt)
 try{for(;;){const e=await this.#kt()
 if(!("is"in e))await this.#Ot(e)
 else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
-e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Ie},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Le},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
 this.#mt=t.observations
 this.#b(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#L)this.#At()
+if(o!==void 0&&!this.#I)this.#At()
 const i=this.#$t(t,e)
 return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#L)return this.#L.isDue(e)?this.#L:void 0
+if(this.#I)return this.#I.isDue(e)?this.#I:void 0
 return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
 this.#pt="begun"
-this.options.verify?.(this.#Ie).then(()=>{this.#pt="good"
+this.options.verify?.(this.#Le).then(()=>{this.#pt="good"
 this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#ht=[...this.#ht,...n]
 this.#gt={...this.#gt,...timesOf(n,t)}
-this.#L=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#I=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
 this.#wt=s}#yt=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
-#xt(){return this.#L?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#xt(){return this.#I?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8466,7 +8545,7 @@ return!e.spec?.unschedulable&&(0,O.cK)({matchLabels:t},e.metadata?.labels??{})&&
 return t.length+n.length>0&&t.every(t=>holds(t,e.metadata?.labels??{}))&&n.every(e=>holds(e,s))}function holds({key:e,operator:t,values:n=[]},s){const[r,o]=[Number(s[e]??NaN),Number(n[0])]
 if(t==="Gt")return r>o
 if(t==="Lt")return r<o
-return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2350)
+return(0,O.cK)({matchExpressions:[{key:e,operator:t,values:n}]},s)}function isTolerated({spec:e},{tolerations:t=[]}={}){return(e?.taints??[]).every(({key:e,value:n="",effect:s})=>s==="PreferNoSchedule"||t.some(t=>(!t.effect||t.effect===s)&&(t.operator==="Exists"?!t.key||t.key===e:t.key===e&&(t.value??"")===n)))}var $=n(2701)
 var P=n(4e3)
 var j=n(7222)
 async function checkPlatforms(e,{subjects:t,image:n,clusterState:s}){const{platform:r,cluster:o,signal:i}=e
@@ -8488,13 +8567,13 @@ const b=platformsIn(v).join(" and ")
 return[`the image ${f} for ${p}, but pods of ${idsOf(g)} may come to nodes of ${b} too (${namesIn(v)}): set their nodeSelector to kubernetes.io/os and kubernetes.io/arch of the image`]}function isAlone({is:e}){return e==="all"}function nodesOf(e){return[...new Set(e.flatMap(({nodes:e})=>e))]}function idsOf(e){return e.map(({id:e})=>e).join(", ")}async function areEmulating({platform:e,settings:{image:t},signal:n},s,o){const i=await Promise.all((0,P.ln)(o,t,s.map(r.Vb)).map(s=>(0,$.Wt)(e,{repository:t,tag:"",digest:s},n)))
 return i.some(e=>e&&s.every(t=>!runs(t,e)))}var R=n(5473)
 var N=n(981)
-var L=n(6633)
-var I=n(9501)
+var I=n(6633)
+var L=n(9501)
 var M=n(607)
 const F={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{live:o,until:i,image:l}=t
-const{manifests:u,left:d}=(0,L.W)(t.manifests,(0,I.ow)(o.clusterState()))
+const{manifests:u,left:d}=(0,I.W)(t.manifests,(0,L.ow)(o.clusterState()))
 const p={...t,manifests:u}
 d.forEach(({id:e,image:t})=>{r.say(`${e} is left to the releases of ${t}: its manifest is not applied`)})
 const{targets:h,findings:m}=await inspectTargets(e,p)
@@ -8506,7 +8585,7 @@ if(i==="the first error")await requireRights(e,w)
 const b=await servicesIn(s)
 const y=p.missing.length+v.length>0?{others:u.others,namespace:[],dryRun:[]}:await inspectWrites(e,p,{targets:h,services:b,clusterState:g})
 r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
-h.forEach(e=>{r.say((0,I.q0)(e))})
+h.forEach(e=>{r.say((0,L.q0)(e))})
 const k=servicesWith(u.others,b)
 const O=await inspectWeb(e,i,{targets:h,services:k})
 const E=(0,a.Z)(h,k)
@@ -8514,12 +8593,12 @@ const T=await findingsOf(i,async()=>l?warned(await checkPlatforms(e,{subjects:E,
 const S=kubectlOf(s)
 const{others:A,namespace:$,dryRun:P}=y
 return{targets:h,others:A,services:k,needs:w,missing:v,...O.web&&{web:O.web},findings:{...m,namespace:$,dryRun:P,web:O.findings,workloads:[...(0,c.Q)(E,S),...T],probes:probeFindings(E,readyTimes(g,h),n,S)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
-const i=await findingsOf(s,()=>{(0,I.B6)(o,n.clusterState(),t,r.image)
+const i=await findingsOf(s,()=>{(0,L.B6)(o,n.clusterState(),t,r.image)
 return[]})
-const a=(0,I.q8)(n.clusterState(),t,r.image,o.namespace)
+const a=(0,L.q8)(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await(0,M.j)(e,a)
-const l=await findingsOf(s,()=>c.length===0?(0,I.Nn)(n.clusterState(),r.image,o.namespace):[])
-if(s==="the first error")(0,I._j)(c)
+const l=await findingsOf(s,()=>c.length===0?(0,L.Nn)(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")(0,L._j)(c)
 return{targets:c,findings:{...F,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
 return[...(0,b.hg)(s),...(0,b.$9)([...s,...t.others]),...e["smoke-path"]===void 0?[]:b.Tn]}async function inspectWrites(e,{manifests:t,until:n},s){let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await(0,v.Bw)(e.cluster,t)
@@ -8527,7 +8606,7 @@ r=[...n,...r]
 return warned(s)})
 const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
 return{others:r,namespace:o,dryRun:i}}function warned(e){return e.map(e=>(0,o.$e)("workloads",e))}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
-const i=await findingsOf(t,()=>{r=(0,I.s3)(e,n,s)
+const i=await findingsOf(t,()=>{r=(0,L.s3)(e,n,s)
 if(!r)return[]
 if(e["smoke-path"]!==void 0)(0,N.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,m.T)(r.workload)} (container ${r.container}) serves the web`)]})
@@ -8890,9 +8969,9 @@ live
 desired
 output
 end
-#Ct=false
-#Pt
-#jt=new AbortController
+#Pt=false
+#jt
+#Ct=new AbortController
 #Rt=""
 #T=new AbortController
 constructor(e,t,n,s){this.context=e
@@ -8900,28 +8979,28 @@ this.live=t
 this.desired=n
 this.output=s
 this.end=this.#q()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Ct}async close(){if(this.#T.signal.aborted)return
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Pt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Pt))).catch(()=>{})
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
 this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
 const n=await Promise.race([this.#Nt(e),t])
-if(n==="said"){this.#Ct=true
-this.#jt.abort()
+if(n==="said"){this.#Pt=true
+this.#Ct.abort()
 this.#T.abort()
 return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
 if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
-this.#Ct=n.is==="finished"||s
-this.#jt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Pt))
-const o=r!==void 0&&this.#Ct?{unread:r}:{}
+this.#Pt=n.is==="finished"||s
+this.#Ct.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
+const o=r!==void 0&&this.#Pt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
 return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#jt.signal])
+const m=AbortSignal.any([l,this.#Ct.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
@@ -8938,7 +9017,7 @@ const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
 return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
 this.#Rt=e
-this.#Pt??=(0,h.ip)(t,k,this.#jt.signal,t=>this.#Lt(e,t))}async#Lt(e,t){const{cluster:n,platform:s}=this.context
+this.#jt??=(0,h.ip)(t,k,this.#Ct.signal,t=>this.#It(e,t))}async#It(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
 const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
@@ -8971,7 +9050,7 @@ if(!r||n.size!==1||s===void 0)return
 return t.every(e=>e.isLost||e.node===void 0)?outOfReach(`is mounted on the node ${s}, which does not answer`):{is:"on-node",node:s}}const outOfReach=e=>({is:"out-of-reach",why:e})
 var a=n(3565)
 var c=n(4016)
-var l=n(2350)
+var l=n(2701)
 var u=n(2459)
 var d=n(202)
 var f=n(1407)
@@ -8999,9 +9078,9 @@ const T=E?.command??m["migrate-command"]
 const S=E?.timeoutMs??m["migrate-timeout"]
 const $=E?void 0:await(0,A.H)(e)
 const j=$?withLabelsOf(t.web,$):t.web
-const[{launch:R,claims:N,common:L,starts:I},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
+const[{launch:R,claims:N,common:I,starts:L},M,F]=await Promise.all([commonOf(e,{checked:s,web:j,image:a}),$&&commonOf(e,t),(0,p.jh)(h.clock,b,()=>(0,O.bL)(k,v,m.image))])
 const D=runningVersions(e,s,a,F)
-const G=(0,i.mp)({...L,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:I,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
+const G=(0,i.mp)({...I,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
 if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
 return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
@@ -9094,13 +9173,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#It=new Set
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Lt=new Set
 #te
 get migrated(){const e=this.#te
-return{applied:[...this.#It],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#It.add(this.#te)
+return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
 this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
-else if(t)this.#It.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9301,10 +9380,10 @@ input
 #Ut
 #_t
 #qt
-#Ht=false
+#Bt=false
 #ye=false
 #Wt=false
-#Bt=new AbortController
+#Ht=new AbortController
 constructor(e,t){this.context=e
 this.input=t
 this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
@@ -9318,10 +9397,10 @@ if(!this.#Kt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
 return s}async migrate(e){this.#Ft.to(e)
 const t=await(this.#_t?.end)
 if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
-throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Xt("migration-failed",t,t.unread))}this.#Wt=true
+throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Wt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#qt=await this.#Qt()}this.#ye=t?.unread===void 0
-if(this.#Zt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#qt=await this.#Zt()}this.#ye=t?.unread===void 0
+if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
 const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
@@ -9331,7 +9410,7 @@ const r=this.#Gt?.judged
 if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
 return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
 return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#Zt(){const{judged:e,databases:t=[]}=this.#Gt??{}
+return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Gt??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
 return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#Kt||!this.#Gt?[]:(0,r.sb)(this.#Gt)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
 const{judged:t}=this.#Gt??{}
@@ -9347,14 +9426,14 @@ return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#Kt)return{}
 const e=this.#Ft.bridges
 const t={isDone:this.#Wt,applied:this.applied(),made:e}
 return(0,h.Q)(this.#Gt,this.#Dt?.before,t)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Ht}
+const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Bt}
 if(!t||n?.blocked===true||this.#Gt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
 if(this.#Gt&&r.length+e.length===0)return
 const o=this.#tn??[]
 const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Bt.abort(new Error("the migration is closed"))
+this.#Ht.abort(new Error("the migration is closed"))
 this.#Ft.hold()
 try{const{live:n}=t.checked
 const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
@@ -9367,7 +9446,7 @@ this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
 const o=await(0,E._S)(t,s,r.job,e=>{this.#Ut=e})
 e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Bt.signal])
+const i=AbortSignal.any([t.signal,this.#Ht.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
 this.#_t=new O.S(t.with({signal:i}),s,c,this.#Ft)
 return this.#_t}async#zt(e){const t=this.#Ft
@@ -9377,9 +9456,9 @@ await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Xt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Qt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
-return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#Kt?.name??"the new version"}#on(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Xt(e,{verdict:t},n){this.#Ht=true
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#Kt?.name??"the new version"}#on(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Bt=true
 const s=this.#Ut??""
 const r=this.#Dt?.container??""
 return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
@@ -9520,7 +9599,7 @@ var b=n(8306)
 var y=n(6005)
 var k=n(2088)
 var O=n(3905)
-var E=n(2350)
+var E=n(2701)
 var T=n(4e3)
 async function checkRunningImage({platform:e,signal:t},{clusterState:n,desiredWorkloads:s,image:r}){const o=(0,T.U4)(n,s,r)
 const i=[...new Set(o.map(({digest:e})=>e))]
@@ -9990,7 +10069,7 @@ return s}class RenewedLease{#et="held"
 #vn=Promise.withResolvers()
 #bn
 #yn=new AbortController
-#Bt=new AbortController
+#Ht=new AbortController
 #kn
 constructor(e,t){this.#kn=e
 this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
@@ -9999,7 +10078,7 @@ const{signal:e}=this.#hn
 if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
 await this.#vn.promise}}async release(){if(this.#Te())return
 this.#et="released"
-this.#Bt.abort()
+this.#Ht.abort()
 await this.#bn
 const{cluster:e,path:t}=this.#kn
 await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#On(e){this.#et="held"
@@ -10010,12 +10089,12 @@ this.#vn.resolve(void 0)
 this.#vn=Promise.withResolvers()
 this.#wn.abort()
 this.#wn=new AbortController
-const t=AbortSignal.any([this.#wn.signal,this.#Bt.signal])
+const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
 this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#Te())return
 this.#et="uncertain"
 this.#hn.abort(new r.sr)}#An(e){if(this.#Te())return
 this.#et="lost"
-this.#Bt.abort()
+this.#Ht.abort()
 this.#hn.abort(e)
 this.#yn.abort(e)
 this.#vn.resolve(void 0)}async#Tn(e,t){const{clock:n}=this.#kn
@@ -10025,7 +10104,7 @@ this.#Sn()
 if(isDenied(this.#gn))this.#An(lostBy(this.#gn))
 await until(e+r.E_)
 this.#An(lostBy(this.#gn))}async#En(){const{clock:e,lastsMs:t}=this.#kn
-for(let n=t/3;;){await e.sleep(n,this.#Bt.signal)
+for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
 n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
 try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
@@ -13667,8 +13746,8 @@ continue e}if((l&T)!==0){if(a===-1)a=n}else a=-1
 i|=c&P|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===k){s+=e.slice(t,r)
-t=++r}return s+e.slice(t,n)}const L=/^-?\d+$/
-const I=/^-?\d+n+$/
+t=++r}return s+e.slice(t,n)}const I=/^-?\d+$/
+const L=/^-?\d+n+$/
 const M=JSON.stringify
 const F=JSON.parse
 const D=/^-?\d+n$/
@@ -13684,7 +13763,7 @@ const o=Array.isArray(t)?new Set(t.map(String)):null
 const prepareVal=(e,n,s)=>{const o=s!==null&&typeof s==="object"
 const i=o&&typeof s.toJSON==="function"
 if(i)s=s.toJSON(n)
-const a=typeof s==="string"&&I.test(s)
+const a=typeof s==="string"&&L.test(s)
 if(a)return s+"n"
 const c=typeof s==="bigint"
 if(c){const e="rawJSON"in JSON
@@ -13750,7 +13829,7 @@ const r=Array.isArray(t)&&t.includes(e)
 if(r)return n
 return n},n)
 if(!e)return M(e,t,n)
-const r=M(e,(e,n)=>{const s=typeof n==="string"&&I.test(n)
+const r=M(e,(e,n)=>{const s=typeof n==="string"&&L.test(n)
 if(s)return n.toString()+"n"
 if(typeof n==="bigint")return n.toString()+"n"
 const r=typeof t==="function"
@@ -13775,7 +13854,7 @@ return t}catch{_.set(e,false)
 return false}}
 const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&D.test(t)
 if(r)return BigInt(t.slice(0,-1))
-const o=typeof t==="string"&&I.test(t)
+const o=typeof t==="string"&&L.test(t)
 if(o)return t.slice(0,-1)
 const i=typeof s==="function"
 if(!i)return t
@@ -13783,16 +13862,16 @@ return s(e,t,n)}
 const JSONParseV2=(e,t)=>JSON.parse(e,(e,n,s)=>{const r=typeof n==="number"
 const o=n>Number.MAX_SAFE_INTEGER||n<Number.MIN_SAFE_INTEGER
 const i=r&&o
-const a=s&&L.test(s.source)
+const a=s&&I.test(s.source)
 const c=i&&a
 if(c)return BigInt(s.source)
 const l=typeof t==="function"
 if(!l)return n
 return t(e,n,s)})
 const q=Number.MAX_SAFE_INTEGER.toString()
-const H=q.length
+const B=q.length
 const W=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const B=/^"-?\d+n+"$/
+const H=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -13804,7 +13883,7 @@ for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{co
 let o=n[r]
 if(typeof o==="string"){const e=D.test(o)
 if(e)o=BigInt(o.slice(0,-1))
-else{const e=I.test(o)
+else{const e=L.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
 if(i)o=t.call(n,r,o)
 const a=o===void 0
@@ -13812,10 +13891,10 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(W,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&B.test(e)
+const o=r&&H.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<H||t.length===H&&t<=q)
+const a=t&&(t.length<B||t.length===B&&t<=q)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -13900,18 +13979,18 @@ response
 name="GraphqlResponseError"
 errors
 data}
-var X=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
-var Q=["query","method","url"]
-var Z=/\/api\/v3\/?$/
+var Q=["method","baseUrl","url","headers","request","query","mediaType","operationName"]
+var Z=["query","method","url"]
+var X=/\/api\/v3\/?$/
 function graphql(e,t,n){if(n){if(typeof t==="string"&&"query"in n)return Promise.reject(new Error(`[@octokit/graphql] "query" cannot be used as variable name`))
-for(const e in n){if(!Q.includes(e))continue
+for(const e in n){if(!Z.includes(e))continue
 return Promise.reject(new Error(`[@octokit/graphql] "${e}" cannot be used as variable name`))}}const s=typeof t==="string"?Object.assign({query:t},n):t
-const r=Object.keys(s).reduce((e,t)=>{if(X.includes(t)){e[t]=s[t]
+const r=Object.keys(s).reduce((e,t)=>{if(Q.includes(t)){e[t]=s[t]
 return e}if(!e.variables)e.variables={}
 e.variables[t]=s[t]
 return e},{})
 const o=s.baseUrl||e.endpoint.DEFAULTS.baseUrl
-if(Z.test(o))r.url=o.replace(Z,"/api/graphql")
+if(X.test(o))r.url=o.replace(X,"/api/graphql")
 return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new Y(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)

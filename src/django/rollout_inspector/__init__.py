@@ -20,6 +20,7 @@ Runs in the user's image as `python manage.py shell -v 0 -c <text>`; nothing is 
     reverse   goes back by this image
     progress  says how far a long migration is
     trial     tries what a version sends, before the commit
+    sessions  which settings of a session the web may have
     run       refuses, or runs the migration
     main      the order
 
