@@ -3054,7 +3054,9 @@ const{plan:s,needs:r}=await plan_planned(w.with({log:e}),t)
 await saveNeeds(w.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
-return concluded(e,w,v)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
+const y=concluded(e,w,v)
+if(isPending(v)&&await runsAlready(w,p.live,p.targets,m))e.warn(`${(0,T.j)(m.tag)} runs already: a release of it that changes nothing else ends "unchanged" and applies nothing; "migrate" does`)
+return y}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
@@ -3067,8 +3069,7 @@ a("planned without the cluster, on an empty database: what depends on rows is no
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
 for(const n of(0,Fe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
 if(s.judged?.blocked===true)(0,r.fJ)((0,Re.qF)(s.judged,(0,O.YT)(n)));(0,Be.pH)(s).forEach(t)
-const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
-return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
+return{result:s.runs||isPending(s)?"done":"unchanged"}}function isPending({databases:e}){return e.some(({pending:e,squashed:t})=>e.length+t.length>0)}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,je.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
@@ -3342,7 +3343,8 @@ o.say(`${(0,H.Gg)(a)}: ${s}`)
 d=new pt.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
 if(f.is==="failed"){const e=(0,Be.QD)(c,l)
-throw new r.HR((0,Be.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+const t=(0,Be.el)(commandCause(f.cause,s,u),e,n)
+throw new r.HR((0,Be.Ic)(t,l.skipped))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
 if(u!==""&&!(n&&(0,De.Rw)(i,u,t.web.container)))await(0,De.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -4227,17 +4229,18 @@ const a=marksOf(e)
 const c=podLabels(t.metadata?.labels??{},i,a.labels,e.near)
 const l=c.matched.find(({takesUnready:e})=>e)
 if(l){const e=`the selector of ${l.of} would match the migration's pod (its labels: ${listed({...c.labels,...i})})`
-return{is:"impossible",problem:e}}const u=labelNotes(c,t.metadata?.labels??{},e.near)
-const d=c.matched.length>0
-const f={}
-const p=markedPod(podOf(r,e,o,u),a,f)
-const h={...annotationsOf(t.metadata??{},e.sha),...f}
-return{is:"made",notes:u,isCounted:d,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{[w]:e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(d?v:3600),template:{metadata:{labels:{...injectorsOf(a),...c.labels,...i},annotations:h},spec:p}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
+return{is:"impossible",problem:e}}const u=skippedInits(r,e)
+const d=[...labelNotes(c,t.metadata?.labels??{},e.near),...u]
+const f=c.matched.length>0
+const p={}
+const h=markedPod(podOf(r,e,o,d),a,p)
+const m={...annotationsOf(t.metadata??{},e.sha),...p}
+return{is:"made",notes:d,skipped:u,isCounted:f,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{[w]:e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(f?v:3600),template:{metadata:{labels:{...injectorsOf(a),...c.labels,...i},annotations:m},spec:h}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
 return{...migrationLabels(e),...n&&{"django-rollout/job":"command"}}}function planLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout","django-rollout/job":"plan","django-rollout/plan":e}}function migrationLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout",[s._$]:e,"django-rollout/job":"migrate"}}function labelNotes({changed:e,matched:t,lost:n,wanted:s},r,{policies:o}){const policy=e=>e.map(e=>`networkpolicy/${e}`).join(", ")
 const by=e=>e.map(e=>`${e}=${r[e]??""}`).join(", ")
 return[...o||e.length===0?[]:[`the account may not list NetworkPolicies: those that know the web by ${by(e)} do not let the migration's pod pass`],...n.length===0?[]:[`${policy(n)} does not let the migration's pod pass as the web: its labels must differ`],...t.length===0?[]:[`${t.map(({of:e})=>e).join(", ")} selects the migration's pod too${s.length>0?`, by labels that ${policy(s)} requires`:""}: the pod is never Ready, and is removed when it has ended`]]}function podOf(e,t,n,s){const{topologySpreadConstraints:r,schedulingGates:o,activeDeadlineSeconds:i,nodeName:a,subdomain:c,ephemeralContainers:l,affinity:u,containers:d,initContainers:f=[],volumes:p=[],...h}=e
 const{podAntiAffinity:m,...g}=u??{}
-const w=[...f.flatMap(e=>initOf(e,t,s)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
+const w=[...f.flatMap(e=>initOf(e,t)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
 const v=mainOf(n,t)
 const b=t.claims??{}
 const y=p.map(e=>withinReach(e,b,s))
@@ -4252,10 +4255,9 @@ if(n.length===0)return{}
 const changed=e=>n.filter(([t])=>t.startsWith("limits.")===e).map(([e,t])=>[e.replace(/^(limits|requests)\./,""),t])
 const s={...e.limits,...Object.fromEntries(changed(true))}
 const r={...e.requests,...Object.fromEntries(changed(false))}
-return{resources:{...e,limits:s,requests:r}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
-const s=whySkipped(e,t.inits??"visible")
-if(s!==void 0){n.push(`init container ${e.name} is skipped: ${s}`)
-return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
+return{resources:{...e,limits:s,requests:r}}}function skippedInits({initContainers:e=[]},t){return e.flatMap(e=>{const n=whyNotRun(e,t)
+return n===void 0?[]:[`init container ${e.name} is skipped: ${n}`]})}function initOf(e,t){if(!t.webContainers.includes(e.name))return[e]
+return whyNotRun(e,t)===void 0?[{...e,image:t.image}]:[]}function whyNotRun(e,{webContainers:t,inits:n="visible"}){return t.includes(e.name)?whySkipped(e,n):void 0}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
 return[]}const{livenessProbe:s,readinessProbe:r,ports:o,...i}=e
 return[{...i,...o?{ports:o.map(({hostPort:e,...t})=>t)}:{},restartPolicy:"Always"}]}function claimed(e,t,n){const s=e.flatMap(e=>[...(e.volumeMounts??[]).map(e=>e.name),...(e.volumeDevices??[]).map(e=>e.name)])
 const r=[...new Set(s)].filter(e=>t.every(t=>t.name!==e))
@@ -7592,7 +7594,7 @@ e.close(t,n,r)}}}},6595:(e,t,n)=>{n.d(t,{f:()=>historyTable})
 var s=n(3165)
 var r=n(4565)
 var o=n(7020)
-const i=["","#","when","version","result","took","by","schema, last known",""]
+const i=["","#","when","version","result","took","by","schema, last known","notes"]
 function historyTable(e){if(e.length===0)return["the history is empty"]
 const t=e.findLast(({result:e})=>e==="deployed"||e==="found")
 const n=e.toReversed().map(e=>rowOf(e,e===t))
@@ -7742,7 +7744,7 @@ return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so i
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
 const r=n.length>1?` (and ${(0,u.LS)(n.length-1,"more finding")})`:""
-return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[...n.slice(0,p).flatMap((t,n)=>[...n===0?[]:[migrationSentence(t,e.versions)],fixOf(t),...notHeld(t),...keptBy(t,e.versions),acceptance(t)]),...n.length>p?[`${(0,u.LS)(n.length-p,"more finding")}: see the report`]:[]].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}const p=4
+return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[...n.slice(0,p).flatMap((t,n)=>[...n===0?[]:[migrationSentence(t,e.versions)],fixOf(t),...notHeld(t),...keptBy(t,e.versions),...acceptance(t)]),...n.length>p?[`${(0,u.LS)(n.length-p,"more finding")}: see the report`]:[]].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}const p=4
 function fixOf({rule:e,code:t=[],query:n,lately:r,stays:o,by:i}){const a=i==="rename"?h:s.a[e].fix
 const c=r===void 0&&n!==void 0?[n]:t
 return[c.length===0?a:`${a}:`,...c,...r!==void 0&&o===void 0&&isHeldAlone(e)?[m]:[],...r===void 0?[]:["These rows show that it is written:",n??""]].join("\n")}const h="Keep the old name in the database: db_table of the model or of the many-to-many field, db_column of the field"
@@ -7751,7 +7753,9 @@ const m="Or put it into a separate migration, which waits for the next release (
 function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function keptBy({versions:e,direction:t},n){if(t==="new")return[]
 const s=e.flatMap(e=>n[e]??[])
 return s.flatMap(({leftOut:e,tag:t})=>e===void 0?[]:[`No release updates ${e.join(", ")}, which keeps ${(0,o.j)(t)}: give it another image, or delete it`])}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
-return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
+switch(e){case"unjudged":return['To apply it without the comparison, set "unsafe-migrations: warn"']
+case"rows-refuse":return[]
+default:return[`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`]}}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
 const r=`${migrationSentence(e,t)}\n${fixOf(e)}`
 return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const g="-- not known before it runs"
@@ -9082,7 +9086,7 @@ const[{launch:R,claims:N,common:I,starts:L},M,F]=await Promise.all([commonOf(e,{
 const D=runningVersions(e,s,a,F)
 const G=(0,i.mp)({...I,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
 if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
-return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),skipped:G.skipped,notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9164,7 +9168,7 @@ try{return await(0,p.jh)(e.clock,s,async()=>{const e=m?await r.find(`${l}/${d}`)
 if(e)return e
 m=true
 return r.post(l,h)})}catch(e){if(!(e instanceof f.h&&e.status===409))throw e
-c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
+c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,Ic:()=>alsoSkipped,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
 var s=n(8422)
 var r=n(4578)
 n(9084)
@@ -9263,9 +9267,11 @@ const l={postgresql:"PostgreSQL",mysql:"MySQL"}[n]??n
 const u=["name","host","port","user","schema"].every(n=>e[n]===t[n])
 return[`${l} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...u&&c!==void 0?[`server ${c}`]:[]].join(" ")}function refusalFix({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const s=!/[;&|]/.test(t)
-return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){if(!t||!m.test(e.sentence))return e
-const s=passedHint(t,n)
-return{...e,hint:e.hint===void 0?s:`${e.hint}\n${s}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const m=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){return t&&m.test(e.sentence)?withHint(e,passedHint(t,n)):e}function alsoSkipped(e,t){const n=m.test(e.sentence)||g.test(e.sentence)
+if(t.length===0||!n)return e
+const[s,r]=t.length===1?["it","is"]:["they","are"]
+return withHint(e,`${t.join("\n")}\nIf ${s} prepared what is missing here, give the Job yourself: ${s} ${r} kept in "migrate-manifest"`)}function withHint(e,t){return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const m=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+const g=/No such file|FileNotFoundError|ModuleNotFoundError|not found/
 function passedHint({script:e,why:t},n){const keep=e=>`migrate-command: ${e} ${n}`
 if(e===void 0)return`The image's entrypoint, if it has one, was skipped (${t}): the variables that it sets are missing here. Name it:\n${keep("/entrypoint")}`
 const s=`${e}, which starts the web, was skipped (${t}): the variables that it sets are missing here`
@@ -9457,7 +9463,8 @@ if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
 if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){const t=(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())
+return(0,T.Ic)(t,this.#Dt?.skipped??[])}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
 return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#Kt?.name??"the new version"}#on(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Bt=true
 const s=this.#Ut??""
 const r=this.#Dt?.container??""

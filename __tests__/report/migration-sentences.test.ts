@@ -168,6 +168,10 @@ To accept it, add to the file of shop.0002_next:
   expect(unsafeCause({ ...judged, findings: [unjudged] }, () => undefined).hint).toContain(
     'To apply it without the comparison, set "unsafe-migrations: warn"',
   )
+  const refused = { ...finding, rule: 'rows-refuse' as const }
+  expect(unsafeCause({ ...judged, findings: [refused] }, () => undefined).hint).not.toContain(
+    'accept',
+  )
 })
 
 test('the hint names who keeps a version that the migration breaks', () => {

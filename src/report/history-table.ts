@@ -4,7 +4,17 @@ import { shortTag } from '../kubernetes/image.js'
 import { fitWords } from './migration-sentences.js'
 import { plural, printable, seconds } from './sentences.js'
 
-const head = ['', '#', 'when', 'version', 'result', 'took', 'by', 'schema, last known', ''] as const
+const head = [
+  '',
+  '#',
+  'when',
+  'version',
+  'result',
+  'took',
+  'by',
+  'schema, last known',
+  'notes',
+] as const
 
 /** Newest first; the version that runs has a star. */
 export function historyTable(history: History): readonly string[] {

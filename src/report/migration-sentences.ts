@@ -203,7 +203,7 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
           fixOf(finding),
           ...notHeld(finding),
           ...keptBy(finding, judged.versions),
-          acceptance(finding),
+          ...acceptance(finding),
         ]),
       ...(all.length > mostWays
         ? [`${plural(all.length - mostWays, 'more finding')}: see the report`]
@@ -258,11 +258,19 @@ function keptBy(
   )
 }
 
-function acceptance({ rule, object, migration }: MigrationFinding): string {
+function acceptance({ rule, object, migration }: MigrationFinding): readonly string[] {
   const where = migration ?? 'a pending migration'
-  return rule === 'unjudged'
-    ? 'To apply it without the comparison, set "unsafe-migrations: warn"'
-    : `To accept it, add to the file of ${where}:\n# django-rollout: allow ${rule} ${object}: <why>`
+  switch (rule) {
+    case 'unjudged':
+      return ['To apply it without the comparison, set "unsafe-migrations: warn"']
+    // The database would refuse the migration all the same.
+    case 'rows-refuse':
+      return []
+    default:
+      return [
+        `To accept it, add to the file of ${where}:\n# django-rollout: allow ${rule} ${object}: <why>`,
+      ]
+  }
 }
 
 function annotationOf(

@@ -33,6 +33,7 @@ import {
   migrationCause,
   Output,
   alsoPassed,
+  alsoSkipped,
   passedBy,
   planCause,
   refusalCause,
@@ -337,9 +338,10 @@ class MigrationRun implements Migration {
     )
   }
 
-  /** Adds that what starts the web was skipped, if so: it may prepare what the command needs. */
+  /** Adds that what prepares the web was skipped, if so: the command may need it. */
   #withPassed(cause: Cause): Cause {
-    return alsoPassed(cause, passedBy(this.#output, this.#made), this.#command())
+    const passed = alsoPassed(cause, passedBy(this.#output, this.#made), this.#command())
+    return alsoSkipped(passed, this.#made?.skipped ?? [])
   }
 
   /** When the command succeeds, all of the plan is applied; commands of another form may do a part of it. */
