@@ -164,21 +164,12 @@ export interface ServiceInputs {
   readonly env: Readonly<Record<string, string>>
 }
 
-/**
- * Starts servers in parallel on a private network, where their names are their host names, and waits until each
- * answers. Returns the variables with their addresses; of two servers with the same variables, the first has them.
- *
- * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not start,
- * `tool-missing`. `removeBox` removes what was started.
- */
-export async function startServices(
-  context: TestContext,
+/** Creates the private network of servers. Throws a `Failure`: `tests-failed` or `tool-missing`. */
+export async function createNetwork(
+  { platform, signal }: Pick<TestContext, 'platform' | 'signal'>,
   box: Box,
   services: readonly TestService[],
-  inputs: ServiceInputs,
-): Promise<Readonly<Record<string, string>>> {
-  const { platform, log, signal } = context
-  const names = services.map(({ name }) => name).join(' and ')
+): Promise<void> {
   const made = await docker(platform, ['network', 'create', ...box.labels, box.name], {
     signal,
   })
@@ -187,13 +178,27 @@ export async function startServices(
     fail(
       problem ?? {
         code: 'tests-failed',
-        sentence: `tests: creating a network failed for ${names}: ${reasonOf(made)}`,
+        sentence: `tests: creating a network failed for ${namesOf(services)}: ${reasonOf(made)}`,
       },
     )
   }
-  log.waiting(`waiting for ${names}`)
+}
+
+/**
+ * Starts servers in parallel on their network, where their names are their host names, and waits until each answers.
+ *
+ * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not start,
+ * `tool-missing`. `removeBox` removes what was started.
+ */
+export async function startServices(
+  { platform, log, signal }: TestContext,
+  box: Box,
+  services: readonly TestService[],
+  inputs: ServiceInputs,
+): Promise<void> {
+  log.waiting(`waiting for ${namesOf(services)}`)
   // Nothing starts any more once the first has failed, and all have ended while the box is removed.
-  const found = await allOrAbort(
+  await allOrAbort(
     signal,
     services.map(
       (service) => (signal: AbortSignal) =>
@@ -201,7 +206,21 @@ export async function startServices(
     ),
   )
   log.waiting(undefined)
-  return Object.assign({}, ...found.reverse()) as Record<string, string>
+}
+
+function namesOf(services: readonly TestService[]): string {
+  return services.map(({ name }) => name).join(' and ')
+}
+
+/** Returns the variables with the servers' addresses; of two servers with the same variables, the first has them. */
+export function addressesOf(
+  services: readonly TestService[],
+  password: string,
+): Readonly<Record<string, string>> {
+  const all = services.map(({ name, kind }) =>
+    kind ? addressOf(servers[kind], name, password) : {},
+  )
+  return Object.assign({}, ...all.reverse()) as Record<string, string>
 }
 
 /**
@@ -262,7 +281,7 @@ async function startService(
   box: Box,
   service: TestService,
   { folder, password, env }: ServiceInputs,
-): Promise<Readonly<Record<string, string>>> {
+): Promise<void> {
   const { platform, log, signal } = context
   const { name, image, kind } = service
   const server = kind && servers[kind]
@@ -302,7 +321,6 @@ async function startService(
   }
   await answered(context, service, container)
   log.say(`${name} (${image}) answers after ${duration(platform.clock.now() - startedAt)}`)
-  return server ? addressOf(server, name, password) : {}
 }
 
 /** Waits for a server's first answer. Throws a Failure `tests-failed` when there is none. */

@@ -263,7 +263,7 @@ function acceptance({ rule, object, migration }: MigrationFinding): readonly str
   switch (rule) {
     case 'unjudged':
       return ['To apply it without the comparison, set "unsafe-migrations: warn"']
-    // The database would refuse the migration all the same.
+    // The database would still refuse the migration.
     case 'rows-refuse':
       return []
     default:
