@@ -2916,28 +2916,20 @@ var rt=n(7101)
 var ot=n(2116)
 var it=n(1510)
 async function runInImage(e,t,n,r){const{platform:o,log:i,signal:c}=e
-const{command:l,files:u=[],beside:p}=n
-const{box:h,hasNetwork:m,folder:g,env:w}=await t.inside(c)
-const ready=e=>t.ready(e,p?void 0:i)
-const v=m&&typeof l==="string"
-if(!v)await ready(c)
-const[b="",...y]=typeof l==="string"?inShell(l,v):l
-const k=p?`${h.name}.beside`:h.name
-const O=(0,s.join)(g,p?"beside":"env")
-await(0,it.J)(o,O,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...w})
-const E=["run",...v?["--interactive"]:[],"--init","--name",k,...p?["--cpu-shares","128"]:[],...h.labels,...m?["--network",h.name]:[],"--env-file",O,"--entrypoint",b,n.built.id,...y]
-n.late?.addEventListener("abort",()=>void askWhere(o,k,c),{once:true})
-const T=Promise.withResolvers()
-try{const[{code:t}]=await(0,f.jH)(c,[e=>(0,d.T3)(o,E,{signal:e,onLine:r,input:T.promise}),async e=>{await ready(e)
-i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:b,100)}`)
-T.resolve("\n")}])
+const{command:l,files:u=[],beside:f}=n
+const[p="",...h]=typeof l==="string"?["/bin/sh","-c",l]:l
+const{box:m,hasNetwork:g,folder:w,env:v}=await t.ready(c,f?void 0:i)
+const b=f?`${m.name}.beside`:m.name
+const y=(0,s.join)(w,f?"beside":"env")
+await(0,it.J)(o,y,{PYTHONUNBUFFERED:"1",PYTHONFAULTHANDLER:"1",...v})
+const k=["run",...u.length===0?["--rm"]:[],"--init","--name",b,...f?["--cpu-shares","128"]:[],...m.labels,...g?["--network",m.name]:[],"--env-file",y,"--entrypoint",p,n.built.id,...h]
+i.waiting(`running ${(0,a.vI)(typeof l==="string"?l:p,100)}`)
+n.late?.addEventListener("abort",()=>void askWhere(o,b,c),{once:true})
+try{const{code:t}=await(0,d.T3)(o,k,{signal:c,onLine:r})
 const s=n.late?.aborted===true
-const p=u.length>0&&t!==ct
-const h=p?await copyFiles(e,k,n.built,u):[]
-return{code:t,isLate:s,uncopied:h}}finally{T.resolve("")
-i.waiting(void 0)}}function inShell(e,t){const n=["/bin/sh","-c"]
-const s=t?[...n,'read -r _ && exec "$@" </dev/null',"sh"]:[]
-return[...s,...n,e]}const ct=125
+const i=u.length>0&&t!==ct
+const a=i?await copyFiles(e,b,n.built,u):[]
+return{code:t,isLate:s,uncopied:a}}finally{i.waiting(void 0)}}const ct=125
 async function copyFiles({platform:e,signal:t},n,{id:r},o){const i=["--format","{{.Config.WorkingDir}}"]
 const a=await(0,d.T3)(e,["image","inspect",...i,r],{signal:t})
 const c=a.stdout.trim()||"/"
@@ -2958,40 +2950,32 @@ plan
 #v
 #b=new xe.d
 #y=new AbortController
-#k=(0,Y.randomBytes)(12).toString("hex")
+#k
 #O
-#E
+#E=true
 #T
-#S=true
-#A
 constructor(e,t,n){this.platform=e
 this.plan=t
 const s=`django-rollout-test-${(0,Y.randomBytes)(6).toString("hex")}`
 this.#v=(0,dt.EI)(e,s,t)
-const r=AbortSignal.any([n,this.#y.signal])
-this.#O=this.#$(r)
-this.#E=this.#O.then(e=>this.#x(e,r))
-this.#E.catch(()=>{})}async inside(e){return(0,f.ZC)(e,()=>this.#O)}async ready(e,t){if(t)this.#b.to(t)
-await(0,f.ZC)(e,()=>this.#E)
-return this.#O}close(e){this.#A??=this.#P(e)
-return this.#A}async#P(e){const{platform:t}=this
+this.#k=this.#S(AbortSignal.any([n,this.#y.signal]))
+this.#k.catch(()=>{})}async ready(e,t){if(t)this.#b.to(t)
+return(0,f.ZC)(e,()=>this.#k)}close(e){this.#T??=this.#A(e)
+return this.#T}async#A(e){const{platform:t}=this
 this.#y.abort()
-await this.#E.catch(()=>{})
-if(this.#S)await(0,dt.q1)(t,this.#v,e)
-if(this.#T===void 0)return
-await t.files.remove(this.#T).catch(t=>{e(`the private files of the tests could not be removed: ${(0,F.b)(t)}`)})}async#$(e){const{platform:t,plan:n}=this
-const{env:s,services:r}=n
-const o=await t.files.privateFolder()
-this.#T=o
-const i=r.length>0
-const[a,c]=await Promise.allSettled([(0,dt.Rf)(t,this.#b),i?(0,dt.VS)({platform:t,signal:e},this.#v,r):void 0])
-this.#S=a.status==="fulfilled"&&a.value
-if(c.status==="rejected")throw c.reason
-const l=(0,dt.sO)(r,this.#k)
-return{box:this.#v,hasNetwork:i,folder:o,env:{...l,...s}}}async#x({folder:e,hasNetwork:t},n){const{platform:s,plan:r}=this
-const{env:o,services:i}=r
-const a={folder:e,password:this.#k,env:o}
-if(t)await(0,dt.Fp)({platform:s,log:this.#b,signal:n},this.#v,i,a)}}var ft=n(9592)
+await this.#k.catch(()=>{})
+if(this.#E)await(0,dt.q1)(t,this.#v,e)
+if(this.#O===void 0)return
+await t.files.remove(this.#O).catch(t=>{e(`the private files of the tests could not be removed: ${(0,F.b)(t)}`)})}async#S(e){const{platform:t,plan:n}=this
+const s={platform:t,log:this.#b,signal:e}
+const r=await t.files.privateFolder()
+this.#O=r
+this.#E=await(0,dt.Rf)(t,this.#b)
+const{env:o,services:i}=n
+const a={folder:r,password:(0,Y.randomBytes)(12).toString("hex"),env:o}
+const c=i.length>0
+const l=c?await(0,dt.Fp)(s,this.#v,i,a):{}
+return{box:this.#v,hasNetwork:c,folder:r,env:{...l,...o}}}}var ft=n(9592)
 var pt=n(8858)
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:o,settings:a,signal:c,log:l,warn:u}=e
 const d=a["migrate-command"]
@@ -3070,9 +3054,7 @@ const{plan:s,needs:r}=await plan_planned(w.with({log:e}),t)
 await saveNeeds(w.with({log:e}),t,{plan:s,needs:r})
 sayBackup(e,s)
 return s})
-const y=concluded(e,w,v)
-if(isPending(v)&&await runsAlready(w,p.live,p.targets,m))e.warn(`${(0,T.j)(m.tag)} runs already: a release of it that changes nothing else ends "unchanged" and applies nothing; "migrate" does`)
-return y}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
+return concluded(e,w,v)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,r.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{settings:s,reporter:r,state:o,resources:i,warn:a}=e
 const{built:c,source:l,image:u}=await r.stage("image",async e=>{await i.login(s)
 return imageToTest(t.with({log:e}))})
@@ -3085,7 +3067,8 @@ a("planned without the cluster, on an empty database: what depends on rows is no
 return concluded(e,d,f)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
 for(const n of(0,Fe.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
 if(s.judged?.blocked===true)(0,r.fJ)((0,Re.qF)(s.judged,(0,O.YT)(n)));(0,Be.pH)(s).forEach(t)
-return{result:s.runs||isPending(s)?"done":"unchanged"}}function isPending({databases:e}){return e.some(({pending:e,squashed:t})=>e.length+t.length>0)}async function plan_planned(e,t){const{log:n,warn:s}=e
+const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
+return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t){const{log:n,warn:s}=e
 const r=new Planning(e,t)
 try{const e=await r.plan(n)
 return{plan:e,needs:r.migration.needs()}}finally{await r.migration.close().catch(e=>{s((0,je.$N)(e))})}}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:l}=e
@@ -3287,22 +3270,20 @@ const d=n["test-command"]!==""
 if(d)await testIn(e,u,{built:a,box:o.keepBox(testBox(u),e.warn)})
 const f=n.push&&!l
 if(f)r.haveImage(await s.stage("push",e=>push(u.with({log:e}),a)))
-return{result:d||f?"done":"unchanged"}}async function testIn(e,t,n){const{command:s,reporter:o,state:i,warn:a,resources:c}=e
-const l=t.settings["missing-migrations"]==="block"
-const u=new AbortController
-const d=Promise.withResolvers()
-const onOutput=()=>{d.resolve(void 0)}
-const f={onOutput:onOutput,onReport:i.keepTests}
-const p=o.stage("test",e=>test(t.with({log:e}),n,f)).finally(()=>{u.abort()
+return{result:d||f?"done":"unchanged"}}async function testIn(e,t,n){const{reporter:s,state:o,warn:i,resources:a}=e
+const c=new AbortController
+const l=Promise.withResolvers()
+const onOutput=()=>{l.resolve(void 0)}
+const u={onOutput:onOutput,onReport:o.keepTests}
+const d=s.stage("test",e=>test(t.with({log:e}),n,u)).finally(()=>{c.abort()
 onOutput()})
-const h=l||s==="test"?d.promise:p.catch(()=>{})
-const m=h.then(()=>compareModels(e,t,n,u.signal))
-Promise.allSettled([p,m]).then(()=>n.box.close(a))
-c.add(()=>m)
-await p
-if(!l)return
-await m
-if(i.modelChanges.length>0)(0,r.fJ)(missingMigrations(i.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
+const f=l.promise.then(()=>compareModels(e,t,n,c.signal))
+Promise.allSettled([d,f]).then(()=>n.box.close(i))
+a.add(()=>f)
+await d
+if(t.settings["missing-migrations"]!=="block")return
+await f
+if(o.modelChanges.length>0)(0,r.fJ)(missingMigrations(o.modelChanges))}async function compareModels({reporter:e,state:t},n,s,r){const{settings:o}=n
 if(o["missing-migrations"]==="allow"||o["migrate-command"]==="")return
 try{t.modelChanges=await e.stage("models",e=>findModelChanges(n.with({log:e}),s,r))}catch{}}const Gt=["User","ExposedPorts","Env","Entrypoint","Cmd","Volumes","WorkingDir","StopSignal","Healthcheck","Shell","OnBuild"]
 function isSameContent(e,t){return e.layers.length>0&&textOf(e)===textOf(t)}function textOf({os:e,architecture:t,config:n={},layers:s}){const r={...n}
@@ -3361,8 +3342,7 @@ o.say(`${(0,H.Gg)(a)}: ${s}`)
 d=new pt.S(e,i,{job:u,container:t.web.container},c)
 const{verdict:f,unread:p}=await d.end
 if(f.is==="failed"){const e=(0,Be.QD)(c,l)
-const t=(0,Be.el)(commandCause(f.cause,s,u),e,n)
-throw new r.HR((0,Be.Ic)(t,l.skipped))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
+throw new r.HR((0,Be.el)(commandCause(f.cause,s,u),e,n))}if(p!==void 0)o.say(`its log could not be read completely (${p}), but it succeeded`)}finally{try{const n=d?.hasContainerEnded===true&&!l.isCounted
 if(u!==""&&!(n&&(0,De.Rw)(i,u,t.web.container)))await(0,De.ee)(e,i,u)}finally{await(d?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
@@ -3525,14 +3505,14 @@ await a.login(s)
 if(t==="deploy"){const e=await imageToDeploy(o)
 u.resolve(e)
 return{is:"found",...e}}const i=lookForCache(o)
-const c=s["test-command"]!==""
-const d=c?a.keepBox(testBox(o),e.warn):void 0
-const f=await findBuild(o)
-u.resolve(f)
-const{image:p,source:h,inputs:m}=f
-if(p){d?.close(e.warn)
-return{is:"found",image:p,source:h}}const g=await build(o.with({source:h}),{inputs:m,cache:i})
-return{is:"built",built:g,box:d,source:h}})])
+const c=await findBuild(o)
+u.resolve(c)
+const{image:d,source:f,inputs:p}=c
+if(d)return{is:"found",image:d,source:f}
+const h=s["test-command"]!==""
+const m=h?a.keepBox(testBox(o),e.warn):void 0
+const g=await build(o.with({source:f}),{inputs:p,cache:i})
+return{is:"built",built:g,box:m,source:f}})])
 i.passPreflight(p)
 const m=(0,D.V)(e,h.source).with({cluster:d})
 const g=h.is==="found"?h.image:await takeRunning(e,m,p,h.built)
@@ -3898,27 +3878,27 @@ if(t?.is==="identity")return["<token>",t.token]
 return t?.is==="password"?[t.username,t.password]:void 0}function tokenOf(e){const t=e?(0,h.Xj)(e):void 0
 return t?.is==="token"?{registrytoken:t.token}:{}}class RunDocker{base
 platform
-#j={}
-#C={}
-#R=""
+#$={}
+#x={}
+#P=""
 constructor(e){this.base=e
 const{processes:t}=e
-const shown=()=>this.#C
-this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#N(e),n,this.#I(e,s??{})),stream:(e,n,s)=>t.stream(this.#N(e),n,this.#I(e,s))}}}async keep(e){const{files:t,env:n}=this.base
+const shown=()=>this.#x
+this.platform={...e,get env(){return{...e.env,...shown()}},processes:{...t,run:(e,n,s)=>t.run(this.#j(e),n,this.#C(e,s??{})),stream:(e,n,s)=>t.stream(this.#j(e),n,this.#C(e,s))}}}async keep(e){const{files:t,env:n}=this.base
 const s=(0,h.Ox)(this.base)
 const r=await t.privateFolder()
 const o=await t.read((0,f.join)(s,"config.json")).catch(()=>{})
 const{config:i,logins:a}=privateConfig(o,e)
 const c=t.isFolder(s)?await t.list(s).catch(()=>[]):[]
 for(const e of c.filter(e=>e!=="config.json"))await t.linkTo((0,f.join)(s,e),(0,f.join)(r,e))
-this.#R=`${r}/django-rollout-helpers`
-for(const e of a.keys())await t.writeProgram(this.#L(e),w)
-const l=await this.base.processes.find(this.#L(0))!==void 0
+this.#P=`${r}/django-rollout-helpers`
+for(const e of a.keys())await t.writeProgram(this.#R(e),w)
+const l=await this.base.processes.find(this.#R(0))!==void 0
 const u=l?i:configWithLogins(o,e)
 await t.writePrivate((0,f.join)(r,"config.json"),u)
 const d=n["DOCKER_AUTH_CONFIG"]
-this.#C={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
-this.#j={...this.#C,PATH:`${this.#R}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
+this.#x={DOCKER_CONFIG:r,...d&&{DOCKER_AUTH_CONFIG:withoutLogin(d,e)}}
+this.#$={...this.#x,PATH:`${this.#P}:${n["PATH"]??""}`,...Object.fromEntries(a.map((e,t)=>[loginVariable(t),e]))}
 return()=>t.remove(r)}async login(e){const t=await this.keep(e)
 const{repository:n,username:s,password:r}=e
 const o=(0,m.w4)(n)
@@ -3926,8 +3906,8 @@ const i=await this.platform.processes.run("docker",["login","--username",s,"--pa
 if(i.code===0)return t
 await t()
 const[a="no reason given"]=i.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"))
-return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#L(e){return`${this.#R}/docker-credential-${g}${e}`}#N(e){return e.startsWith(`docker-credential-${g}`)?`${this.#R}/${e}`:e}#I(e,t){if(!b.has(e)&&!e.startsWith("docker-credential-"))return t
-return{...t,env:{...t.env,...this.#j}}}}const b=new Set(["docker","cosign","gh"])
+return(0,p.fJ)({code:"registry",sentence:`registry login failed: ${o} rejects ${s}: ${a}`,hint:'check "registry-username" and "registry-password"'})}#R(e){return`${this.#P}/docker-credential-${g}${e}`}#j(e){return e.startsWith(`docker-credential-${g}`)?`${this.#P}/${e}`:e}#C(e,t){if(!b.has(e)&&!e.startsWith("docker-credential-"))return t
+return{...t,env:{...t.env,...this.#$}}}}const b=new Set(["docker","cosign","gh"])
 function serverOf(e){return e==="docker.io"?[]:[e]}var y=n(3006)
 var k=n(6461)
 var O=n(6402)
@@ -3945,11 +3925,11 @@ return parsed(e,i)}
 const retried=e=>(0,y.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n,s)=>linesOf(e,t,n,s)}}const P=10
 class Turns{clock
-#M=P
-#F
-constructor(e){this.clock=e}async take(){while(this.#M===0){this.#F??=this.clock.handled().then(()=>{this.#M=P
-this.#F=void 0})
-await this.#F}this.#M-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+#N=P
+#I
+constructor(e){this.clock=e}async take(){while(this.#N===0){this.#I??=this.clock.handled().then(()=>{this.#N=P
+this.#I=void 0})
+await this.#I}this.#N-=1}}async function answer(e,t,n){return parsed(e,await textOf(e,t,n))}async function textOf({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
 return i.text()}function parsed({names:e},t){return JSON.parse(e.read(t))}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof S.h&&e.status===404)return
 throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
@@ -4247,18 +4227,17 @@ const a=marksOf(e)
 const c=podLabels(t.metadata?.labels??{},i,a.labels,e.near)
 const l=c.matched.find(({takesUnready:e})=>e)
 if(l){const e=`the selector of ${l.of} would match the migration's pod (its labels: ${listed({...c.labels,...i})})`
-return{is:"impossible",problem:e}}const u=skippedInits(r,e)
-const d=[...labelNotes(c,t.metadata?.labels??{},e.near),...u]
-const f=c.matched.length>0
-const p={}
-const h=markedPod(podOf(r,e,o,d),a,p)
-const m={...annotationsOf(t.metadata??{},e.sha),...p}
-return{is:"made",notes:d,skipped:u,isCounted:f,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{[w]:e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(f?v:3600),template:{metadata:{labels:{...injectorsOf(a),...c.labels,...i},annotations:m},spec:h}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
+return{is:"impossible",problem:e}}const u=labelNotes(c,t.metadata?.labels??{},e.near)
+const d=c.matched.length>0
+const f={}
+const p=markedPod(podOf(r,e,o,u),a,f)
+const h={...annotationsOf(t.metadata??{},e.sha),...f}
+return{is:"made",notes:u,isCounted:d,job:{apiVersion:"batch/v1",kind:"Job",metadata:{name:e.name,labels:jobLabels(e),annotations:{[w]:e.sha,[s.VF]:e.run}},spec:{backoffLimit:0,activeDeadlineSeconds:e.timeoutSeconds,ttlSecondsAfterFinished:e.keepSeconds??(d?v:3600),template:{metadata:{labels:{...injectorsOf(a),...c.labels,...i},annotations:h},spec:p}}}}}function jobLabels({app:e,plansOnly:t,isCommand:n}){if(t===true)return planLabels(e)
 return{...migrationLabels(e),...n&&{"django-rollout/job":"command"}}}function planLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout","django-rollout/job":"plan","django-rollout/plan":e}}function migrationLabels(e){return{"app.kubernetes.io/managed-by":"django-rollout",[s._$]:e,"django-rollout/job":"migrate"}}function labelNotes({changed:e,matched:t,lost:n,wanted:s},r,{policies:o}){const policy=e=>e.map(e=>`networkpolicy/${e}`).join(", ")
 const by=e=>e.map(e=>`${e}=${r[e]??""}`).join(", ")
 return[...o||e.length===0?[]:[`the account may not list NetworkPolicies: those that know the web by ${by(e)} do not let the migration's pod pass`],...n.length===0?[]:[`${policy(n)} does not let the migration's pod pass as the web: its labels must differ`],...t.length===0?[]:[`${t.map(({of:e})=>e).join(", ")} selects the migration's pod too${s.length>0?`, by labels that ${policy(s)} requires`:""}: the pod is never Ready, and is removed when it has ended`]]}function podOf(e,t,n,s){const{topologySpreadConstraints:r,schedulingGates:o,activeDeadlineSeconds:i,nodeName:a,subdomain:c,ephemeralContainers:l,affinity:u,containers:d,initContainers:f=[],volumes:p=[],...h}=e
 const{podAntiAffinity:m,...g}=u??{}
-const w=[...f.flatMap(e=>initOf(e,t)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
+const w=[...f.flatMap(e=>initOf(e,t,s)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
 const v=mainOf(n,t)
 const b=t.claims??{}
 const y=p.map(e=>withinReach(e,b,s))
@@ -4273,9 +4252,10 @@ if(n.length===0)return{}
 const changed=e=>n.filter(([t])=>t.startsWith("limits.")===e).map(([e,t])=>[e.replace(/^(limits|requests)\./,""),t])
 const s={...e.limits,...Object.fromEntries(changed(true))}
 const r={...e.requests,...Object.fromEntries(changed(false))}
-return{resources:{...e,limits:s,requests:r}}}function skippedInits({initContainers:e=[]},t){return e.flatMap(e=>{const n=whyNotRun(e,t)
-return n===void 0?[]:[`init container ${e.name} is skipped: ${n}`]})}function initOf(e,t){if(!t.webContainers.includes(e.name))return[e]
-return whyNotRun(e,t)===void 0?[{...e,image:t.image}]:[]}function whyNotRun(e,{webContainers:t,inits:n="visible"}){return t.includes(e.name)?whySkipped(e,n):void 0}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
+return{resources:{...e,limits:s,requests:r}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
+const s=whySkipped(e,t.inits??"visible")
+if(s!==void 0){n.push(`init container ${e.name} is skipped: ${s}`)
+return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
 return[]}const{livenessProbe:s,readinessProbe:r,ports:o,...i}=e
 return[{...i,...o?{ports:o.map(({hostPort:e,...t})=>t)}:{},restartPolicy:"Always"}]}function claimed(e,t,n){const s=e.flatMap(e=>[...(e.volumeMounts??[]).map(e=>e.name),...(e.volumeDevices??[]).map(e=>e.name)])
 const r=[...new Set(s)].filter(e=>t.every(t=>t.name!==e))
@@ -4666,7 +4646,7 @@ return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){re
 var s=n(1581)
 async function docker(e,t,n){n.signal.throwIfAborted()
 const s={stdout:[],stderr:[]}
-const r=await e.processes.stream("docker",t,{signal:n.signal,...n.input&&{input:n.input},env:{...n.env,LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
+const r=await e.processes.stream("docker",t,{signal:n.signal,env:{...n.env,LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
 else s[t].push(e)}})
 n.signal.throwIfAborted()
 return{code:r,stdout:s.stdout.join("\n"),stderr:s.stderr.join("\n")}}function engineCause(e,t){const{code:n}=t
@@ -4795,74 +4775,74 @@ const h=6e4
 const m=3
 const g=5
 class RegistryClient{platform
-#D
-#N
-#G
-#U
-#_=new Map
+#L
+#j
+#M
+#F
+#D=new Map
 constructor(e,t){this.platform=e
-this.#D=(0,u.w4)(t)
-this.#N=(0,u.XM)(t)}static of(e,t){const n=w.get(e)??new Map
+this.#L=(0,u.w4)(t)
+this.#j=(0,u.XM)(t)}static of(e,t){const n=w.get(e)??new Map
 w.set(e,n)
 const s=n.get(t)??new RegistryClient(e,t)
 n.set(t,s)
 return s}async request(e,t){return(0,c.ux)({clock:this.platform.clock,signal:t,pauseAfter:(e,t)=>{if(e.is==="error"||e.result.is!=="transient")return
 const{pause:n=1e3*3**(t-1)}=e.result
-return t>=m||n>h?void 0:n}},()=>this.#q(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#q(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
-const s=this.#_.get(n)
-const r=await this.#B(e,s,t)
+return t>=m||n>h?void 0:n}},()=>this.#G(e,t)).then(e=>e.is==="transient"?{...e,is:"unreachable"}:e)}async#G(e,t){try{const n=e.method==="PUT"?"pull,push":"pull"
+const s=this.#D.get(n)
+const r=await this.#U(e,s,t)
 if(r.status!==401)return settled(r)
-this.#_.delete(n)
-if(r.origin!==this.#G?.origin)return ofAnother(r,this.#D)
-const o=await this.#W(r,n,t)
+this.#D.delete(n)
+if(r.origin!==this.#M?.origin)return ofAnother(r,this.#L)
+const o=await this.#_(r,n,t)
 if(o===void 0)return settled(r)
-const i=await this.#B(e,o,t)
-if(i.status<400)this.#_.set(n,o)
+const i=await this.#U(e,o,t)
+if(i.status<400)this.#D.set(n,o)
 return settled(i)}catch(e){t.throwIfAborted()
 if(e instanceof Refusal)return e.reply
-if(e instanceof NoAnswer)return ofNoAnswer(e,this.#D)
-throw e}}async#W(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
-const r=await(0,l.Og)(this.platform,this.#D,n)
+if(e instanceof NoAnswer)return ofNoAnswer(e,this.#L)
+throw e}}async#_(e,t,n){const s=challengeIn(e.headers.get("www-authenticate"))
+const r=await(0,l.Og)(this.platform,this.#L,n)
 if(r.is==="token")return`Bearer ${r.token}`
 if(s?.is==="basic")return r.is==="password"?basic(r):void 0
 if(s===void 0)return
-const{origin:o,tls:i}=this.#G??{origin:"",tls:{ca:[]}}
+const{origin:o,tls:i}=this.#M??{origin:"",tls:{ca:[]}}
 const a=o.startsWith("http:")||i.unverified===true
 const c=r.is!=="none"
 const u=tokenServer(s.realm,{origin:o,isPlain:a},c)
-if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#D))
-const d=`repository:${this.#N}:${t}`
+if(u===void 0)throw new Refusal(withoutTls(s.realm,this.#L))
+const d=`repository:${this.#j}:${t}`
 const{url:f,...p}=tokenRequest(s,u,r,d)
 const h=u.origin===o?i:forOthers(i)
-const m=await this.#H(f,{...p,tls:h},n)
+const m=await this.#q(f,{...p,tls:h},n)
 const g=`the token server ${u.host}`
 if(isTransient(m.status))throw new Refusal(registry_client_transient(m,g))
 if([400,401,403].includes(m.status))throw new Refusal({is:"denied",said:said(m,g)})
 const w=m.status<300?tokenIn(m.body.toString()):void 0
 if(w!==void 0)return`Bearer ${w}`
 const v=m.status<300?`${g} answers without a token`:said(m,g)
-throw new Refusal({is:"failed",said:v})}async#B({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
-const over=n=>this.#H(`${n.origin}/v2/${this.#N}/${e}`,{...t,headers:r,tls:n.tls},s)
-if(this.#G!==void 0)return over(this.#G)
-const o=await this.#V()
-try{return await this.#J(o,over)}catch(e){s.throwIfAborted()
+throw new Refusal({is:"failed",said:v})}async#U({path:e,...t},n,s){const r={...t.headers,...n!==void 0&&{authorization:n}}
+const over=n=>this.#q(`${n.origin}/v2/${this.#j}/${e}`,{...t,headers:r,tls:n.tls},s)
+if(this.#M!==void 0)return over(this.#M)
+const o=await this.#B()
+try{return await this.#W(o,over)}catch(e){s.throwIfAborted()
 if(e instanceof Refusal||o.origin.startsWith("http:"))throw e
-this.#U??=o.tls.unverified??await(0,d.f)(this.platform,this.#D,s)
-if(!this.#U)throw e
-return this.#z(o,over,s)}}async#z(e,t,n){if(e.tls.unverified===void 0)try{return await this.#J({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
-if(e instanceof Refusal)throw e}return this.#J({...e,origin:e.origin.replace("https:","http:")},t)}async#J(e,t){const n=await t(e)
-this.#G=e
-return n}async#V(){const e=this.#D
+this.#F??=o.tls.unverified??await(0,d.f)(this.platform,this.#L,s)
+if(!this.#F)throw e
+return this.#H(o,over,s)}}async#H(e,t,n){if(e.tls.unverified===void 0)try{return await this.#W({...e,tls:{...e.tls,unverified:true}},t)}catch(e){n.throwIfAborted()
+if(e instanceof Refusal)throw e}return this.#W({...e,origin:e.origin.replace("https:","http:")},t)}async#W(e,t){const n=await t(e)
+this.#M=e
+return n}async#B(){const e=this.#L
 const t=await(0,d.Q)(this.platform,e)
 const n=`https://${e==="docker.io"?"registry-1.docker.io":e}`
-return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#H(e,t,n){let s=new URL(e)
+return{origin:n,tls:(0,u.IX)(e)?{...t,unverified:true}:t}}async#q(e,t,n){let s=new URL(e)
 let r=t
-for(let e=0;;e++){const t=await this.#K(s.href,r,n)
+for(let e=0;;e++){const t=await this.#V(s.href,r,n)
 const o=redirectOf(t,r.method,s)
 if(o===void 0)return t
 if(e===g)throw new Refusal({is:"failed",said:`more than ${g} redirects`})
 if(o.origin!==s.origin)r=forOther(r)
-s=o}}async#K(e,t,n){const{clock:s,web:r}=this.platform
+s=o}}async#V(e,t,n){const{clock:s,web:r}=this.platform
 try{return await(0,c.wj)(s,p,n,async n=>{const s=await r.fetch(e,{...t,signal:n})
 const{status:o,headers:i}=s
 const a=Buffer.from(await s.arrayBuffer())
@@ -5048,7 +5028,7 @@ if(s==="")return cause(`the git checkout of ${n} has no commit for the image's t
 if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Set "context" to the folder that the image is built from')
 if(s.includes("not a git repository"))return cause(`${n} is not in a git checkout, so there is no commit for the image's tag`)
 if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you trust it: git config --global --add safe.directory <path>")
-return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},4083:(e,t,n)=>{n.d(t,{EI:()=>newBox,Fp:()=>startServices,Rf:()=>removeEnded,VS:()=>createNetwork,q1:()=>removeBox,sO:()=>addressesOf,tA:()=>removeOfRun})
+return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},4083:(e,t,n)=>{n.d(t,{EI:()=>newBox,Fp:()=>startServices,Rf:()=>removeEnded,q1:()=>removeBox,tA:()=>removeOfRun})
 var s=n(3916)
 var r=n(4592)
 var o=n(3242)
@@ -5073,11 +5053,13 @@ const o=new Set(r.flat().flatMap((t="")=>{const[n="",s="",r=""]=t.split(" ")
 const o=s!==""&&e.processes.hasEnded(s)||r!==""&&e.clock.now()>Number(r)
 return n!==""&&o?[n]:[]}))
 for(const n of o){t.say(`removing what another run has left: ${n}`)
-await removeLabelled(e,labelOf({name:n}),e=>{t.say(e)})}return!r.includes(void 0)}async function createNetwork({platform:e,signal:t},n,s){const o=await(0,i.T3)(e,["network","create",...n.labels,n.name],{signal:t})
-if(o.code!==0){const e=(0,i.Ic)("tests",o);(0,r.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${namesOf(s)}: ${(0,i.A3)(o)}`})}}async function startServices({platform:e,log:t,signal:n},s,r,i){t.waiting(`waiting for ${namesOf(r)}`)
-await(0,o.jH)(n,r.map(n=>r=>startService({platform:e,log:t,signal:r},s,n,i)))
-t.waiting(void 0)}function namesOf(e){return e.map(({name:e})=>e).join(" and ")}function addressesOf(e,t){const n=e.map(({name:e,kind:n})=>n?addressOf(u[n],e,t):{})
-return Object.assign({},...n.reverse())}async function removeBox(e,t,n){await removeLabelled(e,labelOf(t),n)}async function removeLabelled(e,t,n){const s=["--filter",`label=${t}`]
+await removeLabelled(e,labelOf({name:n}),e=>{t.say(e)})}return!r.includes(void 0)}async function startServices(e,t,n,s){const{platform:a,log:c,signal:l}=e
+const u=n.map(({name:e})=>e).join(" and ")
+const d=await(0,i.T3)(a,["network","create",...t.labels,t.name],{signal:l})
+if(d.code!==0){const e=(0,i.Ic)("tests",d);(0,r.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${u}: ${(0,i.A3)(d)}`})}c.waiting(`waiting for ${u}`)
+const f=await(0,o.jH)(l,n.map(e=>n=>startService({platform:a,log:c,signal:n},t,e,s)))
+c.waiting(void 0)
+return Object.assign({},...f.reverse())}async function removeBox(e,t,n){await removeLabelled(e,labelOf(t),n)}async function removeLabelled(e,t,n){const s=["--filter",`label=${t}`]
 let[r,o]=[5,10]
 for(;;){const i=await ids(e,["ps","--all","--quiet",...s])
 const a=await ids(e,["network","ls","--quiet",...s])
@@ -5100,7 +5082,8 @@ const k=f.clock.now()
 const O=await(0,i.T3)(f,["run","--detach","--name",b,...t.labels,"--network",t.name,"--network-alias",m,...v?["--tmpfs",v.data]:[],"--env-file",y,g,...v?.args??[]],{signal:h})
 if(O.code!==0)(0,r.fJ)((0,i.Ic)("tests",O)??{code:O.code===125?"registry":"tests-failed",sentence:`tests: ${m} could not be started from the image ${g}: ${(0,i.A3)(O)}`,logs:[{lines:O.stderr.split("\n").slice(-20)}]})
 await answered(e,n,b)
-p.say(`${m} (${g}) answers after ${(0,c.p0)(f.clock.now()-k)}`)}async function answered(e,t,n){const{platform:s,signal:o}=e
+p.say(`${m} (${g}) answers after ${(0,c.p0)(f.clock.now()-k)}`)
+return v?addressOf(v,m,l):{}}async function answered(e,t,n){const{platform:s,signal:o}=e
 const{name:a,image:l}=t
 const u=`Set ${a}=${l} -- COMMAND, with a command of that image that succeeds once ${a} answers`
 const f=await healthOf(e,t,n)
@@ -5205,20 +5188,20 @@ pull
 marker
 constructor(e,t,n){this.api=e
 this.pull=t
-this.marker=n}async write(e){const t=await this.#Y()
-await this.api.retryTransient(async()=>{const[n]=await this.#Q(t)
-if(n!==void 0){await this.#Z(n,e)
-return}const s=await this.#X(e)
-const[r=s]=await this.#Q(t)
+this.marker=n}async write(e){const t=await this.#J()
+await this.api.retryTransient(async()=>{const[n]=await this.#z(t)
+if(n!==void 0){await this.#K(n,e)
+return}const s=await this.#Y(e)
+const[r=s]=await this.#z(t)
 if(r===s)return
-await this.#Z(r,e)
-await this.#ee(s)})}#Y(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
-return e}).catch(()=>{})}async#Q(e){const t=[]
+await this.#K(r,e)
+await this.#Q(s)})}#J(){return this.api.retryTransient(async()=>{const{login:e}=await this.api.ask(({users:e},{owner:t,repo:n,...s})=>e.getAuthenticated(s))
+return e}).catch(()=>{})}async#z(e){const t=[]
 for(let n=1;n<=u;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments({...t,issue_number:this.pull,per_page:l,page:n}))
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
-if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#X(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#Z(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#ee(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+if(s.length<l)break}return t.toSorted((e,t)=>e-t)}async#Y(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
+return t}async#K(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Q(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
 var r=n(7020)
 const o="deploy"
@@ -5258,14 +5241,14 @@ environment
 api
 constructor(e,t,n){this.platform=e
 this.environment=t
-this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#te(),e)
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,i.d4)(await this.#Z(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await this.#X(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#te(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#te(){const{api:e,environment:t}=this
+return{...t,id:await this.#Y(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,i.d4)(await this.#Z(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask(({repos:n},s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Z(){const{api:e,environment:t}=this
 const n=[]
 const s=await e.ask(({repos:e},n)=>e.listDeployments({...n,environment:t,task:i._W,per_page:c}))
 for(const t of s){const s=await e.ask(({repos:e},n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
 n.push((0,i.PE)(t,s))
-if((0,i.LP)(n))break}return n}async#X(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
+if((0,i.LP)(n))break}return n}async#Y(e){const post=t=>this.api.ask(({repos:n},s)=>n.createDeployment({...s,...(0,i.zv)(e,this.environment,t)}))
 const t=this.platform.env["GITHUB_SHA"]
 const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
 throw e})
@@ -5273,28 +5256,28 @@ if(!("id"in n))throw new Error("GitHub created none")
 return n.id}}class RunDeployment{clock
 requests
 context
-#ne
+#X
 constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#se(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#se(this.#$(e))}
-end=async(e,t=this.context.over.signal)=>{const n=this.#ne
+if(s!==void 0)this.#ee(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#ee(this.#te(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#X
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,a,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#re(e))
+await this.requests.postStatus(t,this.#ne(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,i.c2)(i.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#se(e){this.#ne=e
-e.catch(()=>{})}async#$(e){const t=await this.requests.openOf(e)
+#ee(e){this.#X=e
+e.catch(()=>{})}async#te(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#re((0,i.P7)(e))
+const n=this.#ne((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#re(e){const{url:t,live:n}=this.context
+return t}#ne(e){const{url:t,live:n}=this.context
 return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -5695,20 +5678,20 @@ return(0,i.TN)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3876:(e,t,n)=>{n.d(t,{Ts
 function factKey(e){if(e.is!=="writers")return e.is
 return`${e.is}/${e.kind}/${e.name}${e.again?"/again":""}`}function known(e,t){const n=factKey(t)
 return e.find(e=>factKey(e)===n)}function withFact(e,t){return{...e,facts:[...e.facts,t]}}},4129:(e,t,n)=>{n.d(t,{R:()=>Grouped})
-class Grouped extends Map{#oe=new Map
+class Grouped extends Map{#se=new Map
 constructor(e=[]){super()
-for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#oe.get(e)??[]]}set(e,t){this.#ie(e)
+for(const[t,n]of e)this.set(t,n)}static from(e){return e instanceof Grouped?e:new Grouped(e)}of(e){return[...this.#se.get(e)??[]]}set(e,t){this.#re(e)
 const n=subjectOf(t)
-if(n!==void 0){const e=this.#oe.get(n)
+if(n!==void 0){const e=this.#se.get(n)
 if(e)e.add(t)
-else this.#oe.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#ie(e)
-return super.delete(e)}clear(){this.#oe.clear()
-super.clear()}#ie(e){const t=this.get(e)
+else this.#se.set(n,new Set([t]))}return super.set(e,t)}delete(e){this.#re(e)
+return super.delete(e)}clear(){this.#se.clear()
+super.clear()}#re(e){const t=this.get(e)
 const n=t&&subjectOf(t)
 if(t===void 0||n===void 0)return
-const s=this.#oe.get(n)
+const s=this.#se.get(n)
 s?.delete(t)
-if(s?.size===0)this.#oe.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
+if(s?.size===0)this.#se.delete(n)}}function subjectOf({metadata:e,involvedObject:t}){return(t??e?.ownerReferences?.find(({controller:e})=>e))?.uid}},5505:(e,t,n)=>{n.d(t,{Jn:()=>h,LO:()=>r,Lb:()=>l,O3:()=>i,On:()=>ofUnready,a2:()=>c,l5:()=>ofPlace,o:()=>m,pi:()=>ofImage,q6:()=>o,qy:()=>u,xO:()=>ofEnd})
 var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return all(e,t)[0]}function all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
@@ -5916,21 +5899,21 @@ if(r===void 0){r=(0,s.nO)(withoutHash(e),withoutHash(t))
 n.set(t,r)}return r}const a=new WeakMap
 function withoutHash(e){const{"pod-template-hash":t,...n}=e.metadata?.labels??{}
 return{...e,metadata:{...e.metadata,labels:n}}}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#ae
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},facts:[],completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#oe
 #l
+#ie={}
+#ae
 #ce={}
-#le
-#ue={}
-#de=new Set
-#fe=false
-constructor(e,t){this.#ae=e
+#le=new Set
+#ue=false
+constructor(e,t){this.#oe=e
 this.#l=t
-this.#le={...e.exits}}since(e){return this.#ce[e]??=this.#ae.firstSeen[e]??this.#l}keepPod(e){this.#de.add(e)}keepAll(){this.#fe=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#le[r]??{before:s?n:0}
+this.#ae={...e.exits}}since(e){return this.#ie[e]??=this.#oe.firstSeen[e]??this.#l}keepPod(e){this.#le.add(e)}keepAll(){this.#ue=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#ae[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#le[r]=o
-return o}known(e,t){return this.#le[`${e}/${t}`]??{before:0}}complete(e){return this.#ue[e]??=this.#ae.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#ae.firstSeen)){const n=e.slice(0,e.indexOf("/"))
-if(this.#fe||this.#de.has(n))this.#ce[e]??=t}return{...this.#ae,firstSeen:this.#ce,exits:this.#le,completeSince:this.#ue}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#ae[r]=o
+return o}known(e,t){return this.#ae[`${e}/${t}`]??{before:0}}complete(e){return this.#ce[e]??=this.#oe.completeSince[e]??this.#l}close(){for(const[e,t]of Object.entries(this.#oe.firstSeen)){const n=e.slice(0,e.indexOf("/"))
+if(this.#ue||this.#le.has(n))this.#ie[e]??=t}return{...this.#oe,firstSeen:this.#ie,exits:this.#ae,completeSince:this.#ce}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -6603,15 +6586,15 @@ var r=n(3165)
 var o=n(9340)
 var i=n(1856)
 class OwnNames{repository
-#pe=new Set
-#he
-constructor(e){this.repository=e}read(e){if(this.#he===void 0)return e
-return e.replace(this.#he,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
+#de=new Set
+#fe
+constructor(e){this.repository=e}read(e){if(this.#fe===void 0)return e
+return e.replace(this.#fe,(e,t)=>t+this.repository)}learn(e,t){if(!(0,o.gv)(e)||!(0,o.gv)(t))return false
 const n=(0,o.MZ)((0,o.kW)(e),e=>(0,r.iI)(e,this.repository))
-const s=(0,o.MZ)((0,o.kW)(t),e=>this.#me(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#pe.has(e))
-s.forEach(e=>this.#pe.add(e))
-if(s.length>0)this.#he=patternOf([...this.#pe])
-return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#me(e))}#me(e){const{repository:t}=(0,r.zZ)(e)
+const s=(0,o.MZ)((0,o.kW)(t),e=>this.#pe(e)).filter(({name:e})=>n.some(t=>t.name===e)).map(({image:e})=>(0,r.zZ)(e).repository).filter(e=>!this.#de.has(e))
+s.forEach(e=>this.#de.add(e))
+if(s.length>0)this.#fe=patternOf([...this.#de])
+return s.length>0}likely(e){return(0,o.MZ)((0,o.kW)(e),e=>this.#pe(e))}#pe(e){const{repository:t}=(0,r.zZ)(e)
 return!(0,r.iI)(e,this.repository)&&(0,r.EU)(t)===(0,r.EU)(this.repository)}}function patternOf(e){const t=e.map(e=>e.replace(/[.*+?^${}()|[\]\\]/g,"\\$&")).join("|")
 return new RegExp(`("image": *")(?:${t})(?=[:@"])`,"g")}async function learnNames(e,t){const{names:n,namespace:a}=e
 const c=new Map
@@ -7038,7 +7021,7 @@ var s=n(8566)
 var r=n(9702)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"verify-signature":table_option({read:r.w5,help:'Signatures that the image must have before anything is written in the cluster, one per line: key=FILE or identity=… issuer=… for cosign, github=OWNER/REPOSITORY for an attestation of GitHub; "release" then builds nothing (docs/signatures.md)',example:"key=cosign.pub",default:"",mayBeNone:true,group:"image",on:[...s.Ix,"rollback","doctor"]}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-contexts":table_option({read:r.TT,help:"More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address",example:"shared=../shared",default:"",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),platforms:table_option({read:r.Bn,help:"Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use",example:"linux/amd64, linux/arm64",default:"",group:"image",on:[...s.PH,"doctor"]}),provenance:table_option({read:(0,r.yL)("none","min","max"),help:"Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do",example:"min",default:"none",group:"image",on:s.PH}),sbom:table_option({read:r.GX,help:"Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do",example:"true",default:"false",flag:true,group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"skip-unchanged":table_option({read:r.GX,help:"A build that holds the same files and settings as the image that runs is neither tested nor rolled out",example:"true",default:"false",flag:true,group:"image",on:["release"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"missing-migrations":table_option({read:(0,r.yL)("warn","block","allow"),help:"Changes of models without a migration, which are looked for with the tests: warn: report them; block: fail the tests; allow: do not look",example:"block",default:"warn",group:"tests",on:s.Vt}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"; for github=… in "verify-signature", with "attestations: read"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"verify-signature":table_option({read:r.w5,help:'Signatures that the image must have before anything is written in the cluster, one per line: key=FILE or identity=… issuer=… for cosign, github=OWNER/REPOSITORY for an attestation of GitHub; "release" then builds nothing (docs/signatures.md)',example:"key=cosign.pub",default:"",mayBeNone:true,group:"image",on:[...s.Ix,"rollback","doctor"]}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-contexts":table_option({read:r.TT,help:"More places that FROM and COPY --from may name, NAME=value, one per line: a folder, docker-image://IMAGE, or an https:// address",example:"shared=../shared",default:"",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),"build-secrets":table_option({read:r.xG,help:"Secrets for RUN --mount=type=secret,id=NAME: NAME=value, or NAME for a variable of the environment; one per line",example:"PIP_TOKEN=${{ secrets.PIP_TOKEN }}",cliExample:"PIP_TOKEN",default:"",secret:true,group:"image",on:s.PH}),"build-ssh":table_option({read:r.Mn,help:"SSH agent or keys for RUN --mount=type=ssh: default, or id=path of a socket or key, one per line",example:"default",default:"",group:"image",on:s.PH}),cache:table_option({read:(0,r.yL)("auto","gha","registry","inline","none"),help:"Where layers are kept for the next build: GitHub's cache (gha), the registry (written before the tests, as the tag buildcache), or the pushed image, which gets the tag buildcache too (inline). By default in CI: gha where the builder can write to it, else inline; elsewhere only in the engine. none takes no layer from a cache, and pulls base images again",example:"registry",default:"auto",group:"image",on:[...s.PH,"test"]}),platforms:table_option({read:r.Bn,help:"Platforms that the image is built for; default: that of the Docker engine. Several need a builder that pushes: docker/setup-buildx-action, or docker buildx create --use",example:"linux/amd64, linux/arm64",default:"",group:"image",on:[...s.PH,"doctor"]}),provenance:table_option({read:(0,r.yL)("none","min","max"),help:"Record of the build beside the image: from what it was built (min), and how, with the build arguments (max). Needs a builder that pushes, as several platforms do",example:"min",default:"none",group:"image",on:s.PH}),sbom:table_option({read:r.GX,help:"Puts a list of the packages of the image beside it. Needs a builder that pushes, as several platforms do",example:"true",default:"false",flag:true,group:"image",on:s.PH}),"image-labels":table_option({read:r.TT,help:"Labels of the image, NAME=value, one per line",example:"org.opencontainers.image.licenses=MIT",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"skip-unchanged":table_option({read:r.GX,help:"A build that holds the same files and settings as the image that runs is neither tested nor rolled out",example:"true",default:"false",flag:true,group:"image",on:["release"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:r.jX,help:"Temporary servers for the tests: postgres, mysql, mariadb, redis, or any image as NAME=IMAGE; their versions, addresses and health commands: docs/test-services.md",example:"postgres:15 redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"missing-migrations":table_option({read:(0,r.yL)("warn","block","allow"),help:"Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look",example:"block",default:"warn",group:"tests",on:s.Vt}),"test-files":table_option({read:r.f0,help:"Files and folders that the tests write, copied here also when tests fail, one per line: a path from WORKDIR of the image keeps its folders, an absolute one loses them. They never count as uncommitted changes",example:"coverage.xml",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.c5,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.Ix,"doctor"]}),"migrate-resources":table_option({read:r.OI,help:"Requests of the container of a migration, and of commands around the rollout, where they differ from the web’s; limits as limits.memory=1Gi",example:"cpu=100m,memory=256Mi",default:"",group:"migrations",on:[...s.Ix,"rollback","recover"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"rollback","recover","doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:[...s.rV,"rollback","recover"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"; for github=… in "verify-signature", with "attestations: read"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4067:(e,t,n)=>{n.d(t,{U:()=>isWithin})
 var s=n(7030)
 function isWithin(e,t){const family=e=>(0,s.isIP)(e)===6?"ipv6":"ipv4"
@@ -7070,43 +7053,43 @@ return t==="ENOENT"||t==="ENOTDIR"}},9120:(e,t,n)=>{n.d(t,{T9:()=>LongLine,YF:()
 var s=n(6193)
 const r=64*1024
 const o=32*1024*1024
-function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#ge=new s.StringDecoder("utf8")
-#we
-#ve=""
-constructor(e){this.#we=e}push(e){this.#be(this.#ge.write(e))}end(){this.#be(this.#ge.end())
-if(this.#ve!=="")this.#ye(this.#ve)
-this.#ve=""}#be(e){const t=e.split("\n")
-t[0]=this.#ve+(t[0]??"")
+function withoutSecrets(e,t){return e.toSorted((e,t)=>t.length-e.length).reduce((e,t)=>e.replaceAll(t,"***"),t)}function shownOfSecrets(e){return e.flatMap(e=>[e,...e.split("\n").map(e=>e.trim())]).filter(e=>e.length>=4)}class LineSplitter{#he=new s.StringDecoder("utf8")
+#me
+#ge=""
+constructor(e){this.#me=e}push(e){this.#we(this.#he.write(e))}end(){this.#we(this.#he.end())
+if(this.#ge!=="")this.#ve(this.#ge)
+this.#ge=""}#we(e){const t=e.split("\n")
+t[0]=this.#ge+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#ye(e)
-this.#ve=this.#ke(n)}#ke(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#ve(e)
+this.#ge=this.#be(n)}#be(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>r){const e=pieceOf(n)
-this.#we(e)
-n=n.slice(e.length)}return n}#ye(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#we(this.#ke(t))}}class LongLine{whole
-#ve=""
-#Oe=false
-constructor(e){this.whole=e}*push(e){this.#ve+=e
+this.#me(e)
+n=n.slice(e.length)}return n}#ve(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#me(this.#be(t))}}class LongLine{whole
+#ge=""
+#ye=false
+constructor(e){this.whole=e}*push(e){this.#ge+=e
 const t=r+this.whole.length
-while(!this.#Oe&&this.#ve.length>=t){this.#Oe=this.whole!==""&&this.#ve.slice(0,t).includes(this.whole)
-if(!this.#Oe)yield this.#be(pieceOf(this.#ve))}while(this.#ve.length>=o)yield this.#be(this.#ve.slice(0,o))}end(){this.#Oe=false
-return this.#be(this.#ve)}#be(e){this.#ve=this.#ve.slice(e.length)
+while(!this.#ye&&this.#ge.length>=t){this.#ye=this.whole!==""&&this.#ge.slice(0,t).includes(this.whole)
+if(!this.#ye)yield this.#we(pieceOf(this.#ge))}while(this.#ge.length>=o)yield this.#we(this.#ge.slice(0,o))}end(){this.#ye=false
+return this.#we(this.#ge)}#we(e){this.#ge=this.#ge.slice(e.length)
 return e}}class Last{most
 lettersOf
-#Ee=[]
-#Te=0
-#Se=0
+#ke=[]
+#Oe=0
+#Ee=0
 constructor(e,t){this.most=e
-this.lettersOf=t}get all(){return this.#Ee.slice(this.#Te)}push(e){this.#Ee.push(e)
-this.#Se+=this.lettersOf(e)
-while(this.#Ae())this.#$e()
-if(this.#Te<this.most.count)return
-this.#Ee=this.#Ee.slice(this.#Te)
-this.#Te=0}#Ae(){const e=this.#Ee.length-this.#Te
-return e>this.most.count||e>1&&this.#Se>this.most.letters}#$e(){const[e]=this.#Ee.splice(this.#Te,1,void 0)
-if(e!==void 0)this.#Se-=this.lettersOf(e)
-this.#Te+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
+this.lettersOf=t}get all(){return this.#ke.slice(this.#Oe)}push(e){this.#ke.push(e)
+this.#Ee+=this.lettersOf(e)
+while(this.#Te())this.#Se()
+if(this.#Oe<this.most.count)return
+this.#ke=this.#ke.slice(this.#Oe)
+this.#Oe=0}#Te(){const e=this.#ke.length-this.#Oe
+return e>this.most.count||e>1&&this.#Ee>this.most.letters}#Se(){const[e]=this.#ke.splice(this.#Oe,1,void 0)
+if(e!==void 0)this.#Ee-=this.lettersOf(e)
+this.#Oe+=1}}function pieceOf(e){const t=/[\ud800-\udbff]/.test(e[r-1]??"")
 return e.slice(0,t?r-1:r)}},7070:(t,n,s)=>{s.d(n,{G1:()=>UnusableProxy,n0:()=>bareHost,iJ:()=>proxyFor})
 var r=s(7030)
 const o=e(import.meta.url)("node:url")
@@ -7232,43 +7215,43 @@ a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+p.c
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
 options
 exitCode
+#Ae
+#$e
 #xe
 #Pe
 #je
-#Ce
-#Re
 constructor(e,t,n){this.program=e
 this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
-this.#xe=r
+this.#Ae=r
 n?.start()
 const o=(0,d.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
-this.#Pe=o
-this.#je=o.pid===void 0?void 0:n?.guard(o.pid)
+this.#$e=o
+this.#xe=o.pid===void 0?void 0:n?.guard(o.pid)
 t.signal.addEventListener("abort",this.#u,{once:true})
-this.#Ce=["stdout","stderr"].map(e=>this.#Ne(e))
-o.on("error",this.#Ie)
-o.on("exit",this.#Le)
-o.on("close",this.#Me)
+this.#Pe=["stdout","stderr"].map(e=>this.#Ce(e))
+o.on("error",this.#Re)
+o.on("exit",this.#Ne)
+o.on("close",this.#Ie)
 o.stdin?.on("error",()=>{})
-Promise.resolve(t.input).then(e=>o.stdin?.end(e))}#Ne(e){const t=new l.g3(t=>this.options.onLine(t,e))
-this.#Pe[e]?.on("data",e=>t.push(e))
-return t}#u=()=>{this.#Fe("SIGTERM")
-this.#Re=setTimeout(()=>this.#Fe("SIGKILL"),w)}
-#Ie=e=>{if(this.#Pe.pid!==void 0)return
+o.stdin?.end(t.input)}#Ce(e){const t=new l.g3(t=>this.options.onLine(t,e))
+this.#$e[e]?.on("data",e=>t.push(e))
+return t}#u=()=>{this.#Le("SIGTERM")
+this.#je=setTimeout(()=>this.#Le("SIGKILL"),w)}
+#Re=e=>{if(this.#$e.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,g.b)(e)}`
 this.options.onLine(t,"stderr")
-this.#De(127)}
-#Le=()=>{setTimeout(()=>{this.#Pe.stdout?.destroy()
-this.#Pe.stderr?.destroy()},v).unref()}
-#Me=(e,t)=>{if(this.options.signal.aborted)this.#Fe("SIGKILL")
-this.#je?.()
-if(this.#Pe.pid!==void 0)this.#De(e??128+(t?p.constants.signals[t]:0))}
-#Fe(e){try{if(this.#Pe.pid!==void 0)process.kill(-this.#Pe.pid,e)}catch{}}#De(e){this.options.signal.removeEventListener("abort",this.#u)
-clearTimeout(this.#Re)
-for(const e of this.#Ce)e.end()
-this.#xe(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
+this.#Me(127)}
+#Ne=()=>{setTimeout(()=>{this.#$e.stdout?.destroy()
+this.#$e.stderr?.destroy()},v).unref()}
+#Ie=(e,t)=>{if(this.options.signal.aborted)this.#Le("SIGKILL")
+this.#xe?.()
+if(this.#$e.pid!==void 0)this.#Me(e??128+(t?p.constants.signals[t]:0))}
+#Le(e){try{if(this.#$e.pid!==void 0)process.kill(-this.#$e.pid,e)}catch{}}#Me(e){this.options.signal.removeEventListener("abort",this.#u)
+clearTimeout(this.#je)
+for(const e of this.#Pe)e.end()
+this.#Ae(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,h.resolve)(e):void 0
 return(t["PATH"]??"").split(h.delimiter).filter(e=>e!=="").map(t=>(0,h.resolve)((0,h.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,f.accessSync)(e,f.constants.X_OK)
 return(0,f.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,p.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var y=s(6058)
 var k=s(8701)
@@ -7399,15 +7382,15 @@ var s=n(9120)
 const r={say:()=>{},quote:()=>{},waiting:()=>{}}
 const o={count:2e3,letters:2*1024*1024}
 class LateLog{#b
-#Ge
-#Ue=keptLines()
+#Fe
+#De=keptLines()
 to(e){this.#b=e
-for(const[t,n]of this.#Ue.all)e[t](n)
-this.#Ue=keptLines()
-e.waiting(this.#Ge)}hold(){this.#b=void 0
-this.#Ge=void 0}say(e){this.#_e("say",e)}quote(e){this.#_e("quote",e)}waiting(e){this.#Ge=e
-this.#b?.waiting(e)}#_e(e,t){if(this.#b)this.#b[e](t)
-else this.#Ue.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+for(const[t,n]of this.#De.all)e[t](n)
+this.#De=keptLines()
+e.waiting(this.#Fe)}hold(){this.#b=void 0
+this.#Fe=void 0}say(e){this.#Ge("say",e)}quote(e){this.#Ge("quote",e)}waiting(e){this.#Fe=e
+this.#b?.waiting(e)}#Ge(e,t){if(this.#b)this.#b[e](t)
+else this.#De.push([e,t])}}function keptLines(){return new s.jd(o,([,e])=>e.length)}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -7875,34 +7858,34 @@ if(!e.over)return
 this.queue.shift()}}}class RunningStage{name
 clock
 output
+#Ue
+#_e
 #qe
 #Be
 #We
-#He
-#Ve
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Be=this.#We=this.#He=t.now()
-this.#Ve=t.every(o,this.#Je)
-this.#ze(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#ze(n=>{n.say(e,t)})}
-quote=e=>{this.#ze(t=>{t.quote(e)})}
-waiting=e=>{this.#qe=e
-this.#He=this.clock.now()
-const t=e===void 0?void 0:this.#Ke
+this.#_e=this.#qe=this.#Be=t.now()
+this.#We=t.every(o,this.#He)
+this.#Ve(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#Ve(n=>{n.say(e,t)})}
+quote=e=>{this.#Ve(t=>{t.quote(e)})}
+waiting=e=>{this.#Ue=e
+this.#Be=this.clock.now()
+const t=e===void 0?void 0:this.#Je
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Ve()}#ze(e){this.#We=this.clock.now()
-this.output.write(e)}#Ke=()=>{const e=this.#qe
+stop(){this.#We()}#Ve(e){this.#qe=this.clock.now()
+this.output.write(e)}#Je=()=>{const e=this.#Ue
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Be)/1e3
+const t=(this.clock.now()-this.#_e)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#Je=()=>{const e=this.clock.now()
-if(this.#qe!==void 0&&this.output.isDrawn)this.#We=this.#He=e
-const t=typeof this.#qe==="function"?this.#He:this.#We
+#He=()=>{const e=this.clock.now()
+if(this.#Ue!==void 0&&this.output.isDrawn)this.#qe=this.#Be=e
+const t=typeof this.#Ue==="function"?this.#Be:this.#qe
 if(e-t<r)return
-this.#He=e
-this.say((0,s.gT)(this.#Ke())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+this.#Be=e
+this.say((0,s.gT)(this.#Je())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
 var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
@@ -8110,29 +8093,29 @@ yield{...e,object:asRead(e.object)}}}function asRead(e){return(0,r.gv)(e)?e:(0,r
 context
 objects=new a.R
 confirmedAt=0
-#Ye
-#$
+#ze
+#te
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#Ye
+while(!e.life.aborted){const s=this.#ze
 try{if(s===void 0)await this.list()
-else await this.#Qe(s)
-n=0}catch(r){n=this.#Ye===s?n+1:1
-if(r.status===410)this.#Ye=void 0
+else await this.#Ke(s)
+n=0}catch(r){n=this.#ze===s?n+1:1
+if(r.status===410)this.#ze=void 0
 const o=u[Math.min(n,u.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{lists:e}=this.context
-this.#$?.end()
-this.#$=void 0
-if(e.byWatch){this.#$=await this.#Ze()
-if(this.#$)return
+this.#te?.end()
+this.#te=void 0
+if(e.byWatch){this.#te=await this.#Ye()
+if(this.#te)return
 this.context.cluster.life.throwIfAborted()
 e.byWatch=false}const{apiVersion:t,kind:n}=o.VI[this.kind]
-const s=await this.context.cluster.get(this.#N())
+const s=await this.context.cluster.get(this.#j())
 const i=s.items.map(e=>asRead({...e,apiVersion:t,kind:n}))
 const c=new a.R(i.map(e=>[(0,r.Vb)(e),e]))
-this.#Xe(c,s.metadata.resourceVersion)}async#Ze(){const{clock:e,cluster:t}=this.context
-const n=this.#et("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+this.#Qe(c,s.metadata.resourceVersion)}async#Ye(){const{clock:e,cluster:t}=this.context
+const n=this.#Ze("sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
 const s=new AbortController
 const o=AbortSignal.any([t.life,s.signal])
 const i=e.now()+f
@@ -8145,27 +8128,27 @@ for await(const{type:s,object:o}of eventsIn(n)){c=e.now()
 if(s==="ERROR")break
 if(s==="DELETED")t.delete((0,r.Vb)(o))
 else if(s!=="BOOKMARK")t.set((0,r.Vb)(o),o)
-else if(o.metadata?.annotations?.[p]==="true"){this.#Xe(t,o.metadata.resourceVersion)
+else if(o.metadata?.annotations?.[p]==="true"){this.#Qe(t,o.metadata.resourceVersion)
 return n}}}catch{}finally{s.abort()}n.end()
-return}#Xe(e,t){this.objects=e
-this.#Ye=t
-this.#tt()}async#Qe(e){const t=this.#$??this.#et(`resourceVersion=${e}`)
-this.#$=void 0
-try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#Ye=void 0
-return}this.#be(n,e)
-this.#tt()}this.#tt()}finally{t.end()}}#et(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#N()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
+return}#Qe(e,t){this.objects=e
+this.#ze=t
+this.#Xe()}async#Ke(e){const t=this.#te??this.#Ze(`resourceVersion=${e}`)
+this.#te=void 0
+try{for await(const n of eventsIn(t)){if(n.type==="ERROR"){this.#ze=void 0
+return}this.#we(n,e)
+this.#Xe()}this.#Xe()}finally{t.end()}}#Ze(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#j()}?watch=1&${e}&allowWatchBookmarks=true&timeoutSeconds=${c}`
 const r=new AbortController
 const o=AbortSignal.any([t.life,r.signal])
 const i=t.lines(s,o)[Symbol.asyncIterator]()
 const end=()=>{r.abort()
 i.return?.().catch(()=>{})}
 n.sleep(l,o).then(end,()=>{})
-return{lines:i,end:end}}#be({type:e,object:t},n){this.#Ye=t.metadata?.resourceVersion??this.#Ye??n
+return{lines:i,end:end}}#we({type:e,object:t},n){this.#ze=t.metadata?.resourceVersion??this.#ze??n
 if(e==="DELETED")this.objects.delete((0,r.Vb)(t))
 else if(e!=="BOOKMARK"){const e=(0,r.Vb)(t)
-this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#tt(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#N(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
+this.objects.set(e,withKnownSpec(t,this.objects.get(e)))}}#Xe(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#j(){return(0,o.rJ)(o.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}function withKnownSpec(e,t){const{uid:n,generation:s}=e.metadata??{}
 const r=s!==void 0&&s===t?.metadata?.generation&&n===t.metadata.uid&&e.kind!=="Pod"
 return r?{...e,spec:t.spec}:e}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(3876)
@@ -8179,60 +8162,60 @@ const u=500
 function reconcileUntil(e,t,n,s=()=>{}){return new Reconciler(e,t,{onLog:n,onFact:s}).run()}class Reconciler{context
 evaluate
 on
-#nt="idle"
-#st=Promise.withResolvers()
-#rt=new Map
-#ot=new Set
-#it=new AbortController
-#at=0
-#ct=()=>{}
+#et="idle"
+#tt=Promise.withResolvers()
+#nt=new Map
+#st=new Set
+#rt=new AbortController
+#ot=0
+#it=()=>{}
 constructor(e,t,n){this.context=e
 this.evaluate=t
 this.on=n}run(){const{live:e,signal:t}=this.context
-this.#ct=e.onChange(this.#lt)
-t.addEventListener("abort",this.#ut)
-if(t.aborted)this.#ut()
-else this.#lt()
-return this.#st.promise}#lt=()=>{if(this.#nt!=="idle")return
-this.#nt="scheduled"
-this.#dt().then(()=>{this.#ft()}).catch(this.#pt)}
-async#dt(){const{clock:e,signal:t}=this.context
-const n=Math.min(this.#at-e.now(),u)
+this.#it=e.onChange(this.#at)
+t.addEventListener("abort",this.#ct)
+if(t.aborted)this.#ct()
+else this.#at()
+return this.#tt.promise}#at=()=>{if(this.#et!=="idle")return
+this.#et="scheduled"
+this.#lt().then(()=>{this.#ut()}).catch(this.#dt)}
+async#lt(){const{clock:e,signal:t}=this.context
+const n=Math.min(this.#ot-e.now(),u)
 if(n>0)await e.sleep(n,t)
-await e.handled()}#ft(){if(this.#nt==="over")return
-this.#nt="idle"
+await e.handled()}#ut(){if(this.#et==="over")return
+this.#et="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r,factsWanted:o=[]}=this.evaluate(t)
 const i=e.now()
-this.#at=i+l*(i-t)
-if(n!==void 0){if(this.#u())this.#st.resolve(n)
-return}for(const e of r)this.#K(e).catch(this.#pt)
-for(const e of o)this.#ht(e).catch(this.#pt)
-this.#it.abort()
-this.#it=new AbortController
-if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#it.signal)
-n.then(this.#lt,()=>{})}}async#K(e){const{cluster:t,clock:n,signal:s}=this.context
+this.#ot=i+l*(i-t)
+if(n!==void 0){if(this.#u())this.#tt.resolve(n)
+return}for(const e of r)this.#V(e).catch(this.#dt)
+for(const e of o)this.#ft(e).catch(this.#dt)
+this.#rt.abort()
+this.#rt=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#rt.signal)
+n.then(this.#at,()=>{})}}async#V(e){const{cluster:t,clock:n,signal:s}=this.context
 const o=(0,r.Up)(e)
-const l=this.#rt.get(o)??0
+const l=this.#nt.get(o)??0
 if(l===1/0)return
-this.#rt.set(o,1/0)
+this.#nt.set(o,1/0)
 const u=await(0,i.$)(t,n,e)
 const d=u.length===0&&l<a
 if(d){await n.sleep(c,s).catch(()=>{})
-this.#rt.set(o,l+1)}else this.on.onLog(e,u)
-this.#lt()}async#ht(e){const t=(0,s.sy)(e)
-if(this.#ot.has(t))return
-this.#ot.add(t)
+this.#nt.set(o,l+1)}else this.on.onLog(e,u)
+this.#at()}async#ft(e){const t=(0,s.sy)(e)
+if(this.#st.has(t))return
+this.#st.add(t)
 const{cluster:n,clock:r}=this.context
 this.on.onFact(await(0,o.f)(n,r,e))
-this.#lt()}#ut=()=>{if(this.#u())this.#st.reject(this.context.signal.reason)}
-#pt=e=>{if(this.#u())this.#st.reject(e instanceof Error?e:new Error(String(e)))}
-#u(){if(this.#nt==="over")return false
-this.#nt="over"
-this.#it.abort()
-this.#ct()
-this.context.signal.removeEventListener("abort",this.#ut)
+this.#at()}#ct=()=>{if(this.#u())this.#tt.reject(this.context.signal.reason)}
+#dt=e=>{if(this.#u())this.#tt.reject(e instanceof Error?e:new Error(String(e)))}
+#u(){if(this.#et==="over")return false
+this.#et="over"
+this.#rt.abort()
+this.#it()
+this.context.signal.removeEventListener("abort",this.#ct)
 return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
@@ -8278,54 +8261,54 @@ case"complete":case"done":return{is:"ready",words:t?(0,u.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return(0,d.Ku)(n,n.length>3?2:3)}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
+#pt
+#I
+#ht
 #mt
-#F
 #gt
-#wt
-#vt
-#bt=f
-#yt=new AbortController
-#Fe
-#kt
+#wt=f
+#vt=new AbortController
+#Le
+#bt
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
-this.#mt=r?"pending":"good"
-this.#F=n
-this.#gt=t
-this.#wt=(0,c._1)(s)
-this.#vt=timesOf(t,s)
-this.#Fe=AbortSignal.any([i,this.#yt.signal])
-this.#kt=withWake(o)}async run(){const{stageLog:e}=this.options
-e.waiting(this.#Ot)
-try{for(;;){const e=await this.#Et()
-if(!("is"in e))await this.#Tt(e)
-else return e.is==="failed"?await this.#St(e):e}}finally{this.#yt.abort()
-e.waiting(void 0)}}#Et(){return(0,l.r)({...this.options,live:this.#kt,signal:this.#Fe},e=>this.#At(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#wt=(0,c.X1)(this.#wt,e,n)},e=>{this.#wt=(0,a.Ts)(this.#wt,e)})}#At(e){const t=this.#$t(e)
-this.#wt=t.observations
+this.#pt=r?"pending":"good"
+this.#I=n
+this.#ht=t
+this.#mt=(0,c._1)(s)
+this.#gt=timesOf(t,s)
+this.#Le=AbortSignal.any([i,this.#vt.signal])
+this.#bt=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#yt)
+try{for(;;){const e=await this.#kt()
+if(!("is"in e))await this.#Ot(e)
+else return e.is==="failed"?await this.#Et(e):e}}finally{this.#vt.abort()
+e.waiting(void 0)}}#kt(){return(0,l.r)({...this.options,live:this.#bt,signal:this.#Le},e=>this.#Tt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#mt=(0,c.X1)(this.#mt,e,n)},e=>{this.#mt=(0,a.Ts)(this.#mt,e)})}#Tt(e){const t=this.#St(e)
+this.#mt=t.observations
 this.#b(t)
-this.options.onProgress?.(writeProgressesOf(t,this.#vt))
+this.options.onProgress?.(writeProgressesOf(t,this.#gt))
 const{requeueAt:n,logsWanted:s,factsWanted:r,completeAt:o}=t
-if(o!==void 0&&!this.#F)this.#xt()
-const i=this.#Pt(t,e)
-return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#Pt(e,t){const n=outcomeOf(e,t)
+if(o!==void 0&&!this.#I)this.#At()
+const i=this.#$t(t,e)
+return{logsWanted:s,factsWanted:r,...n!==void 0&&{requeueAt:n},...i&&{ended:i}}}#$t(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#F)return this.#F.isDue(e)?this.#F:void 0
-return this.#mt==="good"?n:void 0}#$t(e){return(0,i.S)(this.#gt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#wt,now:e})}#xt(){if(this.#mt!=="pending")return
-this.#mt="begun"
-this.options.verify?.(this.#Fe).then(()=>{this.#mt="good"
-this.#kt.wake()},e=>{this.#yt.abort(e)})}async#Tt(e){const t=this.options.clock.now()
+if(this.#I)return this.#I.isDue(e)?this.#I:void 0
+return this.#pt==="good"?n:void 0}#St(e){return(0,i.S)(this.#ht,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#mt,now:e})}#At(){if(this.#pt!=="pending")return
+this.#pt="begun"
+this.options.verify?.(this.#Le).then(()=>{this.#pt="good"
+this.#bt.wake()},e=>{this.#vt.abort(e)})}async#Ot(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#gt=[...this.#gt,...n]
-this.#vt={...this.#vt,...timesOf(n,t)}
-this.#F=void 0}async#St(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#ht=[...this.#ht,...n]
+this.#gt={...this.#gt,...timesOf(n,t)}
+this.#I=void 0}async#Et(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#b(e){const{stageLog:t}=this.options
-const{lines:n,logged:s}=progressLines(e,this.#bt,this.#jt())
+const{lines:n,logged:s}=progressLines(e,this.#wt,this.#xt())
 n.forEach(e=>t.say(e))
-if(s.allThere&&!this.#bt.allThere)t.waiting(this.#Ot)
-this.#bt=s}#Ot=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#$t(e),e,this.#jt())}catch{return[]}}
-#jt(){return this.#F?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+if(s.allThere&&!this.#wt.allThere)t.waiting(this.#yt)
+this.#wt=s}#yt=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#St(e),e,this.#xt())}catch{return[]}}
+#xt(){return this.#I?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -8988,57 +8971,57 @@ live
 desired
 output
 end
-#Ct=false
-#Rt
-#Nt=new AbortController
-#It=""
-#A=new AbortController
+#Pt=false
+#jt
+#Ct=new AbortController
+#Rt=""
+#T=new AbortController
 constructor(e,t,n,s){this.context=e
 this.live=t
 this.desired=n
 this.output=s
-this.end=this.#H()
-this.end.catch(()=>{})}get hasContainerEnded(){return this.#Ct}async close(){if(this.#A.signal.aborted)return
+this.end=this.#q()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Pt}async close(){if(this.#T.signal.aborted)return
 const{cluster:e,platform:t}=this.context
-await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#Rt))).catch(()=>{})
-this.#A.abort()}async#H(){const e=this.context.platform.clock.now()
+await(0,h.wj)(t.clock,O,e.life,e=>(0,h.ZC)(e,()=>Promise.resolve(this.#jt))).catch(()=>{})
+this.#T.abort()}async#q(){const e=this.context.platform.clock.now()
 const t=this.output.end.then(()=>"said")
-const n=await Promise.race([this.#Lt(e),t])
-if(n==="said"){this.#Ct=true
-this.#Nt.abort()
-this.#A.abort()
-return{verdict:{is:"finished",pod:this.#It}}}const s=n.is==="failed"&&n.exitCode!==void 0
-if(s&&n.cause.pod!==void 0)this.#ht(n.cause.pod)
-this.#Ct=n.is==="finished"||s
-this.#Nt.abort()
-const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#Rt))
-const o=r!==void 0&&this.#Ct?{unread:r}:{}
+const n=await Promise.race([this.#Nt(e),t])
+if(n==="said"){this.#Pt=true
+this.#Ct.abort()
+this.#T.abort()
+return{verdict:{is:"finished",pod:this.#Rt}}}const s=n.is==="failed"&&n.exitCode!==void 0
+if(s&&n.cause.pod!==void 0)this.#ft(n.cause.pod)
+this.#Pt=n.is==="finished"||s
+this.#Ct.abort()
+const r=await(0,h.ZC)(this.context.signal,()=>Promise.resolve(this.#jt))
+const o=r!==void 0&&this.#Pt?{unread:r}:{}
 if(n.is!=="failed")return{verdict:n,...o}
-return{verdict:await this.#St(n,e),...o}}#Lt(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Et(n,e),...o}}#Nt(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:l}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let p=(0,f._1)(e)
 let h
-const m=AbortSignal.any([l,this.#Nt.signal])
+const m=AbortSignal.any([l,this.#Ct.signal])
 return(0,w.r)({cluster:i,clock:a.clock,live:n,signal:m},e=>{const t=n.clusterState()
 h??=t.jobs.get(r.job)?.metadata?.uid
 const s={...r,...h!==void 0&&{uid:h}}
 const i=judgeJob(s,{clusterState:t,timeouts:u,observations:p,now:e})
 p=i.observations
 const{verdict:a,requeueAt:c,logsWanted:l,factsWanted:d}=i
-if(a.is==="started"||a.is==="finished")this.#ht(a.pod)
+if(a.is==="started"||a.is==="finished")this.#ft(a.pod)
 if(a.is==="waiting")o.waiting(a.on)
 return{logsWanted:l,factsWanted:d,...c!==void 0&&{requeueAt:c},...(a.is==="failed"||a.is==="finished")&&{ended:a}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,v.YT)(t))
-p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#St(e,t){const{context:n,live:s,desired:o,output:i}=this
+p=(0,f.X1)(p,e,r)},e=>{p=(0,d.Ts)(p,e)})}async#Et(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-E)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const l={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const u=(0,m.m)(c,{...l,toRepo:(0,v.YT)(n)})
-return{...e,cause:await u.catch(()=>c)}}#ht(e){const{clock:t}=this.context.platform
-this.#It=e
-this.#Rt??=(0,h.ip)(t,k,this.#Nt.signal,t=>this.#Mt(e,t))}async#Mt(e,t){const{cluster:n,platform:s}=this.context
+return{...e,cause:await u.catch(()=>c)}}#ft(e){const{clock:t}=this.context.platform
+this.#Rt=e
+this.#jt??=(0,h.ip)(t,k,this.#Ct.signal,t=>this.#It(e,t))}async#It(e,t){const{cluster:n,platform:s}=this.context
 const r=`${(0,g.Q)(n,e,this.desired.container)}&follow=true`
-const o=AbortSignal.any([n.life,this.#A.signal,t])
+const o=AbortSignal.any([n.life,this.#T.signal,t])
 const isOver=()=>o.aborted
 const i={whole:this.output.marker}
 let a=0
@@ -9101,7 +9084,7 @@ const[{launch:R,claims:N,common:I,starts:L},M,F]=await Promise.all([commonOf(e,{
 const D=runningVersions(e,s,a,F)
 const G=(0,i.mp)({...I,...($??E)&&{inits:"all"},...c&&{sha:a.digest.slice("sha256:".length)},command:(0,o.VV)(T,R.starter,n),env:(0,r.B8)({marker:n,migrate:T,waitSeconds:P,volumes:(0,i.wx)(j.template,j.container,N),unsafe:d?"allow":m["unsafe-migrations"],plansOnly:f,...taskOf(e,t,{running:D,kept:F,starts:L,words:(M??{launch:R}).launch.words})}),timeoutSeconds:Math.ceil(S/1e3),plansOnly:f,...f&&{keepSeconds:300}})
 if(G.is==="impossible")return(0,w.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${G.problem}`})
-return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),skipped:G.skipped,notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
+return{job:G.job,container:j.container,isCounted:G.isCounted,from:$?m["migrate-manifest"]??"":(0,g.T)(j.workload),own:new Set(F.history.flatMap(({migrations:e})=>e)),before:(0,y.R)(F.history),notes:[...G.notes,...E?[]:notCompared(s,D)],...beginningOf(R)}}function taskOf({settings:e},{checked:t,image:n,reports:r,proves:o,reverses:i,again:a,backup:c,now:l},{running:u,kept:d,starts:f,words:p}){if(r)return{reports:true}
 if(o)return{proves:true,running:[{names:[o.name],tag:n.tag,isOwn:true}]}
 const h={web:p,kept:(0,s.G)(d.databases),lockWaitSeconds:e["lock-wait-migrate"]/1e3}
 if(i)return{...h,reverses:i.task}
@@ -9183,7 +9166,7 @@ try{return await(0,p.jh)(e.clock,s,async()=>{const e=m?await r.find(`${l}/${d}`)
 if(e)return e
 m=true
 return r.post(l,h)})}catch(e){if(!(e instanceof f.h&&e.status===409))throw e
-c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,Ic:()=>alsoSkipped,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
+c(void 0)}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,K9:()=>faultCause,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,QD:()=>passedBy,hY:()=>planCause,pH:()=>planWarnings,U_:()=>refusalCause,Gt:()=>triedCause,d:()=>unreadCause})
 var s=n(8422)
 var r=n(4578)
 n(9084)
@@ -9192,13 +9175,13 @@ const i=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=o.exec(e.trimEnd())??[]
 if(n===void 0)return
 const r=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Ft=new Set
-#$
-get migrated(){const e=this.#$
-return{applied:[...this.#Ft],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
-if(this.#$!==void 0&&(t??endOf(e.trimEnd()))){this.#Ft.add(this.#$)
-this.#$=void 0}if(t?.is==="begun")this.#$=t.migration
-else if(t)this.#Ft.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
+return{migration:n,direction:r,is:endOf(s)??"begun"}}class MigrationLog{#Lt=new Set
+#te
+get migrated(){const e=this.#te
+return{applied:[...this.#Lt],...e!==void 0&&{open:e}}}read(e){const t=migrationProgress(e)
+if(this.#te!==void 0&&(t??endOf(e.trimEnd()))){this.#Lt.add(this.#te)
+this.#te=void 0}if(t?.is==="begun")this.#te=t.migration
+else if(t)this.#Lt.add(t.migration)}}function endOf(e){const t=i.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var a=n(7101)
 var c=n(4592)
 var l=n(7853)
@@ -9282,11 +9265,9 @@ const l={postgresql:"PostgreSQL",mysql:"MySQL"}[n]??n
 const u=["name","host","port","user","schema"].every(n=>e[n]===t[n])
 return[`${l} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...u&&c!==void 0?[`server ${c}`]:[]].join(" ")}function refusalFix({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const s=!/[;&|]/.test(t)
-return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){return t&&m.test(e.sentence)?withHint(e,passedHint(t,n)):e}function alsoSkipped(e,t){const n=m.test(e.sentence)||g.test(e.sentence)
-if(t.length===0||!n)return e
-const[s,r]=t.length===1?["it","is"]:["they","are"]
-return withHint(e,`${t.join("\n")}\nIf ${s} prepared what is missing here, give the Job yourself: ${s} ${r} kept in "migrate-manifest"`)}function withHint(e,t){return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const m=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
-const g=/No such file|FileNotFoundError|ModuleNotFoundError|not found/
+return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function alsoPassed(e,t,n){if(!t||!m.test(e.sentence))return e
+const s=passedHint(t,n)
+return{...e,hint:e.hint===void 0?s:`${e.hint}\n${s}`}}function passedBy({passed:e},{script:t,passed:n}={}){return e!==void 0&&t?{script:t.name,why:e}:n}const m=/an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 function passedHint({script:e,why:t},n){const keep=e=>`migrate-command: ${e} ${n}`
 if(e===void 0)return`The image's entrypoint, if it has one, was skipped (${t}): the variables that it sets are missing here. Name it:\n${keep("/entrypoint")}`
 const s=`${e}, which starts the web, was skipped (${t}): the variables that it sets are missing here`
@@ -9394,99 +9375,98 @@ var T=n(7823)
 const S=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
-#Dt=`rollout-${crypto.randomUUID()}`
+#Mt=`rollout-${crypto.randomUUID()}`
+#Ft
+#Dt
 #Gt
 #Ut
 #_t
 #qt
-#Bt
-#Wt
-#Ht=false
-#Oe=false
-#Vt=false
-#Jt=new AbortController
+#Bt=false
+#ye=false
+#Wt=false
+#Ht=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#Gt=new T.k7(this.#Dt,e=>this.#zt((0,T.U_)(e,this.#Kt())))}async plan(e){this.#Gt.to(e)
-const t=await this.#x(e)
-const n=await Promise.race([this.#Gt.plan,this.#Yt(t)])
-this.#Gt.hold()
-const s=this.#Qt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Ut?.own??new Set)
-this.#_t=s
+this.#Ft=new T.k7(this.#Mt,e=>this.#Vt((0,T.U_)(e,this.#Jt())))}async plan(e){this.#Ft.to(e)
+const t=await this.#S(e)
+const n=await Promise.race([this.#Ft.plan,this.#zt(t)])
+this.#Ft.hold()
+const s=this.#Kt?n:(0,r.VW)(withLeftOut(n,this.input.checked.targets),this.#Dt?.own??new Set)
+this.#Gt=s
 const{settings:o}=this.context
-if(!this.#Qt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
-return s}async migrate(e){this.#Gt.to(e)
-const t=await(this.#Bt?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#Oe=(0,o.VS)(this.#Gt.lines)!==void 0
-throw new d.HR(this.#Zt(t.verdict.cause))}(0,d.fJ)(this.#Xt("migration-failed",t,t.unread))}this.#Vt=true
+if(!this.#Kt&&!this.input.isAgain)(0,T.uH)(e,s,o.sql,o.contract)
+return s}async migrate(e){this.#Ft.to(e)
+const t=await(this.#_t?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0){this.#ye=(0,o.VS)(this.#Ft.lines)!==void 0
+throw new d.HR(this.#Yt(t.verdict.cause))}(0,d.fJ)(this.#Qt("migration-failed",t,t.unread))}this.#Wt=true
 if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#Wt=await this.#en()}this.#Oe=t?.unread===void 0
-if(this.#tn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+this.#qt=await this.#Zt()}this.#ye=t?.unread===void 0
+if(this.#Xt())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 const n=this.whole()
-const s=n?this.#nn().filter(e=>!n.includes(e)):[]
+const s=n?this.#en().filter(e=>!n.includes(e)):[]
 if(s.length>0)e.say(`applied by another client since the plan: ${s.join(", ")}; another cluster or namespace may use this database, too`)
 const r=this.input.reverses?"reversed":"applied"
-e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Zt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Gt
-const r=this.#_t?.judged
+e.say(`${(0,g.LS)(this.applied().length,"migration")} ${r}`)}#Yt(e){const{migrated:t,gaveUp:n,tried:s}=this.#Ft
+const r=this.#Gt?.judged
 if(s.length>0&&r?.policy==="block")return(0,T.Gt)(e,{...r,findings:s},t,(0,k.YT)(this.context))
-return withLeft((0,T.Ob)(e,t,n),this.#sn??[])}get#sn(){const{verified:e}=this.#Gt
-return e===void 0||"why"in e?void 0:e}get#Qt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
-return e??t??n??s}#tn(){const{judged:e,databases:t=[]}=this.#_t??{}
-return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Gt.looks}applied(){return this.#Wt??this.#Gt.progress().applied}whole(){const e=this.#Gt.lines.some(e=>e.trim()==="Running migrations:")
-return this.#Oe&&e?this.#Gt.progress().applied:void 0}#nn(){return this.#Qt||!this.#_t?[]:(0,r.sb)(this.#_t)}needs(){return this.#Gt.needs}tasks(){return this.#Gt.tasks}broken(){const e=this.#sn
-const{judged:t}=this.#_t??{}
-return!t||!e||this.#rn()?void 0:(0,i.RA)(t,e)}#rn(){return(this.#_t?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Gt.reversed}surprises(e){const{tried:t}=this.#Gt
-const{judged:n}=this.#_t??{}
+return withLeft((0,T.Ob)(e,t,n),this.#tn??[])}get#tn(){const{verified:e}=this.#Ft
+return e===void 0||"why"in e?void 0:e}get#Kt(){const{reports:e,proves:t,reverses:n,again:s}=this.input
+return e??t??n??s}#Xt(){const{judged:e,databases:t=[]}=this.#Gt??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#Ft.looks}applied(){return this.#qt??this.#Ft.progress().applied}whole(){const e=this.#Ft.lines.some(e=>e.trim()==="Running migrations:")
+return this.#ye&&e?this.#Ft.progress().applied:void 0}#en(){return this.#Kt||!this.#Gt?[]:(0,r.sb)(this.#Gt)}needs(){return this.#Ft.needs}tasks(){return this.#Ft.tasks}broken(){const e=this.#tn
+const{judged:t}=this.#Gt??{}
+return!t||!e||this.#nn()?void 0:(0,i.RA)(t,e)}#nn(){return(this.#Gt?.judged?.findings??[]).some(({rule:e})=>e==="schemas"||e==="unjudged")}misfits(){return this.#Ft.reversed}surprises(e){const{tried:t}=this.#Ft
+const{judged:n}=this.#Gt??{}
 if(!n)return[]
 const s=n.policy==="block"?[]:t.map(e=>(0,p.m3)(e,n.versions))
-return[...s,...this.#on(e)]}#on(e){const{verified:t}=this.#Gt
-const{judged:n}=this.#_t??{}
+return[...s,...this.#sn(e)]}#sn(e){const{verified:t}=this.#Ft
+const{judged:n}=this.#Gt??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#Qt)return{}
-const e=this.#Gt.bridges
-const t={isDone:this.#Vt,applied:this.applied(),made:e}
-return(0,h.Q)(this.#_t,this.#Ut?.before,t)}schema(){const e=this.applied()
-const{runs:t,judged:n,databases:s=[]}=this.#_t??{runs:this.#Ht}
-if(!t||n?.blocked===true||this.#_t?.backup)return e.length>0?{is:"unknown"}:void 0
+return(0,p.AB)(e?t.map(withoutNew):t,n)}contract(){if(this.#Kt)return{}
+const e=this.#Ft.bridges
+const t={isDone:this.#Wt,applied:this.applied(),made:e}
+return(0,h.Q)(this.#Gt,this.#Dt?.before,t)}schema(){const e=this.applied()
+const{runs:t,judged:n,databases:s=[]}=this.#Gt??{runs:this.#Bt}
+if(!t||n?.blocked===true||this.#Gt?.backup)return e.length>0?{is:"unknown"}:void 0
 const r=s.filter(e=>e.pending.length>0||e.isBridged===true)
-if(this.#_t&&r.length+e.length===0)return
-const o=this.#sn??[]
-const i=!this.#rn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
+if(this.#Gt&&r.length+e.length===0)return
+const o=this.#tn??[]
+const i=!this.#nn()&&r.length>0&&r.every(({database:e})=>o.some(t=>t.database===e))
 return i?{is:"compared",databases:o,applied:e}:{is:"unknown"}}async close(){const{context:e,input:t}=this
-this.#Jt.abort(new Error("the migration is closed"))
-this.#Gt.hold()
+this.#Ht.abort(new Error("the migration is closed"))
+this.#Ft.hold()
 try{const{live:n}=t.checked
-const s=t.plansOnly!==true&&this.#Ut?.isCounted!==true
-const r=s&&this.#Bt?.hasContainerEnded===true
-const o=this.#Ut?.container??""
-if(this.#qt!==void 0&&!(r&&endsByItself(n,this.#qt,o)))await removeJob(e,n,this.#qt)}finally{await(this.#Bt?.close())}}async#x(e){const{context:t,input:n}=this
+const s=t.plansOnly!==true&&this.#Dt?.isCounted!==true
+const r=s&&this.#_t?.hasContainerEnded===true
+const o=this.#Dt?.container??""
+if(this.#Ut!==void 0&&!(r&&endsByItself(n,this.#Ut,o)))await removeJob(e,n,this.#Ut)}finally{await(this.#_t?.close())}}async#S(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await(0,E.qZ)(t,n,this.#Dt)
-this.#Ut=r
+const r=await(0,E.qZ)(t,n,this.#Mt)
+this.#Dt=r
 r.notes.forEach(t=>{e.say(t)})
-const o=await(0,E._S)(t,s,r.job,e=>{this.#qt=e})
+const o=await(0,E._S)(t,s,r.job,e=>{this.#Ut=e})
 e.say(`${(0,b.Gg)(o)}, created from ${r.from}`)
-const i=AbortSignal.any([t.signal,this.#Jt.signal])
+const i=AbortSignal.any([t.signal,this.#Ht.signal])
 const c={job:(0,a.Vb)(o),container:r.container}
-this.#Bt=new O.S(t.with({signal:i}),s,c,this.#Gt)
-return this.#Bt}async#Yt(e){const t=this.#Gt
+this.#_t=new O.S(t.with({signal:i}),s,c,this.#Ft)
+return this.#_t}async#zt(e){const t=this.#Ft
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new d.HR(e)
-if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#zt(e),this.#in(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Xt("plan-failed",n,n.unread))
-return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#in()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#zt(e){const t=(0,T.el)(e,(0,T.QD)(this.#Gt,this.#Ut),this.#an())
-return(0,T.Ic)(t,this.#Ut?.skipped??[])}async#en(){if(this.input.reverses||!(0,s.$i)(this.#an()))return
-return(0,r.sb)(await this.#Gt.plan)}#in(){return this.#Qt?.name??"the new version"}#an(){return this.#Qt?.command??this.context.settings["migrate-command"]}#Xt(e,{verdict:t},n){this.#Ht=true
-const s=this.#qt??""
-const r=this.#Ut?.container??""
-return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Gt.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Kt(){const{cluster:e,app:t}=this.context
+if(n.unread===void 0)throw new d.HR((0,T.hY)(this.#Vt(e),this.#rn(),t.lines))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,d.fJ)(this.#Qt("plan-failed",n,n.unread))
+return s??(0,d.fJ)({code:"plan-failed",sentence:`${this.#rn()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-O.T)}]})}#Vt(e){return(0,T.el)(e,(0,T.QD)(this.#Ft,this.#Dt),this.#on())}async#Zt(){if(this.input.reverses||!(0,s.$i)(this.#on()))return
+return(0,r.sb)(await this.#Ft.plan)}#rn(){return this.#Kt?.name??"the new version"}#on(){return this.#Kt?.command??this.context.settings["migrate-command"]}#Qt(e,{verdict:t},n){this.#Bt=true
+const s=this.#Ut??""
+const r=this.#Dt?.container??""
+return(0,T.d)(e,{job:s,verdict:t,words:n},{migrated:this.#Ft.migrated,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#Jt(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
-const r=this.#Ut?.script
-return{command:this.#an(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,w.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
+const r=this.#Dt?.script
+return{command:this.#on(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,w.Mc)(t)),give:t=>e.commandLine(["set","env",(0,u.T)(n),"-c",s,t])}}}function withLeftOut({judged:e,...t},n){if(!e)return t
 const s=new Set(n.map(({id:e})=>(0,u.T)(e)))
 const r=e.versions.map(e=>{const t=e.names.filter(e=>!(0,m.y)(e)&&!s.has(e.split(" ")[0]??""))
 return t.length===0?e:{...e,leftOut:t}})
@@ -9643,28 +9623,28 @@ throw new l.HR(a.cause)}if(a.is==="superseded")throw new l.HR((0,A.g)(a.by))}fun
 return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Be
-#Ye
-#cn
-#ln=new Map
-#un=[]
-#dn=Promise.resolve()
+#_e
+#ze
+#in
+#an=new Map
+#cn=[]
+#ln=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#cn={...s,pods:new Map(s.pods)}
-this.#Be=e.platform.clock.now()
-this.#Ye=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#in={...s,pods:new Map(s.pods)}
+this.#_e=e.platform.clock.now()
+this.#ze=(0,v._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
-await this.#fn("first",this.context)
-const l=await this.#_e(i)
-return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#_e(a)}},verify:e=>this.#xt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Be,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
-this.listener.started(this.#pn())
-return this.#dn.catch(()=>{})})}#pn(){const e=this.input.checked.live.clusterState()
-return Object.fromEntries(this.#un.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
-return n?[[(0,c.T)(t.workload),n]]:[]}))}async#_e(e){const{context:t}=this
+await this.#un("first",this.context)
+const l=await this.#Ge(i)
+return(0,p.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:l,...a.length>0&&{next:{isDue:c,begin:()=>this.#Ge(a)}},verify:e=>this.#At(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#_e,onProgress:this.listener.progress,toRepo:(0,k.YT)(this.context),stageLog:r,signal:n}).finally(async()=>{await e.clock.handled()
+this.listener.started(this.#dn())
+return this.#ln.catch(()=>{})})}#dn(){const e=this.input.checked.live.clusterState()
+return Object.fromEntries(this.#cn.flatMap(t=>{const n=(0,f.jb)((0,g.NO)(e,t))
+return n?[[(0,c.T)(t.workload),n]]:[]}))}async#Ge(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -9672,26 +9652,26 @@ if(Object.keys(s).length>0)(0,l.fJ)((0,A.g)(s))
 sayRestarts(t,e)
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#Ye).then(answers),...(0,b.Bm)(t,e,this.#Ye,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#ze).then(answers),...(0,b.Bm)(t,e,this.#ze,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
 const i=new Map(r.filter(a.gv).map(e=>[(0,c.T)((0,a.hY)(e)),e]))
-return Promise.all(e.map(e=>this.#hn(e,i.get((0,c.T)(e.id)))))}async#hn(e,t){const{id:n,path:s,live:r}=e
+return Promise.all(e.map(e=>this.#fn(e,i.get((0,c.T)(e.id)))))}async#fn(e,t){const{id:n,path:s,live:r}=e
 const o=t??await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#ln.set((0,c.T)(n),i)
+this.#an.set((0,c.T)(n),i)
 const a=this.input.starts[(0,c.T)(n)]
-const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#cn)
-this.#un.push(l)
-return l}#fn(e,t){const{checked:n,beside:s}=this.input
+const l=(0,f.OO)({workload:n,images:i,now:o,before:r,known:a},this.#in)
+this.#cn.push(l)
+return l}#un(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return(0,y.L5)(t,n,r,this.listener.wrote)}async#xt(e){const{checked:t,image:n}=this.input
+return(0,y.L5)(t,n,r,this.listener.wrote)}async#At(e){const{checked:t,image:n}=this.input
 const s=t.live.clusterState()
-await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#un,image:n})
-this.#dn=this.#fn("last",e)
-await this.#dn
-const r=t.web&&this.#ln.get((0,c.T)(t.web.workload))?.[t.web.container]
+await checkRunningImage(e,{clusterState:s,desiredWorkloads:this.#cn,image:n})
+this.#ln=this.#un("last",e)
+await this.#ln
+const r=t.web&&this.#an.get((0,c.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,r??(0,O.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
@@ -10082,62 +10062,62 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#nt="held"
-#mn
-#gn=new AbortController
-#wn=0
-#vn
-#bn=new AbortController
-#yn=Promise.withResolvers()
+return s}class RenewedLease{#et="held"
+#pn
+#hn=new AbortController
+#mn=0
+#gn
+#wn=new AbortController
+#vn=Promise.withResolvers()
+#bn
+#yn=new AbortController
+#Ht=new AbortController
 #kn
-#On=new AbortController
-#Jt=new AbortController
-#En
-constructor(e,t){this.#En=e
-this.#mn=t}get lost(){return this.#On.signal}begin(e){this.#Tn(e)
-this.#kn=this.#Sn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#gn
-if(!e.aborted&&this.#En.clock.now()<this.#wn)return e
-await this.#yn.promise}}async release(){if(this.#Ae())return
-this.#nt="released"
-this.#Jt.abort()
-await this.#kn
-const{cluster:e,path:t}=this.#En
-await e.put(t,{...this.#mn,spec:{...this.#mn.spec,holderIdentity:""}})}#Ae(){return this.#nt==="lost"||this.#nt==="released"}#Tn(e){this.#nt="held"
-this.#vn=void 0
-this.#wn=e+this.#En.lastsMs*.9
-if(this.#gn.signal.aborted)this.#gn=new AbortController
-this.#yn.resolve(void 0)
-this.#yn=Promise.withResolvers()
-this.#bn.abort()
-this.#bn=new AbortController
-const t=AbortSignal.any([this.#bn.signal,this.#Jt.signal])
-this.#An(e,t).catch(()=>{})}#$n(){if(this.#Ae())return
-this.#nt="uncertain"
-this.#gn.abort(new r.sr)}#xn(e){if(this.#Ae())return
-this.#nt="lost"
-this.#Jt.abort()
-this.#gn.abort(e)
-this.#On.abort(e)
-this.#yn.resolve(void 0)}async#An(e,t){const{clock:n}=this.#En
+constructor(e,t){this.#kn=e
+this.#pn=t}get lost(){return this.#yn.signal}begin(e){this.#On(e)
+this.#bn=this.#En().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#hn
+if(!e.aborted&&this.#kn.clock.now()<this.#mn)return e
+await this.#vn.promise}}async release(){if(this.#Te())return
+this.#et="released"
+this.#Ht.abort()
+await this.#bn
+const{cluster:e,path:t}=this.#kn
+await e.put(t,{...this.#pn,spec:{...this.#pn.spec,holderIdentity:""}})}#Te(){return this.#et==="lost"||this.#et==="released"}#On(e){this.#et="held"
+this.#gn=void 0
+this.#mn=e+this.#kn.lastsMs*.9
+if(this.#hn.signal.aborted)this.#hn=new AbortController
+this.#vn.resolve(void 0)
+this.#vn=Promise.withResolvers()
+this.#wn.abort()
+this.#wn=new AbortController
+const t=AbortSignal.any([this.#wn.signal,this.#Ht.signal])
+this.#Tn(e,t).catch(()=>{})}#Sn(){if(this.#Te())return
+this.#et="uncertain"
+this.#hn.abort(new r.sr)}#An(e){if(this.#Te())return
+this.#et="lost"
+this.#Ht.abort()
+this.#hn.abort(e)
+this.#yn.abort(e)
+this.#vn.resolve(void 0)}async#Tn(e,t){const{clock:n}=this.#kn
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#wn)
-this.#$n()
-if(isDenied(this.#vn))this.#xn(lostBy(this.#vn))
+await until(this.#mn)
+this.#Sn()
+if(isDenied(this.#gn))this.#An(lostBy(this.#gn))
 await until(e+r.E_)
-this.#xn(lostBy(this.#vn))}async#Sn(){const{clock:e,lastsMs:t}=this.#En
-for(let n=t/3;;){await e.sleep(n,this.#Jt.signal)
-n=await this.#Pn()?t/3:i}}async#Pn(){const{cluster:e,clock:t,path:n}=this.#En
+this.#An(lostBy(this.#gn))}async#En(){const{clock:e,lastsMs:t}=this.#kn
+for(let n=t/3;;){await e.sleep(n,this.#Ht.signal)
+n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#kn
 const r=t.now()
-try{this.#mn=await e.put(n,{...this.#mn,spec:{...this.#mn.spec,renewTime:microTime(r)}})
-if(!this.#Ae())this.#Tn(r)
-return true}catch(e){this.#vn=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#jn()
-else if(this.#nt==="uncertain"&&isDenied(e))this.#xn(lostBy(e))
-return false}}async#jn(){const{cluster:e,path:t,holderId:n}=this.#En
+try{this.#pn=await e.put(n,{...this.#pn,spec:{...this.#pn.spec,renewTime:microTime(r)}})
+if(!this.#Te())this.#On(r)
+return true}catch(e){this.#gn=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#xn()
+else if(this.#et==="uncertain"&&isDenied(e))this.#An(lostBy(e))
+return false}}async#xn(){const{cluster:e,path:t,holderId:n}=this.#kn
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#mn=s
-else this.#xn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#vn=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#pn=s
+else this.#An(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#gn=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")

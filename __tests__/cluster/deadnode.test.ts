@@ -51,6 +51,11 @@ test('a node that was dead before the release is left out, and the live nodes ar
   ])
 })
 
+/** `cluster/architecture` has a node of its own meanwhile, where nothing ever runs. */
+const notOfOthers = {
+  nodeSelectorTerms: [{ matchExpressions: [{ key: 'node', operator: 'DoesNotExist' }] }],
+}
+
 const agent = {
   selector: { matchLabels: { app: 'agent' } },
   updateStrategy: { rollingUpdate: { maxUnavailable: 2 } },
@@ -59,6 +64,7 @@ const agent = {
     spec: {
       terminationGracePeriodSeconds: 1,
       tolerations: [{ operator: 'Exists' }],
+      affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: notOfOthers } },
       containers: [{ name: 'agent', image: `${image}:v1`, command: ['sleep', 'infinity'] }],
     },
   },

@@ -1,6 +1,5 @@
 /** What becomes of changes of models without a migration. */
 import { expect, test } from '@jest/globals'
-import type { Command } from '../../src/options/commands.js'
 import { Resources } from '../../src/commands/resources.js'
 import { RunState } from '../../src/commands/run-state.js'
 import { testIn } from '../../src/commands/test.js'
@@ -19,7 +18,7 @@ const change = {
 }
 const answer = `django-rollout-models ${JSON.stringify(change)}\ndjango-rollout-models "end"`
 
-async function tested(command: Command, code: number, policy: string) {
+async function tested(code: number, policy: string) {
   const { platform } = scripted([
     { when: /^docker image inspect /, stdout: 'null' },
     { when: /^docker run .*\.beside /, stdout: answer },
@@ -31,7 +30,7 @@ async function tested(command: Command, code: number, policy: string) {
   const resources = new Resources(platform)
   const context = contextOf(platform, { 'missing-migrations': policy })
   const box = testBox(context)
-  const run = { command, reporter, state, resources, warn: () => undefined }
+  const run = { reporter, state, resources, warn: () => undefined }
   const ended = testIn(run, context, { built, box })
   const cause = await ended.then(
     () => undefined,
@@ -50,16 +49,15 @@ const blocked =
   'tests: there are changes of models without a migration (orders), and "missing-migrations" is block'
 const failed = 'tests: "python manage.py test" exited with code 1: no'
 
-test.each<[Command, number, string, string | undefined, readonly string[], readonly string[]]>([
-  ['release', 0, 'warn', undefined, changed, ['models done', 'test done']],
-  ['test', 0, 'warn', undefined, changed, ['models done', 'test done']],
-  ['release', 1, 'warn', failed, changed, ['models done', 'test failed']],
-  ['release', 0, 'block', blocked, changed, ['models done', 'test done']],
-  ['release', 1, 'block', failed, changed, ['models done', 'test failed']],
-  ['release', 0, 'allow', undefined, [], ['test done']],
+test.each([
+  [0, 'warn', undefined, changed, ['models done', 'test done']],
+  [1, 'warn', failed, changed, ['models done', 'test failed']],
+  [0, 'block', blocked, changed, ['models done', 'test done']],
+  [1, 'block', failed, changed, ['models done', 'test failed']],
+  [0, 'allow', undefined, [], ['test done']],
 ])(
-  '%s with tests that exit with %i, and missing-migrations: %s',
-  async (command, code, policy, cause, apps, stages) => {
-    expect(await tested(command, code, policy)).toEqual({ cause, apps, stages })
+  'tests that exit with %i, and missing-migrations: %s',
+  async (code, policy, cause, apps, stages) => {
+    expect(await tested(code, policy)).toEqual({ cause, apps, stages })
   },
 )

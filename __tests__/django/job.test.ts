@@ -122,7 +122,6 @@ test('the Job has labels, limits and a container like the web', () => {
       'container worker is skipped: it would run the same code during the migration',
       'volume media is per pod of a StatefulSet: the migration gets an empty one',
     ],
-    skipped: ['init container schema is skipped: it runs or awaits the migration itself'],
     job: {
       apiVersion: 'batch/v1',
       kind: 'Job',

@@ -1,10 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  addressesOf,
-  createNetwork,
-  newBox,
-  startServices,
-} from '../../src/docker/test-services.js'
+import { newBox, startServices } from '../../src/docker/test-services.js'
 import { Failure } from '../../src/failure/failure.js'
 import { Problem, testServices } from '../../src/options/readers.js'
 import { notebook } from '../support/journal.js'
@@ -29,9 +24,7 @@ async function start(option: string, lines: readonly Line[]): Promise<Started> {
   const inputs = { folder: '/private', password, env: { A: '1', 'discovery.type': 'single-node' } }
   const box = newBox(platform, 'box', { run: 'run', timeout: 0 })
   try {
-    await createNetwork(context, box, services)
-    await startServices(context, box, services, inputs)
-    const found = addressesOf(services, password)
+    const found = await startServices(context, box, services, inputs)
     return { ...script, log: log.lines, found, failure: undefined }
   } catch (error) {
     if (!(error instanceof Failure)) throw error

@@ -59,7 +59,7 @@ export class Process {
             return new Promise((resolve) => signal.addEventListener('abort', () => resolve(143)))
           }
           const send = (call: Call) => this.send(call, signal)
-          const { code, stdout, stderr } = await kubectl(args, send, this.server.edits, await input)
+          const { code, stdout, stderr } = await kubectl(args, send, this.server.edits, input)
           if (stdout !== '') onLine(stdout, 'stdout')
           if (stderr !== '') onLine(stderr, 'stderr')
           return code

@@ -31,9 +31,10 @@ async function found(
   given: Readonly<Record<string, string>> = {},
   { isOver = false, ...more }: { readonly isOver?: boolean; readonly lines?: Line[] } = {},
 ) {
-  const script = scripted([...(more.lines ?? [{ when: /^docker run --init /, ...run }]), empty], {
-    files: { 'orders/models.py': '' },
-  })
+  const script = scripted(
+    [...(more.lines ?? [{ when: /^docker run --rm --init /, ...run }]), empty],
+    { files: { 'orders/models.py': '' } },
+  )
   const warnings: string[] = []
   const warn = (sentence: string) => warnings.push(sentence)
   const log = notebook()

@@ -16,10 +16,7 @@ const entrypoint: Line = {
   when: new RegExp(`^docker image inspect --format {{json .Config.Entrypoint}} ${built.id}$`),
   stdout: 'null\n',
 }
-const run = (more: Partial<Line>): Line => ({
-  when: /^docker run (--interactive )?--init /,
-  ...more,
-})
+const run = (more: Partial<Line>): Line => ({ when: /^docker run --rm --init /, ...more })
 /** Nothing is left when it is looked for. */
 const tidy: readonly Line[] = [
   {
@@ -46,8 +43,6 @@ const ready: readonly Line[] = [
   { when: /^docker exec \S+-postgres .* pg_isready / },
   { when: /^docker exec \S+-redis .* redis-cli ping$/ },
 ]
-/** The tests' container, which waits for servers that never answer. */
-const waits: Line = { when: /^docker run --interactive /, hangs: true }
 const passed = 'Found 2 test(s).\n..\n---\nRan 2 tests in 0.1s\n\nOK'
 const files = { 'orders/tests.py': '' }
 
@@ -94,7 +89,7 @@ describe('the tests', () => {
     expect(reports).toMatchObject([{ run: 2, failures: 0, failing: [] }])
     expect(ran.find((line) => line.startsWith('docker run'))).toMatch(
       new RegExp(
-        `^docker run --init --name ${box} ${labels} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
+        `^docker run --rm --init --name ${box} ${labels} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
       ),
     )
     expect(written['/private/env']).toBe(
@@ -136,18 +131,14 @@ describe('the tests', () => {
     expect(lines).not.toContain('PGHOST=postgres')
     expect(lines).toContain('REDIS_URL=redis://redis:6379/0')
     expect(slept).toEqual([200])
-    const ours = ran.find((command) => command.startsWith('docker run --interactive'))
+    const ours = ran.find((command) => command.startsWith('docker run --rm'))
     expect(ours).toMatch(new RegExp(`--network ${box} `))
-    // It starts beside the servers, and waits for them.
-    expect(ours).toMatch(
-      / --entrypoint \/bin\/sh sha256:\S+ -c read -r _ && exec "\$@" <\/dev\/null sh \/bin\/sh -c python manage\.py test$/,
-    )
     // Every user of the machine can read commands.
     expect(ran.join('\n')).not.toContain(password)
   })
 
   it('leave files, which are copied when the container has ended, and a warning for those that are missing', async () => {
-    const { platform } = scripted([
+    const { platform, ran } = scripted([
       entrypoint,
       { when: /^docker run --init /, stderr: passed },
       { when: /^docker image inspect --format \{\{\.Config\.WorkingDir\}\}/, stdout: '/app\n' },
@@ -172,6 +163,7 @@ describe('the tests', () => {
       'test-files: the tests have not written /tmp/coverage',
       'test-files: out was not copied: cannot overwrite non-directory "./out" with directory',
     ])
+    expect(ran.find((command) => command.startsWith('docker run'))).not.toContain('--rm')
   })
 
   it('are replaced by a warning when there is no test command', async () => {
@@ -314,7 +306,6 @@ describe('the cause of failed tests', () => {
       { when: /pg_isready/, code: 1, stderr: 'container is not running' },
       { when: /^docker container inspect .*-postgres$/, stdout: 'false' },
       { when: /^docker logs --tail 30 \S+-postgres$/, stderr: 'FATAL: no room in memory' },
-      waits,
       ...ready.slice(1),
       ...tidy,
     ])
@@ -333,7 +324,7 @@ describe('the cause of failed tests', () => {
       "Unable to find image 'postgres:17' locally\ndocker: Error response from daemon: toomanyrequests: rate limit"
     const [network, postgres] = services
     const { platform } = scripted([
-      ...[entrypoint, network, { ...postgres, code: 125, stderr }, waits].filter(
+      ...[entrypoint, network, { ...postgres, code: 125, stderr }].filter(
         (each) => each !== undefined,
       ),
       ...tidy,

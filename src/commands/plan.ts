@@ -1,7 +1,6 @@
 /** Shows what a release would migrate, judged against the live database and all versions that run. Applies nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
-import { shortTag } from '../kubernetes/image.js'
 import type { Plan } from '../django/plan.js'
 import { backupReasons } from '../report/backup-sentences.js'
 import { unsafeCause } from '../report/migration-sentences.js'
@@ -15,7 +14,6 @@ import { backupWhen } from '../stages/migration/backup.js'
 import { planWarnings } from '../stages/migration/log.js'
 import { withReported } from '../stages/migration/unreleased.js'
 import { Planning } from '../stages/migration/planning.js'
-import { runsAlready } from '../stages/pinned-tags.js'
 import { onceVerified } from '../stages/signature.js'
 import { survey } from '../stages/survey.js'
 import { readArchive } from '../state/history-store.js'
@@ -92,12 +90,7 @@ async function ofImage(run: Run): Promise<Outcome> {
     sayBackup(log, plan)
     return plan
   })
-  const outcome = concluded(run, context, plan)
-  if (isPending(plan) && (await runsAlready(context, checked.live, checked.targets, image)))
-    run.warn(
-      `${shortTag(image.tag)} runs already: a release of it that changes nothing else ends "unchanged" and applies nothing; "migrate" does`,
-    )
-  return outcome
+  return concluded(run, context, plan)
 }
 
 async function needsIn(platform: Platform, path: string): Promise<NeedsFile> {
@@ -144,11 +137,10 @@ function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): O
   state.plan = plan
   if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
   planWarnings(plan).forEach(warn)
-  return { result: plan.runs || isPending(plan) ? 'done' : 'unchanged' }
-}
-
-function isPending({ databases }: Plan): boolean {
-  return databases.some(({ pending, squashed }) => pending.length + squashed.length > 0)
+  const hasWork = plan.databases.some(
+    ({ pending, squashed }) => pending.length + squashed.length > 0,
+  )
+  return { result: plan.runs || hasWork ? 'done' : 'unchanged' }
 }
 
 async function planned(context: ClusterContext, input: MigrationInput): Promise<Planned> {

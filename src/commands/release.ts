@@ -71,16 +71,12 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
           return { is: 'found', ...ready } as const
         }
         const cache = lookForCache(context)
-        // Its servers take longer to start than most builds, and the image is seldom there.
-        const isTested = settings['test-command'] !== ''
-        const box = isTested ? resources.keepBox(testBox(context), run.warn) : undefined
         const wanted = await findBuild(context)
         toRun.resolve(wanted)
         const { image, source, inputs } = wanted
-        if (image) {
-          void box?.close(run.warn)
-          return { is: 'found', image, source } as const
-        }
+        if (image) return { is: 'found', image, source } as const
+        const isTested = settings['test-command'] !== ''
+        const box = isTested ? resources.keepBox(testBox(context), run.warn) : undefined
         const built = await build(context.with({ source }), { inputs, cache })
         return { is: 'built', built, box, source } as const
       }),

@@ -35,19 +35,18 @@ async function theImage(run: Run): Promise<Outcome> {
   return { result: wanted || isPushed ? 'done' : 'unchanged' }
 }
 
-type TestingRun = Pick<Run, 'command' | 'reporter' | 'state' | 'resources' | 'warn'>
+type TestingRun = Pick<Run, 'reporter' | 'state' | 'resources' | 'warn'>
 
 /**
- * Runs the tests in a box, which is thrown away beside what follows. The models are compared with the migrations beside
- * what follows too, where nothing waits for it: what that finds is in the report.
+ * Runs the tests in a box, which is thrown away beside what follows. Beside them the models are compared with the
+ * migrations: what that finds may come later, and is in the report.
  */
 export async function testIn(
   run: TestingRun,
   context: ReleaseContext,
   tested: Tested,
 ): Promise<void> {
-  const { command, reporter, state, warn, resources } = run
-  const mustBeKnown = context.settings['missing-migrations'] === 'block'
+  const { reporter, state, warn, resources } = run
   const ended = new AbortController()
   const begun = Promise.withResolvers<undefined>()
   const onOutput = () => {
@@ -61,12 +60,11 @@ export async function testIn(
       onOutput()
     })
   // Two containers that start at once start later.
-  const first = mustBeKnown || command === 'test' ? begun.promise : tests.catch(() => undefined)
-  const models = first.then(() => compareModels(run, context, tested, ended.signal))
+  const models = begun.promise.then(() => compareModels(run, context, tested, ended.signal))
   void Promise.allSettled([tests, models]).then(() => tested.box.close(warn))
   resources.add(() => models)
   await tests
-  if (!mustBeKnown) return
+  if (context.settings['missing-migrations'] !== 'block') return
   await models
   if (state.modelChanges.length > 0) fail(missingMigrations(state.modelChanges))
 }

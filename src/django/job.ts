@@ -75,8 +75,6 @@ export type MigrationJob =
       readonly job: Job
       /** Differences from the template that may matter to the user. */
       readonly notes: readonly string[]
-      /** Of the notes, those on init containers that do not run. */
-      readonly skipped: readonly string[]
       /** Something counts its pod, one that has ended too: it is removed at its end. */
       readonly isCounted: boolean
     }
@@ -132,8 +130,7 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
     return { is: 'impossible', problem }
   }
 
-  const skipped = skippedInits(spec, options)
-  const notes = [...labelNotes(found, template.metadata?.labels ?? {}, options.near), ...skipped]
+  const notes = labelNotes(found, template.metadata?.labels ?? {}, options.near)
   const isCounted = found.matched.length > 0
   const marked: Record<string, string> = {}
   const pod = markedPod(podOf(spec, options, container, notes), marks, marked)
@@ -144,7 +141,6 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
   return {
     is: 'made',
     notes,
-    skipped,
     isCounted,
     job: {
       apiVersion: 'batch/v1',
@@ -248,7 +244,7 @@ function podOf(
   } = spec
   const { podAntiAffinity: _apart, ...near } = affinityOfWeb ?? {}
   const before = [
-    ...initContainers.flatMap((each) => initOf(each, options)),
+    ...initContainers.flatMap((each) => initOf(each, options, notes)),
     ...containers.flatMap((each) => (each === container ? [] : sidecarOf(each, options, notes))),
   ]
   const main = mainOf(container, options)
@@ -323,26 +319,14 @@ function resourcesOf(
   return { resources: { ...resources, limits, requests } }
 }
 
-function skippedInits(
-  { initContainers = [] }: PodSpec,
-  options: MigrationJobOptions,
-): readonly string[] {
-  return initContainers.flatMap((each) => {
-    const why = whyNotRun(each, options)
-    return why === undefined ? [] : [`init container ${each.name} is skipped: ${why}`]
-  })
-}
-
-function initOf(container: Container, options: MigrationJobOptions): Container[] {
+function initOf(container: Container, options: MigrationJobOptions, notes: string[]): Container[] {
   if (!options.webContainers.includes(container.name)) return [container]
-  return whyNotRun(container, options) === undefined ? [{ ...container, image: options.image }] : []
-}
-
-function whyNotRun(
-  container: Container,
-  { webContainers, inits = 'visible' }: MigrationJobOptions,
-): string | undefined {
-  return webContainers.includes(container.name) ? whySkipped(container, inits) : undefined
+  const why = whySkipped(container, options.inits ?? 'visible')
+  if (why !== undefined) {
+    notes.push(`init container ${container.name} is skipped: ${why}`)
+    return []
+  }
+  return [{ ...container, image: options.image }]
 }
 
 /**

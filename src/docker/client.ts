@@ -6,7 +6,6 @@ export interface DockerOptions {
   readonly signal: AbortSignal
   readonly onLine?: (line: string, channel: Channel) => void
   readonly env?: Readonly<Record<string, string>>
-  readonly input?: Promise<string>
 }
 
 /**
@@ -22,7 +21,6 @@ export async function docker(
   const said = { stdout: [] as string[], stderr: [] as string[] }
   const code = await platform.processes.stream('docker', args, {
     signal: options.signal,
-    ...(options.input && { input: options.input }),
     // English messages and no advice about "docker scout": what is read here is read by programs.
     env: { ...options.env, LC_ALL: 'C', DOCKER_CLI_HINTS: 'false' },
     onLine: (line, channel) => {

@@ -7,7 +7,6 @@ import { placeOfCopy } from './copied-files.js'
 import { writeEnvFile } from './env-file.js'
 import type { TestBox } from './test-box.js'
 import type { TestContext } from './test-services.js'
-import { allOrAbort } from '../platform/time.js'
 import { shortened } from './text.js'
 
 export interface TestPlan {
@@ -33,7 +32,7 @@ export interface Ran {
 
 /**
  * Runs a command in a container of a built image, beside the servers of a box, which removes the container when it is
- * closed: to wait for its removal would take a tenth of a second more. Throws what the box throws, and the signal's reason.
+ * closed. Throws what the box throws, and the signal's reason.
  */
 export async function runInImage(
   context: TestContext,
@@ -43,12 +42,13 @@ export async function runInImage(
 ): Promise<Ran> {
   const { platform, log, signal } = context
   const { command, files = [], beside } = plan
-  const { box, hasNetwork, folder, env } = await testBox.inside(signal)
-  // The servers' lines are the tests'.
-  const ready = (signal: AbortSignal) => testBox.ready(signal, beside ? undefined : log)
-  const isGated = hasNetwork && typeof command === 'string'
-  if (!isGated) await ready(signal)
-  const [program = '', ...words] = typeof command === 'string' ? inShell(command, isGated) : command
+  const [program = '', ...words] =
+    typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+  const { box, hasNetwork, folder, env } = await testBox.ready(
+    signal,
+    // The servers are the tests'.
+    beside ? undefined : log,
+  )
   // No server has a name with a dot.
   const name = beside ? `${box.name}.beside` : box.name
   const envFile = join(folder, beside ? 'beside' : 'env')
@@ -59,7 +59,8 @@ export async function runInImage(
   })
   const args = [
     'run',
-    ...(isGated ? ['--interactive'] : []),
+    // Else it is removed with the box, after the files are copied.
+    ...(files.length === 0 ? ['--rm'] : []),
     '--init',
     '--name',
     name,
@@ -74,37 +75,19 @@ export async function runInImage(
     plan.built.id,
     ...words,
   ]
+  log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
   plan.late?.addEventListener('abort', () => void askWhere(platform, name, signal), {
     once: true,
   })
-  const go = Promise.withResolvers<string>()
   try {
-    const [{ code }] = await allOrAbort(signal, [
-      (signal) => docker(platform, args, { signal, onLine, input: go.promise }),
-      async (signal) => {
-        await ready(signal)
-        log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
-        go.resolve('\n')
-      },
-    ])
+    const { code } = await docker(platform, args, { signal, onLine })
     const isLate = plan.late?.aborted === true
     const hasFiles = files.length > 0 && code !== neverStarted
     const uncopied = hasFiles ? await copyFiles(context, name, plan.built, files) : []
     return { code, isLate, uncopied }
   } finally {
-    go.resolve('')
     log.waiting(undefined)
   }
-}
-
-/**
- * A container takes most of a second to start. A gated one starts beside the servers, and waits for a line: that they
- * answer.
- */
-function inShell(command: string, isGated: boolean): readonly string[] {
-  const shell = ['/bin/sh', '-c']
-  const gate = isGated ? [...shell, 'read -r _ && exec "$@" </dev/null', 'sh'] : []
-  return [...gate, ...shell, command]
 }
 
 /** Docker's exit code where there is no container, or none that started. */

@@ -5,15 +5,7 @@ import type { Platform } from '../platform/platform.js'
 import { messageOf } from '../platform/error-message.js'
 import { LateLog, type StageLog } from '../platform/stage-log.js'
 import { abortable } from '../platform/time.js'
-import {
-  addressesOf,
-  createNetwork,
-  newBox,
-  removeBox,
-  removeEnded,
-  startServices,
-  type Box,
-} from './test-services.js'
+import { newBox, removeBox, removeEnded, startServices, type Box } from './test-services.js'
 
 export interface BoxPlan {
   /** The run that this is of: its id. */
@@ -40,9 +32,7 @@ export class TestBox {
   readonly #box: Box
   readonly #log = new LateLog()
   readonly #ended = new AbortController()
-  readonly #password = randomBytes(12).toString('hex')
   readonly #inside: Promise<Inside>
-  readonly #ready: Promise<void>
   #folder: string | undefined
   /** Without an engine there is nothing to remove. */
   #hasEngine = true
@@ -55,23 +45,15 @@ export class TestBox {
   ) {
     const name = `django-rollout-test-${randomBytes(6).toString('hex')}`
     this.#box = newBox(platform, name, plan)
-    const live = AbortSignal.any([signal, this.#ended.signal])
-    this.#inside = this.#open(live)
-    this.#ready = this.#inside.then((inside) => this.#start(inside, live))
+    this.#inside = this.#start(AbortSignal.any([signal, this.#ended.signal]))
     // Who waits for the servers gets it.
-    this.#ready.catch(() => undefined)
-  }
-
-  /** Waits for the network, where the servers may not answer yet. Throws as `ready` does. */
-  async inside(signal: AbortSignal): Promise<Inside> {
-    return abortable(signal, () => this.#inside)
+    this.#inside.catch(() => undefined)
   }
 
   /** Waits for the servers, whose lines `log` gets. Throws what `startServices` throws, and the signal's reason. */
   async ready(signal: AbortSignal, log?: StageLog): Promise<Inside> {
     if (log) this.#log.to(log)
-    await abortable(signal, () => this.#ready)
-    return this.#inside
+    return abortable(signal, () => this.#inside)
   }
 
   /** Removes containers, network and files. Never throws; `warn` gets what could not be removed. */
@@ -83,7 +65,7 @@ export class TestBox {
   async #close(warn: (sentence: string) => void): Promise<void> {
     const { platform } = this
     this.#ended.abort()
-    await this.#ready.catch(() => undefined)
+    await this.#inside.catch(() => undefined)
     if (this.#hasEngine) await removeBox(platform, this.#box, warn)
     if (this.#folder === undefined) return
     await platform.files.remove(this.#folder).catch((error: unknown) => {
@@ -91,27 +73,16 @@ export class TestBox {
     })
   }
 
-  async #open(signal: AbortSignal): Promise<Inside> {
+  async #start(signal: AbortSignal): Promise<Inside> {
     const { platform, plan } = this
-    const { env, services } = plan
+    const context = { platform, log: this.#log, signal }
     const folder = await platform.files.privateFolder()
     this.#folder = folder
-    const hasNetwork = services.length > 0
-    const [answers, made] = await Promise.allSettled([
-      removeEnded(platform, this.#log),
-      hasNetwork ? createNetwork({ platform, signal }, this.#box, services) : undefined,
-    ])
-    this.#hasEngine = answers.status === 'fulfilled' && answers.value
-    if (made.status === 'rejected') throw made.reason
-    const addresses = addressesOf(services, this.#password)
-    return { box: this.#box, hasNetwork, folder, env: { ...addresses, ...env } }
-  }
-
-  async #start({ folder, hasNetwork }: Inside, signal: AbortSignal): Promise<void> {
-    const { platform, plan } = this
+    this.#hasEngine = await removeEnded(platform, this.#log)
     const { env, services } = plan
-    const inputs = { folder, password: this.#password, env }
-    if (hasNetwork)
-      await startServices({ platform, log: this.#log, signal }, this.#box, services, inputs)
+    const inputs = { folder, password: randomBytes(12).toString('hex'), env }
+    const hasNetwork = services.length > 0
+    const found = hasNetwork ? await startServices(context, this.#box, services, inputs) : {}
+    return { box: this.#box, hasNetwork, folder, env: { ...found, ...env } }
   }
 }

@@ -164,12 +164,21 @@ export interface ServiceInputs {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** Creates the private network of servers. Throws a `Failure`: `tests-failed` or `tool-missing`. */
-export async function createNetwork(
-  { platform, signal }: Pick<TestContext, 'platform' | 'signal'>,
+/**
+ * Starts servers in parallel on a private network, where their names are their host names, and waits until each
+ * answers. Returns the variables with their addresses; of two servers with the same variables, the first has them.
+ *
+ * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not start,
+ * `tool-missing`. `removeBox` removes what was started.
+ */
+export async function startServices(
+  context: TestContext,
   box: Box,
   services: readonly TestService[],
-): Promise<void> {
+  inputs: ServiceInputs,
+): Promise<Readonly<Record<string, string>>> {
+  const { platform, log, signal } = context
+  const names = services.map(({ name }) => name).join(' and ')
   const made = await docker(platform, ['network', 'create', ...box.labels, box.name], {
     signal,
   })
@@ -178,27 +187,13 @@ export async function createNetwork(
     fail(
       problem ?? {
         code: 'tests-failed',
-        sentence: `tests: creating a network failed for ${namesOf(services)}: ${reasonOf(made)}`,
+        sentence: `tests: creating a network failed for ${names}: ${reasonOf(made)}`,
       },
     )
   }
-}
-
-/**
- * Starts servers in parallel on their network, where their names are their host names, and waits until each answers.
- *
- * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not start,
- * `tool-missing`. `removeBox` removes what was started.
- */
-export async function startServices(
-  { platform, log, signal }: TestContext,
-  box: Box,
-  services: readonly TestService[],
-  inputs: ServiceInputs,
-): Promise<void> {
-  log.waiting(`waiting for ${namesOf(services)}`)
+  log.waiting(`waiting for ${names}`)
   // Nothing starts any more once the first has failed, and all have ended while the box is removed.
-  await allOrAbort(
+  const found = await allOrAbort(
     signal,
     services.map(
       (service) => (signal: AbortSignal) =>
@@ -206,21 +201,7 @@ export async function startServices(
     ),
   )
   log.waiting(undefined)
-}
-
-function namesOf(services: readonly TestService[]): string {
-  return services.map(({ name }) => name).join(' and ')
-}
-
-/** Returns the variables with the servers' addresses; of two servers with the same variables, the first has them. */
-export function addressesOf(
-  services: readonly TestService[],
-  password: string,
-): Readonly<Record<string, string>> {
-  const all = services.map(({ name, kind }) =>
-    kind ? addressOf(servers[kind], name, password) : {},
-  )
-  return Object.assign({}, ...all.reverse()) as Record<string, string>
+  return Object.assign({}, ...found.reverse()) as Record<string, string>
 }
 
 /**
@@ -281,7 +262,7 @@ async function startService(
   box: Box,
   service: TestService,
   { folder, password, env }: ServiceInputs,
-): Promise<void> {
+): Promise<Readonly<Record<string, string>>> {
   const { platform, log, signal } = context
   const { name, image, kind } = service
   const server = kind && servers[kind]
@@ -321,6 +302,7 @@ async function startService(
   }
   await answered(context, service, container)
   log.say(`${name} (${image}) answers after ${duration(platform.clock.now() - startedAt)}`)
+  return server ? addressOf(server, name, password) : {}
 }
 
 /** Waits for a server's first answer. Throws a Failure `tests-failed` when there is none. */

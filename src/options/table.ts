@@ -297,7 +297,7 @@ export const table = {
   }),
   'missing-migrations': option({
     read: oneOf('warn', 'block', 'allow'),
-    help: 'Changes of models without a migration, which are looked for with the tests: warn: report them; block: fail the tests; allow: do not look',
+    help: 'Changes of models without a migration, which are looked for beside the tests: warn: report them; block: fail the tests; allow: do not look',
     example: 'block',
     default: 'warn',
     group: 'tests',

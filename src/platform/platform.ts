@@ -41,9 +41,7 @@ export interface RunOptions {
 
 export type Channel = 'stdout' | 'stderr'
 
-export interface StreamOptions extends Omit<RunOptions, 'input'> {
-  /** The same, or a promise of it, for which the program's standard input stays open; it never rejects. */
-  readonly input?: string | Promise<string>
+export interface StreamOptions extends RunOptions {
   /** Aborting sends SIGTERM, and SIGKILL 5 s later. */
   readonly signal: AbortSignal
   /** Does not outlive this process, even one that ends by SIGKILL. */

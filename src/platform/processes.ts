@@ -175,7 +175,7 @@ class ProcessGroup {
     child.on('close', this.#onClose)
     // A program that ends without reading its input closes the pipe: its exit code is what counts.
     child.stdin?.on('error', () => undefined)
-    void Promise.resolve(options.input).then((text) => child.stdin?.end(text))
+    child.stdin?.end(options.input)
   }
 
   #split(channel: Channel): LineSplitter {

@@ -4,7 +4,7 @@ import { titleOf } from '../undo/snapshot.js'
 import type { ClusterContext } from './context.js'
 import { FollowedJob } from './migration/followed-job.js'
 import { createJob, makeCommandJob, type MigrationInput } from './migration/job.js'
-import { alsoPassed, alsoSkipped, Output, passedBy } from './migration/log.js'
+import { alsoPassed, Output, passedBy } from './migration/log.js'
 import { endsByItself, removeJob } from './migration/run.js'
 
 /**
@@ -39,8 +39,7 @@ export async function runCommand(
     const { verdict, unread } = await followed.end
     if (verdict.is === 'failed') {
       const passed = passedBy(output, made)
-      const cause = alsoPassed(commandCause(verdict.cause, name, job), passed, command)
-      throw new Failure(alsoSkipped(cause, made.skipped))
+      throw new Failure(alsoPassed(commandCause(verdict.cause, name, job), passed, command))
     }
     if (unread !== undefined)
       log.say(`its log could not be read completely (${unread}), but it succeeded`)

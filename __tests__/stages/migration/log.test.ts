@@ -5,7 +5,6 @@ import type { Refused } from '../../../src/django/inspector-log.js'
 import type { Judged } from '../../../src/django/verdict.js'
 import {
   alsoPassed,
-  alsoSkipped,
   leftBehind,
   passedBy,
   migrationCause,
@@ -234,27 +233,6 @@ test.each([
   const { hint = '' } = alsoPassed(cause, passedBy({ passed: why }, made), migrate)
   expect(hint.split('\n')).toEqual(lines)
 })
-
-const fetches = 'init container fetch is skipped: /app/fetch.sh may run the migration'
-const keepOne =
-  'If it prepared what is missing here, give the Job yourself: it is kept in "migrate-manifest"'
-test.each([
-  ['ImproperlyConfigured: Set the DATABASE_URL environment variable', [fetches], keepOne],
-  [
-    "FileNotFoundError: [Errno 2] No such file or directory: '/config/shop.toml'",
-    [fetches, fetches.replace('fetch', 'sign')],
-    'If they prepared what is missing here, give the Job yourself: they are kept in "migrate-manifest"',
-  ],
-  ["ModuleNotFoundError: No module named 'generated'", [fetches], keepOne],
-  ["KeyError: 'name'", [fetches], undefined],
-  ["KeyError: 'DATABASE_URL'", [], undefined],
-])(
-  'init containers that did not run may have prepared what is missing: %s',
-  (sentence, skipped, last) => {
-    const { hint } = alsoSkipped({ code: 'crash', sentence, hint: 'look' }, skipped)
-    expect(hint).toBe(last === undefined ? 'look' : ['look', ...skipped, last].join('\n'))
-  },
-)
 
 test.each<[string, Partial<Plan>, readonly string[]]>([
   ['nothing', {}, []],

@@ -63,8 +63,6 @@ export interface MadeJob {
   readonly container: string
   readonly from: string
   readonly notes: readonly string[]
-  /** Of the notes, those on init containers that do not run. */
-  readonly skipped: readonly string[]
   /** Migrations that runs of this application have applied. */
   readonly own: ReadonlySet<string>
   /** What the last plan has left. */
@@ -169,7 +167,6 @@ export async function makeJob(
     from: own ? (settings['migrate-manifest'] ?? '') : idOf(web.workload),
     own: new Set(kept.history.flatMap(({ migrations }) => migrations)),
     before: openContract(kept.history),
-    skipped: made.skipped,
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...beginningOf(launch),
   }
@@ -258,7 +255,7 @@ export async function makeCommandJob(
   input: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
   command: string,
   marker: string,
-): Promise<Pick<MadeJob, 'job' | 'notes' | 'skipped' | 'isCounted' | 'script' | 'passed'>> {
+): Promise<Pick<MadeJob, 'job' | 'notes' | 'isCounted' | 'script' | 'passed'>> {
   const { launch, common } = await commonOf(context, input)
   const made = migrationJob({
     ...common,

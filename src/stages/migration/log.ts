@@ -359,23 +359,8 @@ export interface Passed {
 
 /** Adds to a failure what the web begins with where the Job did not: it may set what is missing. */
 export function alsoPassed(cause: Cause, passed: Passed | undefined, command: string): Cause {
-  return passed && isMissing.test(cause.sentence)
-    ? withHint(cause, passedHint(passed, command))
-    : cause
-}
-
-/** Adds the init containers that did not run: they may write what is missing. `skipped`: a sentence of each. */
-export function alsoSkipped(cause: Cause, skipped: readonly string[]): Cause {
-  const mayBeWhy = isMissing.test(cause.sentence) || isAbsent.test(cause.sentence)
-  if (skipped.length === 0 || !mayBeWhy) return cause
-  const [own, is] = skipped.length === 1 ? ['it', 'is'] : ['they', 'are']
-  return withHint(
-    cause,
-    `${skipped.join('\n')}\nIf ${own} prepared what is missing here, give the Job yourself: ${own} ${is} kept in "migrate-manifest"`,
-  )
-}
-
-function withHint(cause: Cause, hint: string): Cause {
+  if (!passed || !isMissing.test(cause.sentence)) return cause
+  const hint = passedHint(passed, command)
   return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
 }
 
@@ -390,9 +375,6 @@ export function passedBy(
 /** A variable, or what it would have led to. */
 const isMissing =
   /an SQLite file|ImproperlyConfigured|KeyError: '?[A-Z]|[Ee]nvironment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
-
-/** A file or a module that is not there. */
-const isAbsent = /No such file|FileNotFoundError|ModuleNotFoundError|not found/
 
 function passedHint({ script, why }: Passed, command: string): string {
   const keep = (first: string) => `migrate-command: ${first} ${command}`

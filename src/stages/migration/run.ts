@@ -33,7 +33,6 @@ import {
   migrationCause,
   Output,
   alsoPassed,
-  alsoSkipped,
   passedBy,
   planCause,
   refusalCause,
@@ -338,10 +337,9 @@ class MigrationRun implements Migration {
     )
   }
 
-  /** Adds that what prepares the web was skipped, if so: the command may need it. */
+  /** Adds that what starts the web was skipped, if so: it may prepare what the command needs. */
   #withPassed(cause: Cause): Cause {
-    const passed = alsoPassed(cause, passedBy(this.#output, this.#made), this.#command())
-    return alsoSkipped(passed, this.#made?.skipped ?? [])
+    return alsoPassed(cause, passedBy(this.#output, this.#made), this.#command())
   }
 
   /** When the command succeeds, all of the plan is applied; commands of another form may do a part of it. */
